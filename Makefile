@@ -1,0 +1,62 @@
+# `make help` lists what there is. Everything happens in .venv; nothing outside this folder is changed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCK := requirements-dev.lock
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
+
+# uv reads its own variables only: what a user has set for pip is handed on.
+PIP_SETTINGS := \
+	$(if $(PIP_FIND_LINKS),UV_FIND_LINKS="$(PIP_FIND_LINKS)") \
+	$(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX="$(PIP_INDEX_URL)") \
+	$(if $(PIP_EXTRA_INDEX_URL),UV_INDEX="$(PIP_EXTRA_INDEX_URL)") \
+	$(if $(PIP_CERT),SSL_CERT_FILE="$(PIP_CERT)")
+UV = $(PIP_SETTINGS) UV_HTTP_TIMEOUT=180 $(BIN)/python -m uv
+
+.PHONY: help setup test lint types imports pytest demo build lock clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## install everything into .venv from the lock (PYTHON=python3.12 picks another Python)
+
+$(STAMP): pyproject.toml $(LOCK) scripts/make_venv.sh
+	@PYTHON="$(PYTHON)" scripts/make_venv.sh $(VENV) "uv==$(UV_VERSION)"
+	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python $(LOCK)
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $(STAMP)
+	@echo "Installed into $(VENV): $$($(BIN)/facevid --version), $$($(BIN)/python --version)."
+
+test: lint types imports pytest ## every check and every test
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(STAMP) ## the rooms import downwards only
+	$(BIN)/lint-imports
+
+pytest: $(STAMP) ## the tests alone
+	$(BIN)/python -m pytest
+
+demo: $(STAMP) ## make six short programmes and build a dataset from them, in ./demo
+	$(BIN)/facevid demo --output demo
+
+build: $(STAMP) ## wheel and source archive, in ./dist
+	$(BIN)/python -m build --no-isolation
+
+lock: $(STAMP) ## compile the locks anew from pyproject.toml (names, versions and hashes only)
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --extra dev --constraint requirements.lock pyproject.toml \
+		--output-file $(LOCK)
+
+clean: ## remove .venv, caches, ./dist and ./demo
+	rm -rf $(VENV) dist build demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

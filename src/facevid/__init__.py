@@ -1,0 +1,57 @@
+"""facevid turns raw talking-face footage into a documented dataset: `build` makes one, `open` reads it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from facevid.errors import FacevidError
+
+if TYPE_CHECKING:
+    from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
+    from facevid.dataset import open
+    from facevid.synth import synthesize
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FacevidError",
+    "__version__",
+    "analyze",
+    "build",
+    "clean",
+    "cut",
+    "identify",
+    "open",
+    "pack",
+    "scan",
+    "select",
+    "status",
+    "synthesize",
+]
+
+# Names are looked up on first use, so that `import facevid` and `facevid --help` load no model library.
+_BUILD = "facevid.curate.build"
+_HOMES = {
+    "analyze": _BUILD,
+    "build": _BUILD,
+    "clean": _BUILD,
+    "cut": _BUILD,
+    "identify": _BUILD,
+    "open": "facevid.dataset",
+    "pack": _BUILD,
+    "scan": _BUILD,
+    "select": _BUILD,
+    "status": _BUILD,
+    "synthesize": "facevid.synth",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facevid' has no attribute '{name}'; it offers {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
