@@ -1,0 +1,86 @@
+"""Builds mediapipe graphs quietly and on few threads, for the three backends that run on them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import BackendError, import_cv2, import_part, package_version
+from .weights import package_folder, weights_tag
+
+NOISE = (
+    "TensorFlow Lite XNNPACK delegate",
+    "absl::InitializeLog",
+    "inference_feedback_manager.cc",
+    "landmark_projection_calculator.cc",
+    "face_landmarker_graph.cc",
+    "gl_context",
+)
+
+
+def import_mediapipe(*, threads: int, used_for: str) -> Any:
+    """The `mediapipe` module with its start-up chatter silenced; BackendError when it cannot load."""
+    import_cv2(threads=threads, used_for=used_for)
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    warnings.filterwarnings("ignore", message=r"SymbolDatabase\.GetPrototype\(\) is deprecated")
+    with quiet_stderr():
+        mediapipe = import_part("mediapipe", package="mediapipe==0.10.21", used_for=used_for)
+    if not hasattr(mediapipe, "solutions"):
+        raise BackendError(
+            f"{used_for} needs the models inside mediapipe 0.10.21, and {package_version('mediapipe')} carries none; "
+            "run: pip install mediapipe==0.10.21"
+        )
+    return mediapipe
+
+
+def version_of(*models: str) -> str:
+    """Version string of a backend that uses the given .tflite files of the mediapipe wheel (under modules/)."""
+    folder = package_folder("mediapipe")
+    paths = [Path(folder or ".") / "modules" / model for model in models]
+    return f"mediapipe {package_version('mediapipe')} weights {weights_tag(*paths)}"
+
+
+def landmark_graph(mediapipe: Any, text: str, **arguments: Any) -> Any:
+    """A running graph from a text description, with the arguments of mediapipe's SolutionBase."""
+    package, used_for = "mediapipe==0.10.21", "the face mesh (mediapipe)"
+    base = import_part("mediapipe.python.solution_base", package=package, used_for=used_for)
+    text_format = import_part("google.protobuf.text_format", package="protobuf", used_for=used_for)
+    protos = import_part("mediapipe.framework.calculator_pb2", package=package, used_for=used_for)
+    config = text_format.Parse(text, protos.CalculatorGraphConfig())
+    return base.SolutionBase(graph_config=config, **arguments)
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep known chatter of native code off the screen; every other line still gets there, a moment later.
+
+    absl and TensorFlow Lite write straight to file descriptor 2 and offer Python no switch for it.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as heard:
+        os.dup2(heard.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            heard.seek(0)
+            for line in heard.read().decode(errors="replace").splitlines():
+                if line.strip() and not any(noise in line for noise in NOISE):
+                    os.write(2, (line + "\n").encode())
+
+
+def outputs_of(graph: Any, inputs: Mapping[str, Any]) -> Any:
+    """Run a graph once; a failure inside mediapipe becomes a BackendError with its message."""
+    try:
+        return graph.process(inputs)
+    except (RuntimeError, ValueError) as error:
+        raise BackendError(f"mediapipe could not process a picture: {error}") from error
