@@ -1,0 +1,57 @@
+"""Runs steps over items: worker processes, a ledger of what is finished, whole-or-nothing output files."""
+
+from facevid.engine.files import (
+    FolderBusy,
+    atomic_dir,
+    atomic_path,
+    clear_stale,
+    folder_lock,
+    require_space,
+    write_json_atomic,
+    write_parquet_atomic,
+)
+from facevid.engine.ledger import Ledger, LedgerError, Run
+from facevid.engine.local import LocalExecutor
+from facevid.engine.progress import Progress, Tally, track
+from facevid.engine.step import (
+    EngineError,
+    Item,
+    Outcome,
+    RecipeLike,
+    Rejected,
+    SetupError,
+    Step,
+    StepError,
+    StorageError,
+    step_hash,
+)
+from facevid.engine.worker import worker_threads
+
+__all__ = [
+    "EngineError",
+    "FolderBusy",
+    "Item",
+    "Ledger",
+    "LedgerError",
+    "LocalExecutor",
+    "Outcome",
+    "Progress",
+    "RecipeLike",
+    "Rejected",
+    "Run",
+    "SetupError",
+    "Step",
+    "StepError",
+    "StorageError",
+    "Tally",
+    "atomic_dir",
+    "atomic_path",
+    "clear_stale",
+    "folder_lock",
+    "require_space",
+    "step_hash",
+    "track",
+    "worker_threads",
+    "write_json_atomic",
+    "write_parquet_atomic",
+]

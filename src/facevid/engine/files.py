@@ -1,0 +1,280 @@
+"""Output that is whole or not there (temporary name, fsync, rename), and a lock for one run a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from facevid.engine.step import EngineError, StorageError
+
+_TEMPORARY = re.compile(r"^\..+\.tmp-(\d+)-[0-9a-f]{8}(\.[^.]+)?$")
+_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_FORBIDDEN = {errno.EACCES: "writing is not allowed", errno.EPERM: "writing is not allowed"}
+_NO_OUTPUT = {**_FULL, errno.EROFS: "the file system is read-only"}
+
+
+class FolderBusy(EngineError):
+    """Another process works in this folder; str() says which."""
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success fsync it and rename it to `path`, on failure remove it.
+
+    The temporary name `.<name>.tmp-<pid>-<random><suffix>` keeps the suffix, because many writers choose
+    their format by it. Missing parent folders are made. Raises StorageError when the place cannot be written.
+    """
+    final = Path(path)
+    temporary = _temporary(final)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, final)
+        _sync(final.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        _raise_if_storage(error, final)
+        raise
+
+
+@contextlib.contextmanager
+def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Like `atomic_path` for a folder: yields an empty temporary folder that becomes `path`.
+
+    A folder already at `path` is replaced; between its removal and the rename a killed process leaves nothing
+    at `path`, never a mixture.
+    """
+    final = Path(path)
+    temporary = _temporary(final)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                _sync(Path(folder, name))
+            _sync(Path(folder))
+        _replace_folder(temporary, final)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        _raise_if_storage(error, final)
+        raise
+
+
+def write_parquet_atomic(table: Any, path: str | os.PathLike[str], **options: Any) -> None:
+    """Write a `pyarrow.Table` as Parquet (zstd unless `compression` is given), whole or not at all."""
+    import pyarrow.parquet
+
+    with atomic_path(path) as temporary:
+        pyarrow.parquet.write_table(table, temporary, **{"compression": "zstd", **options})
+
+
+def write_json_atomic(value: Any, path: str | os.PathLike[str]) -> None:
+    """Write indented UTF-8 JSON with a final newline, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def clear_stale(folder: str | os.PathLike[str]) -> int:
+    """Remove temporary files and folders of dead processes anywhere below `folder`; returns how many.
+
+    Call it while holding the folder's lock, before any worker starts.
+    """
+    removed = 0
+    for parent, folders, names in os.walk(folder):
+        stale = [name for name in [*folders, *names] if _is_stale(name)]
+        folders[:] = [name for name in folders if not _TEMPORARY.match(name)]
+        for name in stale:
+            target = Path(parent, name)
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target, ignore_errors=True)
+            else:
+                target.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+@contextlib.contextmanager
+def folder_lock(folder: str | os.PathLike[str], *, name: str = "lock") -> Iterator[Path]:
+    """Own `folder` (made when missing) for the length of the `with` block; yields the lock file's path.
+
+    The operating system holds the lock, so it is free again the moment its process is gone, however it went.
+    Raises FolderBusy with who holds it, StorageError when the folder cannot be written.
+    """
+    path = Path(folder, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise StorageError(storage_sentence(error, path) or f"cannot lock {path.parent}: {error}") from error
+    with handle:
+        if not _try_lock(handle.fileno(), path):
+            handle.seek(0)
+            raise FolderBusy(_holder_sentence(path.parent, handle.read()))
+        handle.truncate(0)
+        handle.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}))
+        handle.flush()
+        try:
+            yield path
+        finally:
+            handle.truncate(0)
+
+
+def require_space(folder: str | os.PathLike[str], needed_bytes: int) -> None:
+    """Raise StorageError when fewer than `needed_bytes` are free where `folder` is or will be."""
+    place = Path(folder).absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed_bytes:
+        raise StorageError(
+            f"{Path(folder)} has {free / 1e9:.1f} GB free and about {needed_bytes / 1e9:.1f} GB are needed: "
+            "free some space or choose another output folder"
+        )
+
+
+def storage_sentence(error: BaseException, path: str | os.PathLike[str] | None = None) -> str | None:
+    """The user's sentence if `error`, or what caused it, means that output cannot be written; else None.
+
+    A full, over-quota or read-only disk always counts. A permission error counts only when the file named
+    could be read but not written, or does not exist in a folder that may not be written: an input that cannot
+    be read is its item's fault alone.
+    """
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        if isinstance(link, StorageError):
+            return str(link)
+        number = getattr(link, "errno", None)
+        where = getattr(link, "filename", None) or path
+        if number in _NO_OUTPUT:
+            return _sentence(where, _NO_OUTPUT[number])
+        if number in _FORBIDDEN and where is not None and _may_not_write(where):
+            return _sentence(where, _FORBIDDEN[number])
+        link = link.__cause__ or link.__context__
+    return None
+
+
+def _sentence(where: object, why: str) -> str:
+    place = os.fsdecode(where) if isinstance(where, (str, bytes, os.PathLike)) else "the output"
+    return (
+        f"cannot write {place}: {why}; what is finished is kept: repair this and run the same command again"
+    )
+
+
+def _may_not_write(where: object) -> bool:
+    if not isinstance(where, (str, bytes, os.PathLike)):
+        return False
+    path = Path(os.fsdecode(where))
+    if path.exists():
+        return os.access(path, os.R_OK) and not os.access(path, os.W_OK)
+    return path.parent.exists() and not os.access(path.parent, os.W_OK)
+
+
+def _raise_if_storage(error: BaseException, final: Path) -> None:
+    if isinstance(error, (StorageError, KeyboardInterrupt, GeneratorExit)) or not isinstance(
+        error, Exception
+    ):
+        return
+    sentence = storage_sentence(error, None)
+    about_output = _names_output(getattr(error, "filename", None), final)
+    if sentence is None and getattr(error, "errno", None) in _FORBIDDEN and about_output:
+        sentence = _sentence(final, "writing is not allowed")
+    if sentence is not None:
+        raise StorageError(sentence) from error
+
+
+def _names_output(named: object, final: Path) -> bool:
+    """Whether an error's file is the output, its temporary name or one of its parents."""
+    if not isinstance(named, (str, bytes, os.PathLike)):
+        return False
+    path = Path(os.fsdecode(named))
+    return path == final or path in final.parents or path.name.startswith(f".{final.name}.tmp-")
+
+
+def _temporary(final: Path) -> Path:
+    return final.with_name(f".{final.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}{final.suffix}")
+
+
+def _is_stale(name: str) -> bool:
+    match = _TEMPORARY.match(name)
+    return match is not None and not _alive(int(match[1]))
+
+
+def _alive(pid: int) -> bool:
+    if sys.platform == "win32":
+        return pid == os.getpid()
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _replace_folder(temporary: Path, final: Path) -> None:
+    old = _temporary(final)
+    try:
+        os.rename(final, old)
+    except FileNotFoundError:
+        old = None  # type: ignore[assignment]
+    os.rename(temporary, final)
+    _sync(final.parent)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _try_lock(handle: int, path: Path) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            # Far past the text, so that the other process can still read who holds the lock.
+            os.lseek(handle, 1 << 20, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            os.lseek(handle, 0, os.SEEK_SET)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+            return False
+        raise StorageError(
+            f"cannot lock {path}: this file system has no file locks ({error.strerror})"
+        ) from error
+    return True
+
+
+def _holder_sentence(folder: Path, text: str) -> str:
+    try:
+        holder = json.loads(text)
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["started"]))
+        who = f"process {holder['pid']} on {holder['host']}, running since {since},"
+    except (ValueError, KeyError, TypeError):
+        who = "another process"
+    return f"{who} is working in {folder}: wait until it has finished, stop it, or choose another folder"

@@ -1,0 +1,166 @@
+"""Worker processes as the driver sees them: started, spoken to over pipes, ended with all their children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from facevid.engine.step import StorageError
+from facevid.engine.worker import BOOT, PATH_VARIABLE, THREADS_VARIABLE, Reply, Start, receive, send
+
+_LOG_LIMIT = 8 << 20
+_STOP_S = 2.0
+# With several workers, libraries that each start a thread per core would fight for the cores.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "RAYON_NUM_THREADS",
+    THREADS_VARIABLE,
+)
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "2", "OPENCV_LOG_LEVEL": "ERROR"}
+
+
+class WorkerProcess:
+    """One worker process; a thread of the driver passes its replies on to `reports`, None when it is gone."""
+
+    def __init__(
+        self,
+        start: Start,
+        environment: dict[str, str],
+        log: IO[bytes] | None,
+        reports: queue.Queue[tuple[WorkerProcess, Reply | None]],
+    ) -> None:
+        self._reports = reports
+        # Not the multiprocessing module: it would import the user's script again in every worker. A session
+        # of its own keeps Ctrl-C for the driver and lets us end the worker with all its children.
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", BOOT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._listen, name="facevid-worker-pipe", daemon=True).start()
+        self.send(start)
+
+    def send(self, message: object) -> None:
+        """Hand over a message; when the worker is gone, its closed pipe is reported soon enough."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            send(self._process.stdin, message)  # type: ignore[arg-type]
+
+    def end(self, *, kill: bool = False, wait_s: float = _STOP_S) -> str:
+        """See the process to its end, with all its children; returns how it ended, as words after "it".
+
+        kill: at once; otherwise it has `wait_s` seconds to end by itself.
+        """
+        if not kill:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=wait_s)
+        self._kill_group()
+        code = self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        return _how(code)
+
+    def _kill_group(self) -> None:
+        if sys.platform == "win32":
+            self._process.kill()
+            return
+        # The guard process keeps the group's number taken until it is killed itself, here.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _listen(self) -> None:
+        stream = self._process.stdout
+        assert stream is not None
+        with stream:
+            try:
+                while True:
+                    self._reports.put((self, receive(stream)))  # type: ignore[arg-type]
+            except (EOFError, OSError, ValueError):
+                self._reports.put((self, None))
+
+
+class Pool:
+    """Starts workers for one run and makes sure that none outlives it."""
+
+    def __init__(self, start: Start, *, threads: int, log: Path | None, title: str) -> None:
+        self.reports: queue.Queue[tuple[WorkerProcess, Reply | None]] = queue.Queue()
+        self._start = start
+        self._environment = _environment(threads)
+        self._log = _open_log(log, title) if log is not None else None
+        self._workers: list[WorkerProcess] = []
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker._kill_group()
+        for worker in self._workers:
+            worker.end(kill=True)
+        if self._log is not None:
+            self._log.close()
+
+    def start(self) -> WorkerProcess:
+        """Start one more worker."""
+        worker = WorkerProcess(self._start, self._environment, self._log, self.reports)
+        self._workers.append(worker)
+        return worker
+
+    def stop(self) -> None:
+        """Let idle workers end by themselves, so that their libraries clean up, for at most two seconds."""
+        for worker in self._workers:
+            worker.send(None)
+        until = time.monotonic() + _STOP_S
+        for worker in self._workers:
+            worker.end(wait_s=max(until - time.monotonic(), 0.0))
+
+
+def _environment(threads: int) -> dict[str, str]:
+    environment: dict[str, Any] = {**_QUIET, **os.environ}
+    environment.update({name: str(threads) for name in _THREAD_VARIABLES})
+    environment[PATH_VARIABLE] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    return environment
+
+
+def _open_log(path: Path, title: str) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.exists() and path.stat().st_size > _LOG_LIMIT
+        log = open(path, "wb" if fresh else "ab")  # noqa: SIM115
+        log.write(f"--- {title} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
+        log.flush()
+    except OSError as error:
+        raise StorageError(f"cannot write the worker log {path}: {error.strerror}") from error
+    return log
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"ended by itself with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = " (the system does this when memory runs out)" if -code == getattr(signal, "SIGKILL", None) else ""
+    return f"was killed by {name}{hint}"
