@@ -1,0 +1,28 @@
+"""Video and audio in and out: the only room that touches PyAV (FFmpeg)."""
+
+from facevid.media.audio import audio_blocks, read_audio, write_flac
+from facevid.media.cut import cut_clip
+from facevid.media.errors import MediaError
+from facevid.media.grid import grid_index
+from facevid.media.probe import AudioInfo, Probe, probe
+from facevid.media.reader import Frame, VideoReader
+from facevid.media.slices import read_clip_frames, read_slice
+from facevid.media.writer import EncodeOptions, VideoWriter
+
+__all__ = [
+    "AudioInfo",
+    "EncodeOptions",
+    "Frame",
+    "MediaError",
+    "Probe",
+    "VideoReader",
+    "VideoWriter",
+    "audio_blocks",
+    "cut_clip",
+    "grid_index",
+    "probe",
+    "read_audio",
+    "read_clip_frames",
+    "read_slice",
+    "write_flac",
+]

@@ -1,0 +1,24 @@
+"""The one exception that tells a user why a file cannot be used as footage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+MediaErrorKind = Literal["unreadable", "no_video", "empty", "not_media"]
+
+
+class MediaError(Exception):
+    """A file cannot be used; `str(error)` is one sentence for the user that names the file.
+
+    `kind` is "empty" (zero bytes), "not_media" (no known video format), "no_video" (media without a moving
+    picture) or "unreadable" (a known format, but missing, forbidden, broken or not decodable).
+    """
+
+    def __init__(self, kind: MediaErrorKind, message: str) -> None:
+        super().__init__(message)
+        self.kind: MediaErrorKind = kind
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[MediaError], tuple[MediaErrorKind, str]]:
+        # Exceptions with two arguments do not survive the way back from a worker process otherwise.
+        return (MediaError, (self.kind, self.message))
