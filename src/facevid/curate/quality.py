@@ -1,0 +1,168 @@
+"""Measures of one frame: the face's sharpness, light and blocks, motion between frames, borders, hands.
+
+Measures only; what is good enough is decided by the recipe's rules, on scores, later.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facevid.curate.pose import FACE_OVAL
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+FACE_SIDE = 160
+"""Pixels to which every face is brought before its sharpness is measured, so that sizes compare."""
+SMALL_WIDTH = 320
+"""Width of the small grey picture on which motion is measured."""
+
+
+def face_measures(image: Image, mesh: Floats, box: Box) -> dict[str, float]:
+    """Sharpness, brightness, contrast, evenness and blockiness of the face in `box` (image pixels).
+
+    sharpness: variance of the Laplacian (Pech-Pacheco et al. 2000) of the face at 160 x 160 pixels over the
+    variance of its grey values, times 100, so that contrast cancels; 0 for a flat picture.
+    brightness: mean luma (BT.601) inside the face's outline, 0 to 255. contrast: 95th minus 5th percentile
+    there. evenness: darker over brighter half of the face, 0 to 1. blockiness: see `blockiness`.
+    """
+    patch, left, top = _patch(image, box)
+    if patch.size == 0:
+        return dict.fromkeys(("sharpness", "brightness", "contrast", "evenness", "blockiness"), float("nan"))
+    grey = cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)
+    scale = np.float32([FACE_SIDE / grey.shape[1], FACE_SIDE / grey.shape[0]])
+    smaller = grey.shape[0] >= FACE_SIDE
+    square = cv2.resize(
+        grey, (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    )
+    outline = ((mesh[list(FACE_OVAL), :2] - np.float32([left, top])) * scale).astype(np.int32)
+    mask = np.zeros((FACE_SIDE, FACE_SIDE), np.uint8)
+    cv2.fillPoly(mask, [outline], 1)
+    inside = mask.astype(bool)
+    if inside.sum() < 100:
+        inside[:] = True
+    skin = square[inside].astype(np.float32)
+    low, high = np.percentile(skin, (5, 95))
+    laplacian = cv2.Laplacian(square, cv2.CV_32F)[inside]
+    middle = (mesh[FACE_OVAL[0], :2] + mesh[152, :2]) / 2
+    side = np.arange(FACE_SIDE)[None, :] < (middle[0] - left) * scale[0]
+    halves = [square[inside & side], square[inside & ~side]]
+    means = [float(h.mean()) if h.size > 50 else float(skin.mean()) for h in halves]
+    return {
+        "sharpness": 100 * float(laplacian.var()) / (float(skin.var()) + 25.0),
+        "brightness": float(skin.mean()),
+        "contrast": float(high - low),
+        "evenness": (min(means) + 1) / (max(means) + 1),
+        "blockiness": blockiness(grey, left, top),
+    }
+
+
+def blockiness(grey: Image, left: int, top: int) -> float:
+    """Step across the 8-pixel grid of the coded picture over the step inside it; 1 where no block shows.
+
+    After Wang, Sheikh and Bovik (2002), "No-reference perceptual quality assessment of JPEG": the mean
+    absolute difference across block edges against that between the other neighbours, both directions.
+    `left`, `top`: where the patch lies in the picture, so that the grid is the coder's.
+    """
+    ratios = []
+    for axis, offset in ((1, left), (0, top)):
+        step = np.abs(np.diff(grey.astype(np.int16), axis=axis)).mean(axis=1 - axis)
+        at_edge = (np.arange(len(step)) + offset) % 8 == 7
+        if at_edge.sum() >= 2 and (~at_edge).sum() >= 2:
+            ratios.append(float(step[at_edge].mean() + 0.5) / float(step[~at_edge].mean() + 0.5))
+    return float(np.mean(ratios)) if ratios else float("nan")
+
+
+def small_grey(image: Image) -> Image:
+    """The picture in grey, 320 pixels wide."""
+    height, width = image.shape[:2]
+    small = cv2.resize(
+        image, (SMALL_WIDTH, max(2, round(SMALL_WIDTH * height / width))), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+
+
+def pixel_motion(now: Image, before: Image | None, box: Box, image_width: int) -> float:
+    """Mean absolute grey difference (0 to 255) to the frame before, around the face in `box` (image pixels)."""
+    if before is None or before.shape != now.shape:
+        return float("nan")
+    scale = now.shape[1] / image_width
+    x0, y0, x1, y1 = (int(round(v * scale)) for v in box)
+    y0, x0 = max(0, y0), max(0, x0)
+    a, b = now[y0:y1, x0:x1], before[y0:y1, x0:x1]
+    if a.size == 0:
+        return float("nan")
+    return float(cv2.absdiff(a, b).mean())
+
+
+def borders(image: Image) -> tuple[int, int, int, int]:
+    """Widths (left, top, right, bottom, image pixels) of plain bars along the picture's edges.
+
+    A bar is a run of lines from the edge inward that are all one colour (each line's grey values spread by
+    less than 6, and equal the edge's within 6) and that ends in a straight edge: the picture begins along
+    at least half of the line next to it. A dark or plain background behind a head does not end so.
+    """
+    height, width = image.shape[:2]
+    small = image[:: max(1, height // 180), :: max(1, width // 320)]
+    grey = small[:, :, 1].astype(np.int16)
+    sy, sx = height / grey.shape[0], width / grey.shape[1]
+    left = _bar(grey)
+    right = _bar(grey[:, ::-1])
+    top = _bar(grey.T)
+    bottom = _bar(grey[::-1].T)
+    return round(left * sx), round(top * sy), round(right * sx), round(bottom * sy)
+
+
+def _bar(grey: NDArray[np.int16]) -> int:
+    """Columns of one colour at the left edge, 0 where they do not end in a straight edge."""
+    low, high = np.percentile(grey, (2, 98), axis=0)
+    plain = (high - low < 6) & (np.abs((high + low) / 2 - (high[0] + low[0]) / 2) < 6)
+    wide = int(np.argmin(plain)) if not plain.all() else 0
+    if wide < 1 or wide + 1 >= grey.shape[1]:
+        return 0
+    colour = (high[0] + low[0]) / 2
+    # Coding rings soften the edge over a line or two, so the picture is looked for just behind it.
+    behind = np.abs(grey[:, wide : wide + 3] - colour).max(axis=1) > 8
+    return wide if behind.mean() >= 0.5 else 0
+
+
+def border_inside(bars: tuple[int, int, int, int], crop: Box, picture: tuple[float, float], size: int) -> float:
+    """The widest bar inside a crop, in pixels of the finished clip of `size` pixels."""
+    width, height = picture
+    side = max(crop[2] - crop[0], 1e-6)
+    inside = max(
+        bars[0] - crop[0], bars[1] - crop[1], crop[2] - (width - bars[2]), crop[3] - (height - bars[3]), 0.0
+    )
+    has_bar = max(
+        bars[0] - crop[0] if bars[0] else 0.0,
+        bars[1] - crop[1] if bars[1] else 0.0,
+        crop[2] - (width - bars[2]) if bars[2] else 0.0,
+        crop[3] - (height - bars[3]) if bars[3] else 0.0,
+        0.0,
+    )
+    return float(min(inside, has_bar) * size / side)
+
+
+def hand_over_face(hands: list[Floats], mesh: Floats) -> float:
+    """Share of the face's outline that hands cover: convex hulls of hand points (21, 2+) on the face oval, 0 to 1."""
+    if not hands:
+        return 0.0
+    oval = mesh[list(FACE_OVAL), :2].astype(np.float32)
+    area = cv2.contourArea(cv2.convexHull(oval))
+    face = cv2.convexHull(oval)
+    covered = 0.0
+    for points in hands:
+        hull = cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))
+        shared, _ = cv2.intersectConvexConvex(face, hull)
+        covered += float(shared)
+    return min(1.0, covered / max(area, 1e-6))
+
+
+def _patch(image: Image, box: Box) -> tuple[Image, int, int]:
+    height, width = image.shape[:2]
+    x0, y0 = max(0, int(box[0])), max(0, int(box[1]))
+    x1, y1 = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
+    return image[y0:y1, x0:x1], x0, y0
