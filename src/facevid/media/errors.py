@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from facevid.errors import FacevidError
+
 MediaErrorKind = Literal["unreadable", "no_video", "empty", "not_media"]
 
 
-class MediaError(Exception):
+class MediaError(FacevidError):
     """A file cannot be used; `str(error)` is one sentence for the user that names the file.
 
     `kind` is "empty" (zero bytes), "not_media" (no known video format), "no_video" (media without a moving

@@ -8,6 +8,7 @@ package maps through `grid_index`, so that index k is the same picture everywher
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,6 +23,7 @@ from facevid.media.errors import MediaError
 from facevid.media.source import Geometry, PathLike, display_name, open_source, video_stream
 
 SLACK = 0.4
+Timed = tuple[float, VideoFrame]
 # A hole this long in the timestamps is damage, not a still picture; filling it would repeat one frame for minutes.
 _MAX_HOLE_S = 60.0
 _MAX_BAD_READS = 64
@@ -53,8 +55,8 @@ class GridSource:
             raise MediaError(
                 "unreadable", f"{self.name} has a video stream, but not one picture can be decoded."
             )
-        self.origin_s = self._time(first)
-        self.geometry = Geometry.of(first, self._stream)
+        self.origin_s, frame = first
+        self.geometry = Geometry.of(frame, self._stream)
         self.rewind()
 
     def _open(self) -> None:
@@ -84,8 +86,8 @@ class GridSource:
             return
         current: VideoFrame | None = None
         current_s = gap_s = 0.0
-        for frame in self._from(start):
-            time_s = self._time(frame) - self.origin_s
+        for stamp_s, frame in self._from(start):
+            time_s = stamp_s - self.origin_s
             if current is not None:
                 if time_s <= current_s:
                     continue
@@ -117,14 +119,9 @@ class GridSource:
         own = float(frame.duration * (frame.time_base or 0)) if frame.duration else 0.0
         return own if 0 < own <= max(1.0, 2 * usual) else usual
 
-    def _time(self, frame: VideoFrame) -> float:
-        stamp = frame.pts if frame.pts is not None else frame.dts
-        base = frame.time_base or self._stream.time_base or Fraction(1, 1000)
-        return float(stamp * base) if stamp is not None else 0.0
-
-    def _from(self, start: int) -> Iterator[VideoFrame]:
+    def _from(self, start: int) -> Iterator[Timed]:
         """Decoded frames from the one on screen at grid frame `start`, or from a little before."""
-        if start <= self.fps:
+        if start <= self.fps or self._disordered():
             yield from self._decoded()
             return
         target_s = start / self.fps
@@ -133,14 +130,14 @@ class GridSource:
                 break
             frames = self._after_seek(target_s - margin)
             first = next(frames, None)
-            if first is not None and grid_index(self._time(first) - self.origin_s, self.fps) <= start:
+            if first is not None and grid_index(first[0] - self.origin_s, self.fps) <= start:
                 yield first
                 yield from frames
                 return
         self.rewind()
         yield from self._decoded()
 
-    def _after_seek(self, time_s: float) -> Iterator[VideoFrame]:
+    def _after_seek(self, time_s: float) -> Iterator[Timed]:
         """Frames from the first key frame the demuxer finds; what leads up to it may lack its references."""
         base = self._stream.time_base or Fraction(1, 1000)
         try:
@@ -148,22 +145,42 @@ class GridSource:
         except (av.FFmpegError, OSError):
             return
         seen_key = False
-        for frame in self._decoded():
+        for time_s, frame in self._decoded():
             seen_key = seen_key or bool(frame.key_frame)
             if seen_key:
-                yield frame
+                yield time_s, frame
 
-    def _decoded(self) -> Iterator[VideoFrame]:
+    def _disordered(self) -> bool:
+        """AVI numbers packets in decoding order, so with B-frames a frame's stamp is not its display time."""
+        return self._container.format.name == "avi" and bool(self._stream.codec_context.has_b_frames)
+
+    def _decoded(self) -> Iterator[Timed]:
+        """(seconds on the file's own clock, frame) in display order; damaged packets are counted and left out."""
+        base = self._stream.time_base or Fraction(1, 1000)
+        rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
+        pending: list[int] = []
+        last_s = -float(1 / rate)
         for packet in self._packets():
             try:
                 if packet.is_corrupt:
                     self.skipped_packets += 1
                     continue
-                yield from packet.decode()  # type: ignore[misc]
+                frames = packet.decode()
             except EOFError:
                 return
             except av.FFmpegError:
                 self.skipped_packets += 1
+                continue
+            if packet.dts is not None:
+                heapq.heappush(pending, packet.dts)
+            for frame in frames:
+                stamp = frame.pts if frame.pts is not None else frame.dts
+                if self._disordered() and pending:
+                    stamp = heapq.heappop(pending)
+                last_s = float(stamp * base) if stamp is not None else last_s + float(1 / rate)
+                yield last_s, frame
+            if not self._disordered():
+                pending.clear()
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """Packets of the video; the others only tell how far the file reaches."""
