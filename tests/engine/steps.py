@@ -99,7 +99,7 @@ def killed_once(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any
 
 def disk_full(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
     if payload["n"] == 3:
-        with open("/dev/full", "wb", buffering=0) as device:
+        with Path("/dev/full").open("wb", buffering=0) as device:
             device.write(b"x")
     return {}
 
@@ -116,7 +116,7 @@ def slow_write(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]
     time.sleep(payload.get("_sleep", 0.02))
     with atomic_path(payload["_out"]) as temporary:
         temporary.write_text(str(payload["n"]))
-    with open(payload["_log"], "a") as log:
+    with Path(payload["_log"]).open("a") as log:
         log.write(f"{payload['n']}\n")
     return {"n": payload["n"]}
 

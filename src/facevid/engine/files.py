@@ -41,7 +41,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _sync(temporary)
-        os.replace(temporary, final)
+        temporary.replace(final)
         _sync(final.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -116,7 +116,7 @@ def folder_lock(folder: str | os.PathLike[str], *, name: str = "lock") -> Iterat
     path = Path(folder, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+        handle = path.open("a+", encoding="utf-8")
     except OSError as error:
         raise StorageError(storage_sentence(error, path) or f"cannot lock {path.parent}: {error}") from error
     with handle:
@@ -238,14 +238,11 @@ def _sync(path: Path) -> None:
 
 def _replace_folder(temporary: Path, final: Path) -> None:
     old = _temporary(final)
-    try:
-        os.rename(final, old)
-    except FileNotFoundError:
-        old = None  # type: ignore[assignment]
-    os.rename(temporary, final)
+    with contextlib.suppress(FileNotFoundError):
+        final.rename(old)
+    temporary.rename(final)
     _sync(final.parent)
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _try_lock(handle: int, path: Path) -> bool:

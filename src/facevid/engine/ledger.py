@@ -70,7 +70,8 @@ class Ledger:
         self.path = Path(path)
         self.notice: str | None = None
         self._rows: list[tuple[object, ...]] = []
-        self._counts: dict[tuple[int, str], int] = {}
+        self._counts: dict[int, dict[str, int]] = {}
+        self._changed = False
         self._flushed = time.monotonic()
         try:
             self._db = self._open(read_only)
@@ -130,20 +131,25 @@ class Ledger:
     def count(self, run: int | None, outcome: Outcome) -> None:
         """Count an outcome, run or reused, in its run."""
         if run is not None:
+            counts = self._counts.setdefault(run, dict.fromkeys(_COUNTS, 0))
             for column in ("reused" if outcome.reused else "ran", outcome.status):
-                self._counts[run, column] = self._counts.get((run, column), 0) + 1
+                counts[column] += 1
+            self._changed = True
 
     def flush(self) -> None:
         """Commit everything buffered; StorageError when the disk does not take it."""
         self._flushed = time.monotonic()
-        if not self._rows and not self._counts:
+        if not self._rows and not self._changed:
             return
-        rows, counts = self._rows, self._counts
-        self._rows, self._counts = [], {}
+        # Rows stay buffered until they are committed, and counts are absolute: so a Ctrl-C in the middle of
+        # this loses nothing, and writing it all once more changes nothing.
         with self._sentences(), self._db:
-            self._db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
-            for (run, column), number in counts.items():
-                self._db.execute(f"UPDATE runs SET {column} = {column} + ? WHERE id = ?", (number, run))
+            self._db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?,?,?,?,?,?)", self._rows)
+            for run, counts in self._counts.items():
+                columns = ", ".join(f"{column} = ?" for column in counts)
+                self._db.execute(f"UPDATE runs SET {columns} WHERE id = ?", [*counts.values(), run])
+        self._rows = []
+        self._changed = False
 
     def forget(self, step: str, item: str) -> None:
         """Drop what is known of an item, at once: its outputs are about to be overwritten."""
@@ -162,6 +168,7 @@ class Ledger:
         self.flush()
         with self._sentences(), self._db:
             self._db.execute("UPDATE runs SET ended = ?, ending = ? WHERE id = ?", (time.time(), ending, run))
+        self._counts.pop(run, None)
 
     def runs(self, step: str | None = None) -> list[Run]:
         """All runs, oldest first, of one step or of all."""
@@ -235,10 +242,10 @@ class Ledger:
     def _set_aside(self) -> None:
         aside = f"{self.path}.broken-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
-            os.replace(self.path, aside)
+            self.path.replace(aside)
             for tail in ("-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
-                    os.replace(f"{self.path}{tail}", f"{aside}{tail}")
+                    Path(f"{self.path}{tail}").replace(f"{aside}{tail}")
         except OSError as error:
             raise StorageError(f"cannot rename the damaged ledger {self.path}: {error.strerror}") from error
         self.notice = (
@@ -263,6 +270,7 @@ class Ledger:
         return LedgerError(f"cannot use the ledger {self.path}: {text}")
 
 
+_COUNTS = ("ran", "reused", "ok", "rejected", "failed")
 _OUTCOME = "status, kind, message, value, seconds"
 
 

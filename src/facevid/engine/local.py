@@ -19,6 +19,7 @@ from types import FrameType
 from facevid.engine.ledger import Ledger
 from facevid.engine.pool import Pool, WorkerProcess
 from facevid.engine.step import (
+    EngineError,
     Item,
     Outcome,
     PayloadHasher,
@@ -107,7 +108,12 @@ class LocalExecutor:
             if not work.pending:
                 return
             if not ready and work.step.setup is not None:
-                work.step.setup(recipe)
+                try:
+                    work.step.setup(recipe)
+                except Exception as error:
+                    raise SetupError(
+                        _setup_sentence(work.step, f"{type(error).__name__}: {error}")
+                    ) from error
             ready = True
             task = work.begin()
             yield work.finish(task, perform(work.step.function, task.item.payload, recipe))
@@ -215,6 +221,7 @@ class _Crew:
         self._setup_timeout_s = setup_timeout_s
         self._log = log
         self._setup_deaths = 0
+        self._looked = 0.0
         self._starting: dict[WorkerProcess, float] = {}
         self._idle: list[WorkerProcess] = []
         self.running: dict[WorkerProcess, tuple[_Task, float, float]] = {}
@@ -260,8 +267,7 @@ class _Crew:
     def _ready(self, worker: WorkerProcess, reply: Reply) -> None:
         del self._starting[worker]
         if reply.status == "setup":
-            detail = f"\n{reply.traceback}" if reply.traceback else ""
-            raise SetupError(f"step {self._work.step.name!r} could not be set up: {reply.message}{detail}")
+            raise SetupError(_setup_sentence(self._work.step, reply.message or "")) from _Remote.of(reply)
         self._setup_deaths = 0
         self._idle.append(worker)
 
@@ -286,18 +292,19 @@ class _Crew:
             yield from self._again(task, Reply("failed", "crash", message, seconds=seconds))
 
     def _overdue(self) -> Iterator[Outcome]:
-        """End workers whose time is up. Reports that already lie in the queue still count as in time."""
+        """End workers whose time is up; an answer that has arrived counts, however long it lay unread."""
         now = time.monotonic()
-        if not self._pool.reports.empty():
+        if now - self._looked < _TICK_S:
             return
+        self._looked = now
         for worker, (task, since, limit) in list(self.running.items()):
-            if now - since > limit:
+            if now - since > limit and not worker.answered:
                 del self.running[worker]
                 worker.end(kill=True)
                 message = f"it was not finished after {now - since:.1f} s (limit {limit:g} s), {_times(task)}"
                 yield from self._again(task, Reply("failed", "timeout", message, seconds=now - since))
-        for since in self._starting.values():
-            if now - since > self._setup_timeout_s:
+        for worker, since in self._starting.items():
+            if now - since > self._setup_timeout_s and not worker.answered:
                 raise SetupError(
                     f"a worker of step {self._work.step.name!r} was not ready after {now - since:.0f} s"
                     f"{self._see_log()}"
@@ -313,13 +320,28 @@ class _Crew:
         return f"; its last words may be in {self._log}" if self._log is not None else ""
 
 
+class _Remote(Exception):
+    """Shows a worker's traceback as the cause of an error raised here."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+    @staticmethod
+    def of(reply: Reply) -> _Remote | None:
+        return _Remote(reply.traceback) if reply.traceback else None
+
+
+def _setup_sentence(step: Step, why: str) -> str:
+    return f"step {step.name!r} could not be set up: {why}"
+
+
 def _times(task: _Task) -> str:
     return "once" if task.attempts == 1 else f"{task.attempts} times"
 
 
 def _end_run(ledger: Ledger, run: int, ending: str) -> None:
-    # A full disk may be why the run ends: then its last rows are lost too, and their items run again.
-    with contextlib.suppress(StorageError):
+    # A full disk may be why the run ends: its last rows are then lost too, and their items run again.
+    with contextlib.suppress(EngineError):
         ledger.end_run(run, ending)
 
 

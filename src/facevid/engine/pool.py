@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from facevid.engine.step import StorageError
+from facevid.engine.step import SetupError, StorageError
 from facevid.engine.worker import BOOT, PATH_VARIABLE, THREADS_VARIABLE, Reply, Start, receive, send
 
 _LOG_LIMIT = 8 << 20
@@ -44,6 +44,9 @@ class WorkerProcess:
         log: IO[bytes] | None,
         reports: queue.Queue[tuple[WorkerProcess, Reply | None]],
     ) -> None:
+        self.ended = False
+        # Whether the answer to the latest message has arrived, even if nobody has looked at it yet.
+        self.answered = False
         self._reports = reports
         # Not the multiprocessing module: it would import the user's script again in every worker. A session
         # of its own keeps Ctrl-C for the driver and lets us end the worker with all its children.
@@ -61,6 +64,7 @@ class WorkerProcess:
     def send(self, message: object) -> None:
         """Hand over a message; when the worker is gone, its closed pipe is reported soon enough."""
         assert self._process.stdin is not None
+        self.answered = False
         with contextlib.suppress(BrokenPipeError):
             send(self._process.stdin, message)  # type: ignore[arg-type]
 
@@ -69,6 +73,7 @@ class WorkerProcess:
 
         kill: at once; otherwise it has `wait_s` seconds to end by itself.
         """
+        self.ended = True
         if not kill:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=wait_s)
@@ -93,8 +98,11 @@ class WorkerProcess:
         with stream:
             try:
                 while True:
-                    self._reports.put((self, receive(stream)))  # type: ignore[arg-type]
+                    reply = receive(stream)  # type: ignore[arg-type]
+                    self.answered = True
+                    self._reports.put((self, reply))
             except (EOFError, OSError, ValueError):
+                self.answered = True
                 self._reports.put((self, None))
 
 
@@ -114,8 +122,7 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
-            worker._kill_group()
+        self._forget_ended()
         for worker in self._workers:
             worker.end(kill=True)
         if self._log is not None:
@@ -123,23 +130,31 @@ class Pool:
 
     def start(self) -> WorkerProcess:
         """Start one more worker."""
-        worker = WorkerProcess(self._start, self._environment, self._log, self.reports)
+        self._forget_ended()
+        try:
+            worker = WorkerProcess(self._start, self._environment, self._log, self.reports)
+        except OSError as error:
+            raise SetupError(f"cannot start a worker process: {error}") from error
         self._workers.append(worker)
         return worker
 
     def stop(self) -> None:
         """Let idle workers end by themselves, so that their libraries clean up, for at most two seconds."""
+        self._forget_ended()
         for worker in self._workers:
             worker.send(None)
         until = time.monotonic() + _STOP_S
         for worker in self._workers:
             worker.end(wait_s=max(until - time.monotonic(), 0.0))
 
+    def _forget_ended(self) -> None:
+        self._workers = [worker for worker in self._workers if not worker.ended]
+
 
 def _environment(threads: int) -> dict[str, str]:
     environment: dict[str, Any] = {**_QUIET, **os.environ}
     environment.update({name: str(threads) for name in _THREAD_VARIABLES})
-    environment[PATH_VARIABLE] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    environment[PATH_VARIABLE] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     return environment
 
 
@@ -147,7 +162,7 @@ def _open_log(path: Path, title: str) -> IO[bytes]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.exists() and path.stat().st_size > _LOG_LIMIT
-        log = open(path, "wb" if fresh else "ab")  # noqa: SIM115
+        log = path.open("wb" if fresh else "ab")
         log.write(f"--- {title} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
         log.flush()
     except OSError as error:

@@ -80,7 +80,7 @@ def perform(function: Callable[[Payload, Any], Any], payload: Payload, recipe: A
         return reply("rejected", kind=no.reason, message=f"rejected: {no.reason}", value=to_json(no.values))
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever a step raises is its item's outcome
         sentence = storage_sentence(error)
         if sentence is not None:
             return reply("storage", message=sentence)
@@ -137,7 +137,7 @@ def main() -> None:
             function = resolve(start.function)
             if start.setup is not None:
                 resolve(start.setup)(recipe)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to the driver, which stops the run with it
             trace = traceback.format_exc()
             send(outbox, Reply("setup", message=f"{type(error).__name__}: {error}", traceback=trace))
             return
