@@ -1,0 +1,321 @@
+"""Publish a dataset: Parquet tables, tar shards, `dataset.json` and a card, switched in as a whole (see
+`publish`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facevid.curate.publish import publish
+from facevid.curate.shards import ClipMembers, Member, ShardPlan, plan_shards, write_shard
+from facevid.dataset.published import (
+    MANIFEST,
+    MEDIA,
+    MEMBERS,
+    STORAGE_COLUMNS,
+    TABLES,
+    DatasetError,
+    Manifest,
+    PublishedFile,
+    check_output,
+    schema,
+)
+
+ROWS_A_PART = 100_000
+KEYPOINT_ROWS_A_GROUP = 16  # one clip is read by reading its row group: about 7 MB at 5 s a clip
+_STRETCH_ONLY = frozenset({"first_frame", "last_frame", "best_frames", "identity"})
+
+
+@dataclass(frozen=True)
+class WorkTables:
+    """What a build knows when it comes to publishing.
+
+    sources, rejected, failed: tables of the work folder; columns that are not published are left out, and
+    published ones that are missing become null. stretches: the kept stretches; every float column that is not
+    a published column is a score. identity: clip_id -> person. cuts: clip_id -> what `cut_step` returned;
+    only stretches found there are published.
+    """
+
+    sources: pa.Table
+    stretches: pa.Table
+    rejected: pa.Table
+    failed: pa.Table
+    identity: Mapping[str, str | None]
+    cuts: Mapping[str, Mapping[str, Any]]
+
+
+def pack_dataset(
+    output: Path,
+    *,
+    tables: WorkTables,
+    clip_folder: Path,
+    recipe: Mapping[str, Any],
+    name: str,
+    licence: str | None = None,
+    tools: Mapping[str, str] | None = None,
+    shard_bytes: int = 1_000_000_000,
+    on_shard: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """Publish the dataset in `output` and return its manifest.
+
+    clip_folder holds one folder a clip as `cut_step` writes it. `on_shard(done, total)` is called after each
+    shard. Equal input gives equal bytes in every file. Raises DatasetError if `output` is not ours to write,
+    or a cut clip is missing or damaged.
+    """
+    old = check_output(output)
+    output.mkdir(parents=True, exist_ok=True)
+    rows = _clip_rows(tables)
+    plans = list(
+        plan_shards([_members(row, tables.cuts, clip_folder) for row in rows], shard_bytes=shard_bytes)
+    )
+    _fill_storage(rows, plans)
+    about = _about(tables, rows, name=name, licence=licence, recipe=recipe, tools=tools or {})
+    staged = _staging(output, about, rows, plans)
+    scores = _scores(tables.stretches)
+    files = [
+        *_write_table(staged, "sources", tables.sources, ()),
+        *_write_table(staged, "clips", pa.Table.from_pylist(rows, schema("clips", scores)), scores),
+        *_write_table(staged, "rejected", tables.rejected, _scores(tables.rejected)),
+        *_write_table(staged, "failed", tables.failed, ()),
+    ]
+    present = {f.path: f for f in old.files if f.key} if old else {}
+    for k, plan in enumerate(plans):
+        files.append(_stage_keypoints(staged, k, plan, clip_folder))
+        files.append(_stage_shard(output, staged, plan, present.get(f"{MEDIA}/{plan.name}")))
+        if on_shard:
+            on_shard(k + 1, len(plans))
+    if not plans:
+        files += _write_table(staged, "keypoints", schema("keypoints").empty_table(), ())
+    return publish(output, staged=staged, files=files, about=about, card=_card(about))
+
+
+def _clip_rows(tables: WorkTables) -> list[dict[str, Any]]:
+    """Rows of the clips table, sorted by clip_id, with everything but where the members lie."""
+    rows = []
+    scores = set(_scores(tables.stretches))
+    wanted = set(schema("clips").names) - STORAGE_COLUMNS
+    for stretch in tables.stretches.to_pylist():
+        cut = tables.cuts.get(stretch["clip_id"])
+        if cut is None:
+            continue
+        row: dict[str, Any] = {k: v for k, v in stretch.items() if k in wanted or k in scores}
+        row.update({k: cut[k] for k in ("frames", "width", "height", "audio")})
+        row["identity"] = tables.identity.get(stretch["clip_id"])
+        rows.append(row)
+    return sorted(rows, key=lambda r: str(r["clip_id"]))
+
+
+def _scores(table: pa.Table) -> list[str]:
+    known = set(schema("clips").names) | set(schema("rejected").names) | _STRETCH_ONLY
+    return [f.name for f in table.schema if f.name not in known and pa.types.is_floating(f.type)]
+
+
+def _members(row: Mapping[str, Any], cuts: Mapping[str, Mapping[str, Any]], clip_folder: Path) -> ClipMembers:
+    clip_id = str(row["clip_id"])
+    recorded = cuts[clip_id]["members"]
+    text = _clip_json(row)
+    members = {"json": Member(f"{clip_id}.json", len(text), hashlib.sha256(text).hexdigest(), content=text)}
+    for kind, file in (("mp4", "clip.mp4"), ("flac", "speech.flac")):
+        if file in recorded:
+            entry = recorded[file]
+            path = clip_folder / clip_id / file
+            members[kind] = Member(f"{clip_id}.{kind}", int(entry["bytes"]), str(entry["sha256"]), path=path)
+    return ClipMembers(clip_id, members)
+
+
+def _clip_json(row: Mapping[str, Any]) -> bytes:
+    """The clip's row as JSON, floats as short as float32 allows, unknown ones as null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, float):
+            return None if not math.isfinite(value) else float(str(np.float32(value)))
+        return value
+
+    exact = {"start_s", "end_s", "fps"}
+    out = {k: v if k in exact else plain(v) for k, v in sorted(row.items())}
+    return json.dumps(out, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _fill_storage(rows: Sequence[dict[str, Any]], plans: Sequence[ShardPlan]) -> None:
+    position = iter(rows)
+    for plan in plans:
+        for clip, offsets in zip(plan.clips, plan.offsets, strict=True):
+            row = next(position)
+            row["shard"], row["split"] = plan.name, None
+            for kind in MEMBERS:
+                member = clip.members.get(kind)
+                row[f"{kind}_offset"] = offsets.get(kind)
+                row[f"{kind}_size"] = member.size if member else None
+                row[f"{kind}_sha256"] = member.sha256 if member else None
+
+
+def _about(
+    tables: WorkTables,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    name: str,
+    licence: str | None,
+    recipe: Mapping[str, Any],
+    tools: Mapping[str, str],
+) -> dict[str, Any]:
+    seconds = sum(float(r["end_s"]) - float(r["start_s"]) for r in rows)
+    counts = {
+        "sources": tables.sources.num_rows,
+        "clips": len(rows),
+        "seconds": round(seconds, 3),
+        "identities": len({r["identity"] for r in rows if r["identity"] is not None}),
+        "rejected": tables.rejected.num_rows,
+        "failed": tables.failed.num_rows,
+    }
+    return {"name": name, "licence": licence, "counts": counts, "recipe": dict(recipe), "tools": dict(tools)}
+
+
+def _staging(
+    output: Path, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], plans: Sequence[ShardPlan]
+) -> Path:
+    """The folder to build in, named by what will be built, so that a run after a kill finds its finished
+    shards.
+    """
+    content = json.dumps(
+        [about, [p.key for p in plans], [r["clip_id"] for r in rows]], sort_keys=True, default=str
+    )
+    staged = output / ".work" / f"publish-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    for other in (output / ".work").glob("publish-*"):
+        if other != staged:
+            shutil.rmtree(other)
+    for folder in (*TABLES, MEDIA):
+        (staged / folder).mkdir(parents=True, exist_ok=True)
+    return staged
+
+
+def _write_table(
+    staged: Path, table: str, content: pa.Table, scores: Sequence[str]
+) -> Iterator[PublishedFile]:
+    """Write a table in its published schema, as one or more parts; also an empty table has one part."""
+    target = schema(table, scores)
+    columns = [
+        content[f.name].cast(f.type) if f.name in content.column_names else pa.nulls(content.num_rows, f.type)
+        for f in target
+    ]
+    shaped = pa.Table.from_arrays(columns, schema=target)
+    order = [(c, "ascending") for c in _ORDER[table] if c in shaped.column_names]
+    shaped = shaped.sort_by(order).combine_chunks() if shaped.num_rows else shaped
+    for k in range(max(1, -(-shaped.num_rows // ROWS_A_PART))):
+        part = shaped.slice(k * ROWS_A_PART, ROWS_A_PART)
+        path = f"{table}/part-{k:05d}.parquet"
+        pq.write_table(part, staged / path, compression="zstd")
+        yield _described(staged, path, part.num_rows)
+
+
+_ORDER = {
+    "sources": ("source_name", "source_id"),
+    "clips": ("clip_id",),
+    "rejected": ("source_name", "start_s", "end_s", "track", "reason"),
+    "failed": ("item", "step"),
+    "keypoints": ("clip_id",),
+}
+
+
+def _stage_keypoints(staged: Path, index: int, plan: ShardPlan, clip_folder: Path) -> PublishedFile:
+    """The keypoints of one shard's clips, as the part of the same number."""
+    path = f"keypoints/part-{index:05d}.parquet"
+    target = schema("keypoints")
+    with pq.ParquetWriter(staged / path, target, compression="zstd", use_dictionary=False) as writer:
+        for k in range(0, len(plan.clips), KEYPOINT_ROWS_A_GROUP):
+            group = plan.clips[k : k + KEYPOINT_ROWS_A_GROUP]
+            writer.write_table(_keypoint_rows([c.clip_id for c in group], clip_folder), KEYPOINT_ROWS_A_GROUP)
+    return _described(staged, path, len(plan.clips))
+
+
+def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
+    columns: dict[str, list[Any]] = {"mesh": [], "pose": [], "box": []}
+    frames = []
+    for clip_id in clip_ids:
+        path = clip_folder / clip_id / "keypoints.npz"
+        try:
+            with np.load(path) as stored:
+                for name, values in columns.items():
+                    values.append(stored[name].reshape(-1))
+                frames.append(len(stored["mesh"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise DatasetError(
+                f"{path} cannot be read ({error}); delete its folder and run the build again."
+            ) from error
+    target = schema("keypoints")
+    arrays = [pa.array(clip_ids, pa.string()), pa.array(frames, pa.int32())]
+    for name, values in columns.items():
+        offsets = np.cumsum([0, *(len(v) for v in values)]).astype(np.int32)
+        inner = pa.array(np.concatenate(values), target.field(name).type.value_type)
+        arrays.append(pa.ListArray.from_arrays(pa.array(offsets), inner, type=target.field(name).type))
+    return pa.Table.from_arrays(arrays, schema=target)
+
+
+def _stage_shard(output: Path, staged: Path, plan: ShardPlan, present: PublishedFile | None) -> PublishedFile:
+    """Write a shard, unless the same is published already or a killed run has finished it."""
+    path = f"{MEDIA}/{plan.name}"
+    if present and present.key == plan.key and (output / present.stored_as).is_file():
+        return PublishedFile(path, plan.bytes, present.sha256, len(plan.clips), path, plan.key)
+    target, note = staged / path, staged / MEDIA / f"{plan.name}.sha256"
+    if note.exists() and target.exists() and target.stat().st_size == plan.bytes:
+        digest = note.read_text()
+    else:
+        note.unlink(missing_ok=True)
+        digest = write_shard(plan, target)
+        partial = note.with_suffix(".partial")
+        partial.write_text(digest)
+        partial.replace(note)
+    return PublishedFile(path, plan.bytes, digest, len(plan.clips), path, plan.key)
+
+
+def _described(staged: Path, path: str, rows: int) -> PublishedFile:
+    data = staged / path
+    with data.open("rb") as file:
+        digest = hashlib.sha256()
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return PublishedFile(path, data.stat().st_size, digest.hexdigest(), rows, path)
+
+
+def _card(about: Mapping[str, Any]) -> str:
+    """A minimal dataset card with the front matter that the Hugging Face hub reads."""
+    counts, name = about["counts"], about["name"]
+    hours = counts["seconds"] / 3600
+    licence = f"license: other\nlicense_name: {json.dumps(about['licence'])}\n" if about["licence"] else ""
+    return f"""---
+{licence}pretty_name: {json.dumps(name)}
+task_categories: [text-to-video, image-to-video]
+configs:
+- config_name: clips
+  data_files: clips/*.parquet
+---
+
+# {name}
+
+{counts["clips"]:,} talking-face clips, {hours:,.2f} hours, {counts["identities"]:,} people.
+They were cut from {counts["sources"]:,} sources. `rejected/` tells what was left out and why
+({counts["rejected"]:,} stretches).
+
+```python
+import facevid
+
+dataset = facevid.open(".")
+clip = dataset[0]
+clip.frames()  # (n, height, width, 3) uint8
+clip.speech()  # (samples,) float32, 16 kHz mono
+clip.mesh      # (n, 478, 3) float16, in clip pixels
+```
+
+`clips/`, `rejected/`, `failed/`, `sources/` and `keypoints/` are Parquet; every column carries its
+description. `media/shard-*.tar` are WebDataset shards. `{MANIFEST}` lists every file with its SHA-256.
+"""

@@ -1,0 +1,125 @@
+"""One clip of a published dataset: its row at once, its pictures, sound and keypoints when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facevid import media
+from facevid.dataset.published import MEMBERS, DatasetError
+
+MESH_POINTS = 478
+
+
+class Clip:
+    """A clip: `clip["identity"]` or any other column of the clips table, and its media.
+
+    Nothing is read from disk before it is asked for; `frames`, `audio` and `speech` read one member of the
+    clip's shard by its byte offset.
+    """
+
+    def __init__(
+        self, row: Mapping[str, Any], *, shard: Path, keypoints: Callable[[str], Mapping[str, Any]]
+    ) -> None:
+        self.row = dict(row)
+        self._shard = shard
+        self._read_keypoints = keypoints
+        self._points: Mapping[str, Any] | None = None
+
+    def __getitem__(self, column: str) -> Any:
+        try:
+            return self.row[column]
+        except KeyError:
+            raise KeyError(f"clips have no column {column!r}; there are {', '.join(self.row)}.") from None
+
+    @property
+    def clip_id(self) -> str:
+        return str(self.row["clip_id"])
+
+    @property
+    def duration_s(self) -> float:
+        return float(self.row["frames"]) / float(self.row["fps"])
+
+    @property
+    def has_audio(self) -> bool:
+        return bool(self.row["audio"])
+
+    def read(self, member: str) -> bytes:
+        """The bytes of a member: "mp4", "flac" or "json".
+
+        Raises ValueError for another name and DatasetError if the clip has no such member or its shard is
+        missing or too short.
+        """
+        if member not in MEMBERS:
+            raise ValueError(f"A clip has no member {member!r}; its members are {', '.join(MEMBERS)}.")
+        offset, size = self.row[f"{member}_offset"], self.row[f"{member}_size"]
+        if offset is None:
+            raise DatasetError(f"Clip {self.clip_id} has no sound: its source has none there.")
+        try:
+            with self._shard.open("rb") as file:
+                file.seek(offset)
+                data = file.read(size)
+        except FileNotFoundError:
+            raise DatasetError(
+                f"Shard {self._shard} is missing; if the dataset was published anew, open it again, "
+                "otherwise fetch the shard."
+            ) from None
+        if len(data) != size:
+            raise DatasetError(f"Shard {self._shard} ends before clip {self.clip_id}; fetch the shard again.")
+        return data
+
+    def frames(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.uint8]:
+        """Pictures (n, height, width, 3), RGB uint8, from frame `start` up to before `stop` (default: the
+        end).
+        """
+        count = int(self.row["frames"])
+        end = count if stop is None else stop
+        if not 0 <= start <= end <= count:
+            raise IndexError(f"Clip {self.clip_id} has frames 0 to {count}; asked for {start} to {stop}.")
+        if start == end:
+            return np.zeros((0, self.row["height"], self.row["width"], 3), np.uint8)
+        return media.read_clip_frames(self.read("mp4"), range(start, end))
+
+    def audio(self, *, rate: int | None = None) -> npt.NDArray[np.float32]:
+        """The sound of the mp4 as (channels, n) float32 in [-1, 1], at `rate` Hz or its own."""
+        if not self.has_audio:
+            raise DatasetError(f"Clip {self.clip_id} has no sound: its source has none there.")
+        return media.read_audio(self.read("mp4"), rate=rate, mono=False)
+
+    def speech(self) -> npt.NDArray[np.float32]:
+        """The speech as (n,) float32 in [-1, 1], 16 kHz mono, lossless."""
+        return media.read_audio(self.read("flac"), rate=16000, mono=True)
+
+    @property
+    def mesh(self) -> npt.NDArray[np.float16]:
+        """Face mesh (n, 478, 3) float16: x, y in clip pixels, z in the same scale."""
+        return self._keypoints("mesh", np.float16, (MESH_POINTS, 3))
+
+    @property
+    def pose(self) -> npt.NDArray[np.float32]:
+        """Head pose (n, 3) float32: yaw, pitch, roll in degrees."""
+        return self._keypoints("pose", np.float32, (3,))
+
+    @property
+    def box(self) -> npt.NDArray[np.float32]:
+        """Face box (n, 4) float32: x0, y0, x1, y1 in clip pixels."""
+        return self._keypoints("box", np.float32, (4,))
+
+    def _keypoints(self, name: str, dtype: type[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        if self._points is None:
+            self._points = self._read_keypoints(self.clip_id)
+        values = np.asarray(self._points[name], dtype)
+        return values.reshape(int(self.row["frames"]), *shape)
+
+    def __repr__(self) -> str:
+        row = self.row
+        sound = "with sound" if self.has_audio else "without sound"
+        return (
+            f"Clip({self.clip_id}: {row['width']}x{row['height']}, {row['frames']} frames at "
+            f"{row['fps']:g} fps ({self.duration_s:.2f} s) {sound}, person {row['identity'] or 'unknown'}, "
+            f"from {row['source_name']} {row['start_s']:.2f}-{row['end_s']:.2f} s)"
+        )
