@@ -96,8 +96,11 @@ def test_leftovers_of_dead_runs_are_removed_and_those_of_live_ones_kept(tmp_path
     (inner / f".one.tmp-{dead.pid}-0a1b2c3d" / "x").touch()
     live = inner / f".b.txt.tmp-{os.getpid()}-0a1b2c3d.txt"
     live.touch()
+    reused = inner / f".c.txt.tmp-{os.getpid()}-0a1b2c3d.txt"
+    reused.touch()
+    os.utime(reused, (1e9, 1e9))
     (inner / "clip.mp4").touch()
-    assert clear_stale(tmp_path) == 2
+    assert clear_stale(tmp_path) == 3
     assert names(inner) == [live.name, "clip.mp4"]
 
 

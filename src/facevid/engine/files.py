@@ -94,10 +94,9 @@ def clear_stale(folder: str | os.PathLike[str]) -> int:
     """
     removed = 0
     for parent, folders, names in os.walk(folder):
-        stale = [name for name in [*folders, *names] if _is_stale(name)]
+        stale = [path for name in [*folders, *names] if _is_stale(path := Path(parent, name))]
         folders[:] = [name for name in folders if not _TEMPORARY.match(name)]
-        for name in stale:
-            target = Path(parent, name)
+        for target in stale:
             if target.is_dir() and not target.is_symlink():
                 shutil.rmtree(target, ignore_errors=True)
             else:
@@ -209,12 +208,21 @@ def _temporary(final: Path) -> Path:
     return final.with_name(f".{final.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}{final.suffix}")
 
 
-def _is_stale(name: str) -> bool:
-    match = _TEMPORARY.match(name)
-    return match is not None and not _alive(int(match[1]))
+def _is_stale(path: Path) -> bool:
+    match = _TEMPORARY.match(path.name)
+    if match is None:
+        return False
+    try:
+        return not _was_running(int(match[1]), path.lstat().st_mtime)
+    except FileNotFoundError:
+        return False
 
 
-def _alive(pid: int) -> bool:
+def _was_running(pid: int, when: float) -> bool:
+    """Whether process `pid` lives and lived at Unix time `when`.
+
+    In containers process numbers are few and soon used again, and the dead may stay as zombies.
+    """
     if sys.platform == "win32":
         return pid == os.getpid()
     try:
@@ -223,7 +231,15 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        # proc_pid_stat(5): after the name in brackets comes the state and, 19 fields on, the start in ticks.
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+    except OSError:
+        return True
+    started = time.time() - uptime + int(state[19]) / os.sysconf("SC_CLK_TCK")
+    # A start in the future means that the two clocks are not of one system: believe that it lives.
+    return state[0] not in "ZX" and (started <= when + 1.0 or started > time.time() + 1.0)
 
 
 def _sync(path: Path) -> None:
