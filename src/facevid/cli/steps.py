@@ -1,0 +1,209 @@
+"""The commands of a build: all steps at once, each alone, where a dataset stands, and cleaning up after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from facevid.cli.endings import OK, SOME_FAILED
+from facevid.cli.progress import ProgressDisplay
+from facevid.cli.summary import print_status, print_step, print_summary
+
+Footage = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FOOTAGE",
+        help="Video files, folders, globs, or a manifest (.csv, .jsonl, .parquet: path, url, licence, "
+        "consent, collected_by, language, and what people state about themselves).",
+        show_default=False,
+    ),
+]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="DATASET", help="Folder of the dataset.")]
+Dataset = Annotated[
+    Path, typer.Argument(metavar="DATASET", help="Folder of the dataset.", show_default=False)
+]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option("--recipe", metavar="R", help="Recipe: a shipped name or a YAML file. Default: dh-facevid."),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", min=1, help="Worker processes. Default: one a core.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in an earlier run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and no progress.")]
+
+
+def build(
+    footage: Footage,
+    *,
+    output: Output,
+    recipe: RecipeOption = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+) -> int:
+    """Make a dataset from footage: scan, analyze, select, cut, identify, pack; goes on where it stopped."""
+    import facevid
+
+    with ProgressDisplay(quiet=as_json) as display:
+        summary = facevid.build(
+            footage,
+            output,
+            recipe=recipe,
+            workers=workers,
+            dry_run=dry_run,
+            retry_failed=retry_failed,
+            on_progress=display.update,
+        )
+    return finish(summary, as_json=as_json, show=print_summary)
+
+
+def scan(
+    footage: Footage,
+    *,
+    output: Output,
+    recipe: RecipeOption = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+) -> int:
+    """List the sources in the footage: what each file is, where it came from, and which cannot be used."""
+    import facevid
+
+    with ProgressDisplay(quiet=as_json) as display:
+        summary = facevid.scan(
+            footage,
+            output,
+            recipe=recipe,
+            workers=workers,
+            dry_run=dry_run,
+            retry_failed=retry_failed,
+            on_progress=display.update,
+        )
+    return finish(summary, as_json=as_json, show=print_step)
+
+
+def analyze(
+    dataset: Dataset,
+    *,
+    recipe: RecipeOption = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+) -> int:
+    """Watch every source once: shots, face tracks, landmarks, and every score."""
+    return _step("analyze", dataset, recipe, workers, dry_run, retry_failed, as_json)
+
+
+def select(
+    dataset: Dataset,
+    *,
+    recipe: RecipeOption = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+) -> int:
+    """Apply the recipe's rules to the scores: which stretches become clips, and why the rest do not."""
+    return _step("select", dataset, recipe, workers, dry_run, retry_failed, as_json)
+
+
+def cut(
+    dataset: Dataset,
+    *,
+    recipe: RecipeOption = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+) -> int:
+    """Cut the selected stretches: square clip with sound, speech, and landmarks per frame."""
+    return _step("cut", dataset, recipe, workers, dry_run, retry_failed, as_json)
+
+
+def identify(
+    dataset: Dataset,
+    *,
+    recipe: RecipeOption = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+) -> int:
+    """Tell which clips show the same person, and which repeat another clip."""
+    return _step("identify", dataset, recipe, workers, dry_run, retry_failed, as_json)
+
+
+def pack(
+    dataset: Dataset,
+    *,
+    recipe: RecipeOption = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    retry_failed: RetryFailed = False,
+    as_json: Json = False,
+) -> int:
+    """Write the published dataset: tables, shards of media, and the dataset card."""
+    return _step("pack", dataset, recipe, workers, dry_run, retry_failed, as_json)
+
+
+def status(dataset: Dataset, *, as_json: Json = False) -> int:
+    """Say how far a dataset has come and what to run next."""
+    import facevid
+
+    return finish(facevid.status(dataset), as_json=as_json, show=print_status)
+
+
+def clean(dataset: Dataset, *, as_json: Json = False) -> int:
+    """Remove the work folder of a dataset; what is published stays."""
+    import facevid
+
+    freed = facevid.clean(dataset)
+    if as_json:
+        typer.echo(json.dumps({"dataset": str(dataset), "freed_bytes": freed}))
+    else:
+        typer.echo(
+            f"Removed the work folder of {dataset}: {freed / 1e6:.1f} MB. The published dataset is untouched."
+        )
+    return OK
+
+
+def _step(
+    name: str,
+    dataset: Path,
+    recipe: str | None,
+    workers: int | None,
+    dry_run: bool,
+    retry_failed: bool,
+    as_json: bool,
+) -> int:
+    import facevid
+
+    with ProgressDisplay(quiet=as_json) as display:
+        summary = getattr(facevid, name)(
+            dataset,
+            recipe=recipe,
+            workers=workers,
+            dry_run=dry_run,
+            retry_failed=retry_failed,
+            on_progress=display.update,
+        )
+    return finish(summary, as_json=as_json, show=print_step)
+
+
+def finish(result: Any, *, as_json: bool, show: Callable[[Mapping[str, Any]], None]) -> int:
+    """Print a summary for a machine or for a person; returns the exit code, which tells if an item failed."""
+    summary = result.to_dict()
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+    else:
+        show(summary)
+    return SOME_FAILED if summary.get("failed") else OK
