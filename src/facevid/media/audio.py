@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import math
+import sys
 from collections.abc import Iterator
 
 import av
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from facevid.media.errors import MediaError
 from facevid.media.files import renamed_when_done
-from facevid.media.source import PathLike, audio_stream, display_name, open_source, video_stream
+from facevid.media.grid import GridSource
+from facevid.media.source import PathLike, audio_stream, display_name, open_source
 
 Samples = NDArray[np.float32]
 
@@ -24,6 +26,8 @@ _STEP_S = 0.010
 # Decoders need what lies before the first wanted sample: Opus 80 ms (RFC 7845), AAC one frame, MP3 its reservoir.
 _SEEK_MARGINS_S = (1.0, 10.0)
 _BLOCK = 1 << 16
+# Two AAC frames at 44.1 kHz.
+_LONGEST_PADDING_S = 0.047
 _MAX_BAD_READS = 64
 
 
@@ -47,7 +51,21 @@ def read_audio(
     """
     if start_s < 0 or (end_s is not None and end_s < start_s):
         raise ValueError(f"{start_s} s to {end_s} s is no span; 0 <= start_s <= end_s is needed.")
-    with _Sound(path, stream=stream) as sound:
+    return read_span(path, rate=rate, mono=mono, start_s=start_s, end_s=end_s, stream=stream, origin_s=None)
+
+
+def read_span(
+    path: PathLike | bytes,
+    *,
+    rate: int | None,
+    mono: bool,
+    start_s: float,
+    end_s: float | None,
+    stream: int | None,
+    origin_s: float | None,
+) -> Samples:
+    """`read_audio` for a caller that knows the first picture's own timestamp (`origin_s`) already."""
+    with _Sound(path, stream=stream, origin_s=origin_s) as sound:
         rate = rate or sound.rate or 48000
         channels = 1 if mono else min(2, sound.channels or 1)
         start = round(start_s * rate)
@@ -94,7 +112,7 @@ def write_flac(path: PathLike, samples: Samples, rate: int) -> None:
     scaled = np.round(np.clip(planes, -1.0, 1.0) * 32767.0).astype(np.int16)
     layout = "mono" if scaled.shape[0] == 1 else "stereo"
     with renamed_when_done(path) as part:
-        with av.open(os.fspath(part), "w", format="flac", options={"fflags": "+bitexact"}) as out:
+        with av.open(str(part), "w", format="flac", options={"fflags": "+bitexact"}) as out:
             track = out.add_stream("flac", rate=rate, layout=layout)
             track.codec_context.flags |= av.codec.context.Flags.bitexact
             for at in range(0, scaled.shape[1], _BLOCK):
@@ -108,7 +126,7 @@ def write_flac(path: PathLike, samples: Samples, rate: int) -> None:
 class _Sound:
     """The main sound of an opened file, as contiguous pieces on the picture's time axis."""
 
-    def __init__(self, path: PathLike | bytes, *, stream: int | None) -> None:
+    def __init__(self, path: PathLike | bytes, *, stream: int | None, origin_s: float | None = None) -> None:
         self._path, self._index, self._name = path, stream, display_name(path)
         self._container: InputContainer = open_source(path)
         self._stream: AudioStream | None
@@ -116,9 +134,9 @@ class _Sound:
             self._stream = audio_stream(self._container, index=stream, name=self._name)
             self.rate = self._stream.codec_context.sample_rate if self._stream else 0
             self.channels = self._stream.codec_context.channels if self._stream else 0
-            self._origin_s = self._find_origin() if self._stream else 0.0
-            if self._stream:
-                self._reopen()
+            self._origin_s = origin_s or 0.0
+            if self._stream and origin_s is None:
+                self._origin_s = self._find_origin(self._stream)
         except BaseException:
             self._container.close()
             raise
@@ -129,13 +147,16 @@ class _Sound:
     def __exit__(self, *_: object) -> None:
         self._container.close()
 
-    def _find_origin(self) -> float:
+    def _find_origin(self, stream: AudioStream) -> float:
         try:
-            stream = video_stream(self._container, name=self._name)
+            grid = GridSource(self._path, fps=1.0)
         except MediaError:
-            assert self._stream is not None
-            return next((_time(frame) for frame in _decoded(self._container, self._stream)), 0.0)
-        return next((_time(frame) for frame in _decoded(self._container, stream)), 0.0)
+            # A file without pictures has only its sound to count from.
+            origin_s = next((_time(frame) for frame in _decoded(self._container, stream)), 0.0)
+            self._reopen()
+            return origin_s
+        grid.close()
+        return grid.origin_s
 
     def _reopen(self) -> None:
         self._container.close()
@@ -146,6 +167,24 @@ class _Sound:
         """(channels, n) arrays that follow each other from output sample `start`, holes filled with silence."""
         if self._stream is None:
             return
+        cursor, held = start, 0
+        kept: list[Samples] = []
+        end, padding = self._end(rate), math.ceil(_LONGEST_PADDING_S * rate)
+        for piece in self._filled(rate, channels, start):
+            over = max(0, cursor + piece.shape[1] - end)
+            cursor += piece.shape[1]
+            if not over:
+                yield piece
+                continue
+            if over < piece.shape[1]:
+                yield piece[:, : piece.shape[1] - over]
+            kept.append(piece[:, max(0, piece.shape[1] - over) :])
+            held += kept[-1].shape[1]
+            if held > padding:  # more than padding: the header is wrong, the sound is right
+                yield from kept
+                kept, held, end = [], 0, sys.maxsize
+
+    def _filled(self, rate: int, channels: int, start: int) -> Iterator[Samples]:
         cursor = start
         limit = self._longest_hole_end(rate)
         for at, samples in _Resampled(self._frames(start / rate), rate, channels, self._origin_s):
@@ -159,6 +198,15 @@ class _Sound:
             if fresh.shape[1]:
                 yield fresh
                 cursor += fresh.shape[1]
+
+    def _end(self, rate: int) -> int:
+        """Where an MP4's edit list ends the sound: decoders give the last AAC frame with its padding."""
+        stream = self._stream
+        mp4 = "mp4" in self._container.format.name
+        if stream is None or not mp4 or not stream.duration or stream.time_base is None:
+            return sys.maxsize
+        end = (stream.start_time or 0) + stream.duration
+        return round((float(end * stream.time_base) - self._origin_s) * rate)
 
     def _longest_hole_end(self, rate: int) -> float:
         """A timestamp beyond the file's length plus a minute is damage and must not become hours of silence."""

@@ -10,7 +10,7 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from facevid.media.audio import read_audio
+from facevid.media.audio import read_span
 from facevid.media.errors import MediaError
 from facevid.media.grid import GridSource
 from facevid.media.probe import audio_infos
@@ -48,7 +48,7 @@ def cut_clip(
     grid = GridSource(source, fps=fps, threads=threads)
     try:
         _check_box(box, grid.geometry)
-        sound, rate = _sound(source, fps, first_frame, last_frame, audio_rate)
+        sound, rate = _sound(source, fps, first_frame, last_frame, audio_rate, grid.origin_s)
         convert = Converter(grid.geometry)
         pictures: dict[int, NDArray[np.uint8]] = {}
         crop: _Crop | None = None
@@ -104,7 +104,7 @@ def _check_box(box: Box, geometry: Geometry) -> None:
 
 
 def _sound(
-    source: PathLike, fps: float, first_frame: int, last_frame: int, audio_rate: int | None
+    source: PathLike, fps: float, first_frame: int, last_frame: int, audio_rate: int | None, origin_s: float
 ) -> tuple[NDArray[np.float32] | None, int]:
     """(channels, n) samples of exactly the clip's length, or None without sound, and their rate."""
     infos, main = audio_infos(source)
@@ -113,7 +113,10 @@ def _sound(
     own = next(info.rate for info in infos if info.index == main)
     rate = audio_rate or (own if own in AAC_RATES and own <= 48000 else 48000)
     start_s, end_s = first_frame / fps, (last_frame + 1) / fps
-    return read_audio(source, rate=rate, mono=False, start_s=start_s, end_s=end_s, stream=main), rate
+    samples = read_span(
+        source, rate=rate, mono=False, start_s=start_s, end_s=end_s, stream=main, origin_s=origin_s
+    )
+    return samples, rate
 
 
 @dataclass(frozen=True)
