@@ -11,7 +11,7 @@ import typer
 
 import facevid
 from facevid.cli import demo, recipe, steps, synth
-from facevid.cli.endings import EXIT_CODES_HELP, ending_of, write_error
+from facevid.cli.endings import EXIT_CODES_HELP, INTERRUPTED, ending_of, write_error
 
 app = typer.Typer(
     name="facevid",
@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = [argument for argument in given if argument != "--debug"]
     try:
         code = app(given, prog_name="facevid", standalone_mode=False)
+        if code == INTERRUPTED:  # how typer passes on Ctrl-C
+            raise KeyboardInterrupt
     except BaseException as error:
         ending = ending_of(error)
         if ending is None:

@@ -78,8 +78,8 @@ def ending_of(error: BaseException) -> Ending | None:
         return Ending(WRONG_INPUT, f"There is no {error.filename}. Check the path.")
     return Ending(
         BUG,
-        f"facevid itself failed ({type(error).__name__}: {error}). What was finished is kept. Run the command "
-        "again with --debug and report what it shows.",
+        f"facevid itself failed ({type(error).__name__}: {error}). What was finished is kept. Run the "
+        "command again with --debug and report what it shows.",
     )
 
 

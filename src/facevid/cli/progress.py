@@ -1,4 +1,4 @@
-"""Shows how far a build has come: a bar on a terminal, a line every few seconds elsewhere, nothing if quiet."""
+"""How far a build has come: a bar on a terminal, a line every few seconds elsewhere, nothing if quiet."""
 
 from __future__ import annotations
 

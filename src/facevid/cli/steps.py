@@ -1,4 +1,4 @@
-"""The commands of a build: all steps at once, each alone, where a dataset stands, and cleaning up after it."""
+"""The commands of a build: all steps at once or one alone, how far a dataset is, and cleaning up after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables for people: what a build kept, why the rest was not, what failed, how fast it was, what to run next."""
+"""Tables for people: what was kept, why the rest was not, what failed, how fast it was, what to run next."""
 
 from __future__ import annotations
 
