@@ -6,8 +6,10 @@ import importlib
 from importlib import metadata
 from typing import Any
 
+from facevid.errors import FacevidError
 
-class BackendError(RuntimeError):
+
+class BackendError(FacevidError):
     """A backend cannot run here; the message is a sentence for the user that ends with what to do."""
 
 
@@ -19,7 +21,8 @@ def import_part(module: str, *, package: str, used_for: str) -> Any:
         missing = error.name or module
         what = package if module.split(".")[0] == missing.split(".")[0] else missing
         raise BackendError(
-            f"{used_for} needs the Python package {what}, which is not installed here; run: pip install {what}"
+            f"{used_for} needs the Python package {what}, which is not installed here; "
+            f"run: pip install {what}"
         ) from error
     except (ImportError, OSError) as error:
         raise BackendError(

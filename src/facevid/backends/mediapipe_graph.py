@@ -33,14 +33,15 @@ def import_mediapipe(*, threads: int, used_for: str) -> Any:
         mediapipe = import_part("mediapipe", package="mediapipe==0.10.21", used_for=used_for)
     if not hasattr(mediapipe, "solutions"):
         raise BackendError(
-            f"{used_for} needs the models inside mediapipe 0.10.21, and {package_version('mediapipe')} carries none; "
+            f"{used_for} needs the models inside mediapipe 0.10.21; "
+            f"mediapipe {package_version('mediapipe')}, installed here, carries none; "
             "run: pip install mediapipe==0.10.21"
         )
     return mediapipe
 
 
 def version_of(*models: str) -> str:
-    """Version string of a backend that uses the given .tflite files of the mediapipe wheel (under modules/)."""
+    """Version of a backend that uses the given .tflite files of the mediapipe wheel (under modules/)."""
     folder = package_folder("mediapipe")
     paths = [Path(folder or ".") / "modules" / model for model in models]
     return f"mediapipe {package_version('mediapipe')} weights {weights_tag(*paths)}"

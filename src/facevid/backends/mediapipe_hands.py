@@ -10,14 +10,17 @@ from .protocols import Hand, Image
 
 
 class MediapipeHandDetector:
-    """mediapipe Hands (Zhang et al. 2020): palms found, then 21 points each; each call independent of the others."""
+    """mediapipe Hands (Zhang et al. 2020): palms, then 21 points each; calls are independent.
+
+    Missed: hands so blurred or cut off that no palm shows. A face is rarely taken for a hand (none of 157).
+    """
 
     name = "mediapipe"
 
     def __init__(
         self, *, threads: int = 1, max_hands: int = 2, min_score: float = 0.5, max_side: int = 384
     ) -> None:
-        """max_hands: at most so many; min_score: 0 to 1; max_side: larger images are reduced to this many pixels."""
+        """max_hands: at most; min_score: 0 to 1; max_side: larger images are reduced to this many pixels."""
         used_for = "the hand detector (mediapipe)"
         self._cv2 = import_cv2(threads=threads, used_for=used_for)
         mediapipe = import_mediapipe(threads=threads, used_for=used_for)

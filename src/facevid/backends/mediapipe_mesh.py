@@ -1,4 +1,4 @@
-"""The 478-point face mesh with irises, followed from frame to frame, from the weights inside the mediapipe wheel."""
+"""The 478-point face mesh with irises, followed from frame to frame, by the model in the mediapipe wheel."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ class Region:
 class MediapipeFaceMesh:
     """Face landmarks with attention (Grishchenko et al. 2020), run on a region that we keep ourselves.
 
-    mediapipe's own FaceMesh hides where it looks inside the graph. Here the graph has no memory: where to look is
-    computed from the last mesh by mediapipe's own rule (the mesh's box, turned to level eyes, 1.5 times as large).
+    mediapipe's own FaceMesh hides where it looks inside the graph. Here the graph has no memory: where to look
+    is computed from the last mesh by mediapipe's own rule (its box, turned to level eyes, 1.5 times as large).
     So one graph serves any number of trackers, nothing has to be reset, and the same calls give the same bytes.
+    The face score stays near 1 for a face half covered by a hand: it does not measure occlusion.
     """
 
     name = "mediapipe"
@@ -79,7 +80,7 @@ class MediapipeFaceMesh:
         return MediapipeMeshTracker(self)
 
     def look(self, image: Image, region: Region) -> tuple[Floats, float]:
-        """The mesh that the model sees in a region: (478, 3) float32 pixels of `image`, and its face score."""
+        """The mesh seen in a region, (478, 3) float32 pixels of `image`, and the model's face score."""
         crop, left, top, scale = self._crop(image, region)
         side = crop.shape[0]
         rect = self._rect(
@@ -98,7 +99,7 @@ class MediapipeFaceMesh:
         return mesh.astype(np.float32), presence
 
     def _crop(self, image: Image, region: Region) -> tuple[Image, int, int, float]:
-        """A square of whole pixels that holds the turned region, edges repeated, at most CROP_SIDE pixels wide."""
+        """A square around the turned region, edges repeated, CROP_SIDE wide at most; left, top, scale."""
         turn = abs(math.cos(region.angle)) + abs(math.sin(region.angle))
         side = max(8, math.ceil(region.side * turn) + 2)
         left, top = math.floor(region.x - side / 2), math.floor(region.y - side / 2)
@@ -118,7 +119,7 @@ class MediapipeFaceMesh:
 
 
 class MediapipeMeshTracker:
-    """One face followed: looks where the last mesh was, and starts again from the given box when that fails."""
+    """One face followed: looks where the last mesh was, and starts again from the box when that fails."""
 
     def __init__(self, model: MediapipeFaceMesh) -> None:
         self._model = model
@@ -128,8 +129,8 @@ class MediapipeMeshTracker:
     def update(self, image: Image, box: Sequence[float]) -> Floats | None:
         """The mesh of the face near `box`, (478, 3) float32, or None when no face is seen there.
 
-        The box (x0, y0, x1, y1, pixels) starts the tracker; later it only tells whether the mesh still sits on the
-        same face, so it may be rough or some frames old.
+        The box (x0, y0, x1, y1, pixels) starts the tracker; later it only tells whether the mesh still sits
+        on the same face, so it may be rough or some frames old.
         """
         if self._region is not None:
             mesh, self.presence = self._model.look(image, self._region)
@@ -161,7 +162,7 @@ class MediapipeMeshTracker:
 
 
 def region_of(mesh: Floats) -> Region:
-    """Where to look next: mediapipe's FaceLandmarkLandmarksToRoi (square of the longer side, level eyes, x 1.5)."""
+    """Where to look next, as mediapipe's FaceLandmarkLandmarksToRoi: square of the longer side, x 1.5."""
     low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
     eyes = mesh[LEFT_EYE_OUTER] - mesh[RIGHT_EYE_OUTER]
     x, y = (low + high) / 2

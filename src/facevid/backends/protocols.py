@@ -1,4 +1,4 @@
-"""What each kind of backend takes and gives: one small protocol per kind, plain arrays and dataclasses between.
+"""What each kind of backend takes and gives: one small protocol per kind, plain arrays between.
 
 Images are RGB uint8 (height, width, 3); coordinates are float pixels of the image given, x right, y down.
 """
@@ -32,7 +32,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Hand:
-    """A hand found in one image: (21, 3) float32 points (x, y, z in pixels, wrist first), their box, score 0 to 1."""
+    """A hand in one image: (21, 3) float32 points (x, y, z in pixels, wrist first), box, score 0 to 1."""
 
     points: Floats
     box: Box
@@ -41,7 +41,7 @@ class Hand:
 
 @dataclass(frozen=True)
 class TextBox:
-    """A line of text found in one image: (4, 2) float32 corners clockwise from top left, its text, confidence 0 to 1."""
+    """A line of text in one image: (4, 2) float32 corners clockwise from top left, confidence 0 to 1."""
 
     quad: Floats
     text: str
@@ -49,7 +49,7 @@ class TextBox:
 
 
 class Backend(Protocol):
-    """What every backend has: `name` as in the recipe, `version` naming the package, its version and its weights."""
+    """What every backend has: `name` as in the recipe, `version` of its package and its weights."""
 
     name: str
     version: str
@@ -60,7 +60,7 @@ class FaceDetector(Backend, Protocol):
     """Finds faces in single images."""
 
     def detect(self, image: Image) -> list[Face]:
-        """The faces of `image`, highest score first; no two of them overlap by more than half of the smaller."""
+        """The faces of `image`, highest score first; no two share more than half of the smaller."""
         ...
 
 
@@ -72,7 +72,7 @@ class MeshTracker(Protocol):
     """How sure the model was, 0 to 1, that the last `update` looked at a face."""
 
     def update(self, image: Image, box: Sequence[float]) -> Floats | None:
-        """The mesh of the face near `box` (x0, y0, x1, y1 in pixels, rough), or None when no face is seen there.
+        """The mesh of the face near `box` (x0, y0, x1, y1 in pixels, rough), or None where no face is.
 
         Returns (478, 3) float32: x, y in pixels of `image`, z on the same scale; 468..477 are the irises.
         """
@@ -106,7 +106,7 @@ class FaceEmbedder(Backend, Protocol):
     """Turns aligned faces into vectors; the same person's are near to each other."""
 
     def chip(self, image: Image, mesh: Floats) -> Image:
-        """The face of `mesh` ((478, 3) or (478, 2) pixels of `image`) aligned and cut out: (150, 150, 3) uint8."""
+        """The face of `mesh` ((478, 2 or 3), pixels of `image`) aligned and cut out: (150, 150, 3)."""
         ...
 
     def embed(self, chips: Image) -> Floats:

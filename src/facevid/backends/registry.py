@@ -1,4 +1,4 @@
-"""Finds a backend by its kind and name: through entry points, or in the built-in table when run from a source tree."""
+"""Finds a backend by its kind and name: through entry points, or in the built-in table."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def load(kind: str, name: str, *, threads: int = 1, **options: Any) -> Any: ...
 def load(kind: str, name: str, *, threads: int = 1, **options: Any) -> Any:
     """A ready backend: kind such as "face_detector", name such as "mediapipe", options of its class.
 
-    threads bounds the CPU threads of the libraries it uses. Raises BackendError when there is no such backend,
-    an option is unknown to it, or something that it needs is missing.
+    threads bounds the CPU threads of the libraries it uses. Raises BackendError when there is no such
+    backend, an option is unknown to it, or something that it needs is missing.
     """
     target = _targets().get(f"{kind}.{name}")
     if target is None:
@@ -71,7 +71,10 @@ def names(kind: str) -> list[str]:
 
 
 def _targets() -> dict[str, str]:
-    """Every known backend as "kind.name" -> "module:class"; an installed entry point goes before the built-in."""
+    """Every known backend, "kind.name" to "module:class"; entry points go before the built-in table.
+
+    A source tree that runs without being installed has no entry points of its own.
+    """
     installed = {point.name: point.value for point in metadata.entry_points(group=GROUP)}
     return {**BUILT_IN, **installed}
 

@@ -16,7 +16,10 @@ BLOCK = 512
 
 
 class SileroSpeechDetector:
-    """Silero VAD 6.2 (MIT): one probability each 32 ms, with a memory of the sound before."""
+    """Silero VAD 6.2: one probability each 32 ms, with a memory of the sound before.
+
+    It cannot tell whose voice it is, nor whether it was spoken in front of the camera.
+    """
 
     name = "silero"
 
@@ -33,7 +36,7 @@ class SileroSpeechDetector:
         self._rest = np.zeros(0, np.float32)
 
     def probabilities(self, samples: Floats, *, final: bool = True) -> Floats:
-        """Speech probability of each 512 samples (16 kHz, float32 in [-1, 1]), the last filled up with silence.
+        """Speech probability of each 512 samples (16 kHz, float32 in [-1, 1]), the last padded with silence.
 
         With `final=False` a remainder shorter than 512 samples waits for the next call instead.
         """

@@ -1,6 +1,6 @@
-"""Where weight files come from: the folder FACEVID_MODELS, the wheel that carries them, or their home, checked.
+"""Where weight files come from: the folder FACEVID_MODELS, the wheel that carries them, or their home.
 
-A file is looked for in this order; a download is kept in the user's cache and used only with the pinned SHA-256.
+Looked for in this order; a download is kept in the user's cache and used only with the pinned SHA-256.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ DOWNLOAD_TIMEOUT_S = 30.0
 class Weight:
     """One weight file: its name in a models folder, its SHA-256, and where it can be had.
 
-    package: import name of the Python package that carries it, inside: path in that package, distribution: what
-    to pip install for it; url: its home, None when it has none that serves exactly these bytes.
+    package: import name of the Python package that carries it; inside: path in that package; distribution:
+    what to pip install for it; url: its home, None when none serves exactly these bytes.
     """
 
     file: str
@@ -73,8 +73,8 @@ WEIGHTS: dict[str, Weight] = {
 def resolve(name: str) -> Path:
     """The path of the weight file called `name` in `WEIGHTS`.
 
-    A file in FACEVID_MODELS is the user's choice and is taken as it is. Raises BackendError, with a sentence that
-    names the file and how to get it, when it is nowhere to be had or its bytes are not the pinned ones.
+    A file in FACEVID_MODELS is the user's choice and is taken as it is. Raises BackendError, with a sentence
+    that names the file and how to get it, when it cannot be had or its bytes are not the pinned ones.
     """
     if name not in WEIGHTS:
         raise BackendError(f"There are no weights called {name!r}; known are: {', '.join(sorted(WEIGHTS))}.")
