@@ -22,10 +22,11 @@ FIVE_POINTS = (263, 362, 33, 133, 2)
 class DlibFaceEmbedder:
     """dlib's face recognition ResNet (King 2017): 128 numbers a face, same person when nearer than about 0.6.
 
-    dlib aligns by eye corners and nose base, which its 5-point predictor gives. The mesh gives the same points
-    (within 3 % of the eyes' distance), so no predictor is loaded; the 68-point one, which may not be used
-    commercially, never is. Two different people can lie nearer together than the 0.6 suggests: three East Asian
-    men were measured 0.43 to 0.5 apart, so single pictures do not tell such people from each other.
+    dlib aligns by eye corners and nose base, which its 5-point predictor gives. The mesh gives the same
+    points (within 3 % of the eyes' distance), so no predictor is loaded; the 68-point one, which may not
+    be used commercially, never is. Two different people can lie nearer together than the 0.6 suggests:
+    three East Asian men were measured 0.43 to 0.5 apart, so single pictures do not tell such people from
+    each other.
     """
 
     name = "dlib"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import BackendError, import_cv2
-from .mediapipe_graph import import_mediapipe, quiet_stderr, version_of
+from .mediapipe_graph import import_mediapipe, outputs_of, quiet_stderr, shrunk, version_of
 from .protocols import Box, Face, Image
 
 MODELS = {
@@ -22,9 +23,10 @@ CLOSE_UP = 0.5
 class MediapipeFaceDetector:
     """BlazeFace (Bazarevsky et al. 2019): full range (192x192 input), short range (128x128), or both.
 
-    Each call is independent of those before it. Missed: some faces narrower than 5 % of the image's longer side
-    (one in ten at 3 %, four in ten at 2.3 %) and many tilted by more than about 50 degrees. Now and then a
-    texture passes for a small face with a score up to .65; the mesh tells such from real ones.
+    Each call is independent of those before it. Missed: some faces narrower than 5 % of the image's
+    longer side (one in ten at 3 %, four in ten at 2.3 %) and many tilted by more than about 50 degrees.
+    Now and then a texture passes for a small face with a score up to .65; the mesh tells such from real
+    ones.
     """
 
     name = "mediapipe"
@@ -62,47 +64,39 @@ class MediapipeFaceDetector:
         An image without any is looked at again with a grey border, for a face that fills it: of faces as wide
         as the image, full range finds half at the first look and all at the second.
         """
-        height, width = image.shape[:2]
-        found = self._look(image, border=0)
+        found = self._look(image, border=0.0)
         if not found:
-            shorter = min(height, width)
-            again = self._look(image, border=max(height, width) // 2)
+            shorter = min(image.shape[:2])
+            again = self._look(image, border=0.5)
             found = [face for face in again if face.box[2] - face.box[0] > CLOSE_UP * shorter]
         return _without_overlaps(found)
 
-    def _look(self, image: Image, *, border: int) -> list[Face]:
-        """What the models see in `image` with a grey border of so many pixels added, in pixels of `image`."""
-        height, width = image.shape[0] + 2 * border, image.shape[1] + 2 * border
-        shrink = min(1.0, self._max_side / max(height, width))
-        edge = round(border * shrink)
-        if shrink < 1:
-            size = (max(1, round(image.shape[1] * shrink)), max(1, round(image.shape[0] * shrink)))
-            image = self._cv2.resize(image, size, interpolation=self._cv2.INTER_AREA)
-        if border:
+    def _look(self, image: Image, *, border: float) -> list[Face]:
+        """What the models see with a grey border of `border` times the longer side, in pixels of `image`."""
+        small, factor = shrunk(self._cv2, image, at_most=round(self._max_side / (1 + 2 * border)))
+        edge = round(border * max(small.shape[:2]))
+        if edge:
             grey = (GREY, GREY, GREY)
-            image = self._cv2.copyMakeBorder(
-                image, edge, edge, edge, edge, self._cv2.BORDER_CONSTANT, value=grey
+            small = self._cv2.copyMakeBorder(
+                small, edge, edge, edge, edge, self._cv2.BORDER_CONSTANT, value=grey
             )
-        ready = np.ascontiguousarray(image)
+        size = np.array([small.shape[1], small.shape[0]])
         return [
-            _face(detection, width, height, border)
+            _face(detection, size, edge, factor)
             for graph in self._graphs
-            for detection in graph.process(ready).detections or ()
+            for detection in outputs_of(graph, small).detections or ()
         ]
 
 
-def _face(detection: Any, width: int, height: int, border: int) -> Face:
-    """A mediapipe detection, relative to a picture of that size, in pixels inside its border."""
+def _face(detection: Any, size: NDArray[np.int64], edge: int, factor: int) -> Face:
+    """A mediapipe detection, relative to a picture of `size` (width, height), in pixels of the original."""
     place = detection.location_data
     box = place.relative_bounding_box
-    points = [(point.x * width - border, point.y * height - border) for point in place.relative_keypoints]
-    corners: Box = (
-        box.xmin * width - border,
-        box.ymin * height - border,
-        (box.xmin + box.width) * width - border,
-        (box.ymin + box.height) * height - border,
-    )
-    return Face(box=corners, score=float(detection.score[0]), points=np.array(points, np.float32))
+    points = [(point.x, point.y) for point in place.relative_keypoints]
+    corners = [(box.xmin, box.ymin), (box.xmin + box.width, box.ymin + box.height)]
+    placed = ((np.array(corners + points) * size - edge) * factor).astype(np.float32)
+    (x0, y0), (x1, y1) = placed[0].tolist(), placed[1].tolist()
+    return Face(box=(x0, y0, x1, y1), score=float(detection.score[0]), points=placed[2:])
 
 
 def _without_overlaps(faces: list[Face]) -> list[Face]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import import_cv2
-from .mediapipe_graph import import_mediapipe, quiet_stderr, version_of
+from .mediapipe_graph import import_mediapipe, outputs_of, quiet_stderr, shrunk, version_of
 from .protocols import Hand, Image
 
 
@@ -39,12 +39,9 @@ class MediapipeHandDetector:
 
     def detect(self, image: Image) -> list[Hand]:
         """The hands of `image`, highest score first."""
-        height, width = image.shape[:2]
-        shrink = self._max_side / max(height, width)
-        if shrink < 1:
-            size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-            image = self._cv2.resize(image, size, interpolation=self._cv2.INTER_AREA)
-        seen = self._graph.process(np.ascontiguousarray(image))
+        small, factor = shrunk(self._cv2, image, at_most=self._max_side)
+        height, width = small.shape[0] * factor, small.shape[1] * factor
+        seen = outputs_of(self._graph, small)
         hands: list[Hand] = []
         for marks, sides in zip(seen.multi_hand_landmarks or (), seen.multi_handedness or (), strict=True):
             points = np.array(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import import_cv2, import_part
-from .mediapipe_graph import import_mediapipe, landmark_graph, outputs_of, quiet_stderr, version_of
+from .mediapipe_graph import import_mediapipe, landmark_graph, outputs_of, quiet_stderr, shrunk, version_of
 from .protocols import Floats, Image
 
 POINTS = 478
@@ -47,10 +47,11 @@ class Region:
 class MediapipeFaceMesh:
     """Face landmarks with attention (Grishchenko et al. 2020), run on a region that we keep ourselves.
 
-    mediapipe's own FaceMesh hides where it looks inside the graph. Here the graph has no memory: where to look
-    is computed from the last mesh by mediapipe's own rule (its box, turned to level eyes, 1.5 times as large).
-    So one graph serves any number of trackers, nothing has to be reset, and the same calls give the same bytes.
-    The face score stays near 1 for a face half covered by a hand: it does not measure occlusion.
+    mediapipe's own FaceMesh hides where it looks inside the graph. Here the graph has no memory: where to
+    look is computed from the last mesh by mediapipe's own rule (its box, turned to level eyes, 1.5 times
+    as large). So one graph serves any number of trackers, nothing has to be reset, and the same calls
+    give the same bytes. The face score stays near 1 for a face half covered by a hand: it does not
+    measure occlusion.
     """
 
     name = "mediapipe"
@@ -81,25 +82,25 @@ class MediapipeFaceMesh:
 
     def look(self, image: Image, region: Region) -> tuple[Floats, float]:
         """The mesh seen in a region, (478, 3) float32 pixels of `image`, and the model's face score."""
-        crop, left, top, scale = self._crop(image, region)
-        side = crop.shape[0]
+        crop, left, top, factor = self._crop(image, region)
+        side = crop.shape[0] * factor
         rect = self._rect(
-            x_center=(region.x - left) * scale / side,
-            y_center=(region.y - top) * scale / side,
-            width=region.side * scale / side,
-            height=region.side * scale / side,
+            x_center=(region.x - left) / side,
+            y_center=(region.y - top) / side,
+            width=region.side / side,
+            height=region.side / side,
             rotation=region.angle,
         )
         seen: Any = outputs_of(self._graph, {"image": crop, "roi": rect})
         presence = float(seen.facelandmarkcpu__face_presence_score)
         points = np.array([(p.x, p.y, p.z) for p in seen.landmarks.landmark], np.float64)
-        mesh = points * (side / scale)
+        mesh = points * side
         mesh[:, 0] += left
         mesh[:, 1] += top
         return mesh.astype(np.float32), presence
 
-    def _crop(self, image: Image, region: Region) -> tuple[Image, int, int, float]:
-        """A square around the turned region, edges repeated, CROP_SIDE wide at most; left, top, scale."""
+    def _crop(self, image: Image, region: Region) -> tuple[Image, int, int, int]:
+        """A square around the turned region, at most CROP_SIDE wide; its left, top, and pixels per pixel."""
         turn = abs(math.cos(region.angle)) + abs(math.sin(region.angle))
         side = max(8, math.ceil(region.side * turn) + 2)
         left, top = math.floor(region.x - side / 2), math.floor(region.y - side / 2)
@@ -108,14 +109,10 @@ class MediapipeFaceMesh:
         x1, y1 = max(min(left + side, width), x0 + 1), max(min(top + side, height), y0 + 1)
         crop = image[y0:y1, x0:x1]
         around = (max(y0 - top, 0), max(top + side - y1, 0), max(x0 - left, 0), max(left + side - x1, 0))
-        scale = 1.0
-        if side > CROP_SIDE:
-            scale = CROP_SIDE / side
         if any(around):
             crop = self._cv2.copyMakeBorder(crop, *around, self._cv2.BORDER_REPLICATE)[:side, :side]
-        if scale < 1:
-            crop = self._cv2.resize(crop, (CROP_SIDE, CROP_SIDE), interpolation=self._cv2.INTER_AREA)
-        return np.ascontiguousarray(crop), left, top, scale
+        small, factor = shrunk(self._cv2, crop, at_most=CROP_SIDE)
+        return small, left, top, factor
 
 
 class MediapipeMeshTracker:

@@ -14,10 +14,11 @@ LARGEST = 0.4
 class RapidocrTextDetector:
     """PP-OCRv6 small through ONNX Runtime: detection on the whole image, recognition only of boxes found.
 
-    Text is taken to be upright; the orientation classifier is not loaded. Nothing is ever downloaded. On a face
-    that fills the image the detector tends to box the whole face, then read as one character; a box of more than
-    0.4 of the image is therefore no line of text. Capitals under 2 % of the image's height are often missed at
-    the default size; single characters and lines of confidence below .6 are often no text at all.
+    Text is taken to be upright; the orientation classifier is not loaded. Nothing is ever downloaded. On
+    a face that fills the image the detector tends to box the whole face, then read as one character; a
+    box of more than 0.4 of the image is therefore no line of text. Capitals under 2 % of the image's
+    height are often missed at the default size; single characters and lines of confidence below .6 are
+    often no text at all.
     """
 
     name = "rapidocr"
