@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.curate.publish import publish
@@ -204,10 +205,7 @@ def _write_table(
 ) -> Iterator[PublishedFile]:
     """Write a table in its published schema, as one or more parts; also an empty table has one part."""
     target = schema(table, scores)
-    columns = [
-        content[f.name].cast(f.type) if f.name in content.column_names else pa.nulls(content.num_rows, f.type)
-        for f in target
-    ]
+    columns = [_column(content, field) for field in target]
     shaped = pa.Table.from_arrays(columns, schema=target)
     order = [(c, "ascending") for c in _ORDER[table] if c in shaped.column_names]
     shaped = shaped.sort_by(order).combine_chunks() if shaped.num_rows else shaped
@@ -216,6 +214,16 @@ def _write_table(
         path = f"{table}/part-{k:05d}.parquet"
         pq.write_table(part, staged / path, compression="zstd")
         yield _described(staged, path, part.num_rows)
+
+
+def _column(content: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    """A published column: null where nothing is known, NaN included."""
+    if field.name not in content.column_names:
+        return pa.nulls(content.num_rows, field.type)
+    column = content[field.name].cast(field.type)
+    if pa.types.is_floating(field.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
+    return column
 
 
 _ORDER = {
