@@ -88,6 +88,11 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(run: Run, arguments: 
         ),
         (PermissionError(errno.EACCES, "Permission denied", "dataset"), 4, "Permission denied (dataset)"),
         (FileNotFoundError(errno.ENOENT, "No such file", "gone.csv"), 2, "There is no gone.csv."),
+        (
+            ImportError("libGL.so.1: cannot open shared object file"),
+            2,
+            "pip install 'opencv-python-headless<4.12'",
+        ),
         (ZeroDivisionError("division by zero"), 70, "ZeroDivisionError: division by zero"),
         (KeyboardInterrupt(), 130, "Stopped. Run the same command again to go on."),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,6 +47,11 @@ def run_demo(
     import facevid
 
     footage = output / "footage"
-    if not (footage / "truth.json").is_file():
-        facevid.synthesize(footage, people=PEOPLE, videos=VIDEOS, seed=SEED)
+    if not footage.is_dir():
+        partial = output / ".footage.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        facevid.synthesize(
+            partial, people=PEOPLE, videos=VIDEOS, seed=SEED, workers=workers, on_progress=on_progress
+        )
+        partial.rename(footage)
     return facevid.build([footage], output / "dataset", workers=workers, on_progress=on_progress)

@@ -68,12 +68,16 @@ def ending_of(error: BaseException) -> Ending | None:
     code = next((_CODES[base.__name__] for base in type(error).__mro__ if base.__name__ in _CODES), None)
     if code is not None:
         return Ending(code, str(error))
+    if isinstance(error, ImportError):
+        return Ending(WRONG_INPUT, _import_sentence(error))
     if isinstance(error, OSError) and error.errno in _STORAGE_ERRNOS:
         where = f" ({error.filename})" if error.filename else ""
         what = os.strerror(error.errno)
         return Ending(
             STORAGE, f"{what}{where}. Make room or choose another folder, then run the same command again."
         )
+    if isinstance(error, FileExistsError) and error.errno is None:
+        return Ending(WRONG_INPUT, str(error))
     if isinstance(error, FileNotFoundError) and error.filename:
         return Ending(WRONG_INPUT, f"There is no {error.filename}. Check the path.")
     return Ending(
@@ -81,6 +85,18 @@ def ending_of(error: BaseException) -> Ending | None:
         f"facevid itself failed ({type(error).__name__}: {error}). What was finished is kept. Run the "
         "command again with --debug and report what it shows.",
     )
+
+
+def _import_sentence(error: ImportError) -> str:
+    if ".so" in str(error):
+        # pip lets opencv-contrib-python, which mediapipe requires, overwrite the headless build.
+        return (
+            f"A library does not load on this machine ({error}). If it is OpenCV that wants it, run: "
+            "pip uninstall -y opencv-python opencv-contrib-python opencv-python-headless && "
+            "pip install 'opencv-python-headless<4.12' "
+            "(or, on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0)."
+        )
+    return f"The installation is not complete ({error}). Run: pip install --force-reinstall facevid"
 
 
 def write_error(ending: Ending, *, as_json: bool, traceback_of: BaseException | None) -> None:

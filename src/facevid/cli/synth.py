@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from facevid.cli.endings import OK
+from facevid.cli.progress import ProgressDisplay
+from facevid.cli.steps import Json, Workers
 
 
 def synth(
@@ -17,18 +19,22 @@ def synth(
     ],
     *,
     people: Annotated[
-        int, typer.Option("--people", metavar="N", min=1, help="How many people there are.")
+        int, typer.Option("--people", metavar="N", min=2, help="How many people there are.")
     ] = 6,
     videos: Annotated[
         int, typer.Option("--videos", metavar="M", min=1, help="How many programmes to make.")
     ] = 6,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Same seed, same footage.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Same seed, same footage.")] = 0,
+    workers: Workers = None,
+    as_json: Json = False,
 ) -> int:
     """Make synthetic footage: talking faces, clean and with every defect, and the truth about them."""
     import facevid
 
-    facevid.synthesize(out, people=people, videos=videos, seed=seed)
+    with ProgressDisplay(quiet=as_json) as display:
+        facevid.synthesize(
+            out, people=people, videos=videos, seed=seed, workers=workers, on_progress=display.update
+        )
     made = {
         "output": str(out),
         "people": people,
