@@ -78,6 +78,7 @@ class Analyze(_Part):
     window_frames: int = Field(ge=2, le=100)
     detect_every: int = Field(ge=1, le=100)
     hands_every: int = Field(ge=1, le=100)
+    light_every: int = Field(ge=1, le=100)
     text_every_s: Positive
     text_side: int = Field(ge=128, le=2048)
     text_confidence: Share

@@ -104,7 +104,8 @@ def _analyze(path: Path, out: Path, payload: dict[str, Any], recipe: Recipe) -> 
     threads = worker_threads()
     with media.VideoReader(path, fps=recipe.fps, max_side=recipe.analyze.max_side, threads=threads) as video:
         for frame in video:
-            looker.look(frame.index, frame.image, new_picture=shots.push(frame.image))
+            small = quality.small_picture(frame.image)
+            looker.look(frame.index, frame.image, small, new_picture=shots.push(small))
             frames, scale = frame.index + 1, frame.scale
         stopped, skipped = video.stopped_early, video.skipped_packets
         width, height = video.width, video.height
@@ -150,10 +151,10 @@ class _Looker:
     def __post_init__(self) -> None:
         self._follower = FaceFollower(self.loaded.face_detector, self.loaded.face_mesh, self.recipe.analyze)
 
-    def look(self, index: int, image: Image, *, new_picture: bool) -> None:
-        """The next frame of the source, RGB at analysed size."""
+    def look(self, index: int, image: Image, small: Image, *, new_picture: bool) -> None:
+        """The next frame of the source, RGB at analysed size, and the same picture small."""
         faces = self._follower.push(image, new_picture=new_picture)
-        grey = quality.small_grey(image)
+        grey = quality.grey_of(small)
         if new_picture or index % self.recipe.analyze.detect_every == 0:
             self._bars = quality.borders(image)
         before = None if new_picture else self._before
@@ -166,13 +167,16 @@ class _Looker:
         height, width = image.shape[:2]
         mesh, tall = seen.mesh, face_height(seen.mesh)
         crop = crop_square(seen.box, tall, (width, height), self.recipe.crop)
-        memory = self._last.get(seen.face) or _Memory(next_hand=index, next_text=index)
+        memory = self._last.get(seen.face) or _Memory(index, index, index)
         self._look_closer(index, image, seen, crop, memory)
         moved = float("nan")
         if memory.mesh is not None:
             moved = 1000 * float(np.abs(mesh[:468, :2] - memory.mesh[:468, :2]).mean()) / max(tall, 1e-6)
         inside = (mesh[:468, 0] >= 0) & (mesh[:468, 0] < width) & (mesh[:468, 1] >= 0) & (mesh[:468, 1] < height)
         pose = head_pose(mesh)
+        if index >= memory.next_light:
+            memory.next_light = index + self.recipe.analyze.light_every
+            memory.light = quality.face_measures(image, mesh, seen.box)
         x0, y0, x1, y1 = seen.box
         self.seen.add(
             frame=index, face=seen.face, x0=x0, y0=y0, x1=x1, y1=y1, height=tall,
@@ -181,7 +185,7 @@ class _Looker:
             motion_pixels=quality.pixel_motion(grey, before, seen.box, width), motion_landmarks=moved,
             hand=memory.hand, text=memory.text,
             bar_left=self._bars[0], bar_top=self._bars[1], bar_right=self._bars[2], bar_bottom=self._bars[3],
-            faces=max(1, self._follower.faces_in_view), **quality.face_measures(image, mesh, seen.box),
+            faces=max(1, self._follower.faces_in_view), **memory.light,
         )  # fmt: skip
         self.writer.write(index, seen, pose)
         memory.mesh = mesh
@@ -212,6 +216,8 @@ class _Memory:
 
     next_hand: int
     next_text: int
+    next_light: int
+    light: dict[str, float] = field(default_factory=dict)
     mesh: NDArray[np.float32] | None = None
     hand: float = 0.0
     text: float = 0.0

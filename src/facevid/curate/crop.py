@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from facevid.recipe import Crop
 
 Box = tuple[float, float, float, float]
+Floats = NDArray[np.float64]
+
+
+def crop_squares(union: Floats, face_height: Floats, picture: Floats, settings: Crop) -> Floats:
+    """Squares around the unions of face boxes with margins in units of the face height.
+
+    union: (n, 4) x0, y0, x1, y1 in pixels; face_height: (n,); picture: (n, 2) width and height. Where a
+    square does not fit it is moved, then made as large as the picture's shorter side, so that head and
+    shoulders give way alike. Returns (n, 4).
+    """
+    x0, y0, x1, y1 = union.T
+    top, bottom = y0 - settings.above * face_height, y1 + settings.below * face_height
+    wide = x1 - x0 + 2 * settings.sides * face_height
+    width, height = picture.T
+    side = np.minimum(np.maximum(wide, bottom - top), np.minimum(width, height))
+    left = np.clip((x0 + x1) / 2 - side / 2, 0, width - side)
+    upper = np.clip((top + bottom) / 2 - side / 2, 0, height - side)
+    return np.stack([left, upper, left + side, upper + side], axis=1)
 
 
 def crop_square(union: Box, face_height: float, picture: tuple[float, float], settings: Crop) -> Box:
-    """A square around the union of a stretch's face boxes with margins in units of the face height.
-
-    union: x0, y0, x1, y1 in source pixels; picture: its width and height. Where the square does not fit,
-    it is first moved, then made as large as the picture's shorter side. Returns x0, y0, x1, y1 (float).
-    """
-    width, height = picture
-    x0 = union[0] - settings.sides * face_height
-    x1 = union[2] + settings.sides * face_height
-    y0 = union[1] - settings.above * face_height
-    y1 = union[3] + settings.below * face_height
-    side = min(max(x1 - x0, y1 - y0), width, height)
-    centre_x = (union[0] + union[2]) / 2
-    # Where the height cannot all be had, head and shoulders give way alike.
-    centre_y = (y0 + y1) / 2
-    left = min(max(centre_x - side / 2, 0.0), width - side)
-    top = min(max(centre_y - side / 2, 0.0), height - side)
-    return left, top, left + side, top + side
+    """`crop_squares` of one box."""
+    square = crop_squares(np.array([union]), np.array([face_height]), np.array([picture], float), settings)[0]
+    return float(square[0]), float(square[1]), float(square[2]), float(square[3])
 
 
-def even_square(box: Box, picture: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The same square on even whole pixels inside the picture, as 4:2:0 colour needs it."""
-    width, height = picture
-    side = int(min(box[2] - box[0], width, height)) // 2 * 2
-    left = min(max(0, round(box[0] / 2) * 2), (width - side) // 2 * 2)
-    top = min(max(0, round(box[1] / 2) * 2), (height - side) // 2 * 2)
-    return left, top, left + side, top + side
+def even_squares(boxes: Floats, picture: Floats) -> NDArray[np.int64]:
+    """The same squares on even whole pixels inside the picture, as 4:2:0 colour needs them: (n, 4)."""
+    size = picture.astype(np.int64)
+    side = np.minimum((boxes[:, 2] - boxes[:, 0]).round().astype(np.int64), size.min(axis=1)) // 2 * 2
+    left = np.clip((boxes[:, 0] / 2).round().astype(np.int64) * 2, 0, (size[:, 0] - side) // 2 * 2)
+    top = np.clip((boxes[:, 1] / 2).round().astype(np.int64) * 2, 0, (size[:, 1] - side) // 2 * 2)
+    return np.stack([left, top, left + side, top + side], axis=1)

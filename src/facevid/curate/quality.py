@@ -44,15 +44,15 @@ def face_measures(image: Image, mesh: Floats, box: Box) -> dict[str, float]:
     inside = mask.astype(bool)
     if inside.sum() < 100:
         inside[:] = True
-    skin = square[inside].astype(np.float32)
-    low, high = np.percentile(skin, (5, 95))
+    skin = square[inside]
+    low, high = _percentiles(skin, 0.05, 0.95)
     laplacian = cv2.Laplacian(square, cv2.CV_32F)[inside]
     middle = (mesh[FACE_OVAL[0], :2] + mesh[152, :2]) / 2
     side = np.arange(FACE_SIDE)[None, :] < (middle[0] - left) * scale[0]
     halves = [square[inside & side], square[inside & ~side]]
     means = [float(h.mean()) if h.size > 50 else float(skin.mean()) for h in halves]
     return {
-        "sharpness": 100 * float(laplacian.var()) / (float(skin.var()) + 25.0),
+        "sharpness": 100 * float(laplacian.var()) / (float(skin.astype(np.float32).var()) + 25.0),
         "brightness": float(skin.mean()),
         "contrast": float(high - low),
         "evenness": (min(means) + 1) / (max(means) + 1),
@@ -76,13 +76,16 @@ def blockiness(grey: Image, left: int, top: int) -> float:
     return float(np.mean(ratios)) if ratios else float("nan")
 
 
-def small_grey(image: Image) -> Image:
-    """The picture in grey, 320 pixels wide."""
+def small_picture(image: Image) -> Image:
+    """The picture 320 pixels wide, for all that looks at the whole of it."""
     height, width = image.shape[:2]
-    small = cv2.resize(
-        image, (SMALL_WIDTH, max(2, round(SMALL_WIDTH * height / width))), interpolation=cv2.INTER_AREA
-    )
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+    size = (SMALL_WIDTH, max(2, round(SMALL_WIDTH * height / width)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def grey_of(image: Image) -> Image:
+    """The picture in grey (BT.601 luma)."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
 
 
 def pixel_motion(now: Image, before: Image | None, box: Box, image_width: int) -> float:
@@ -133,17 +136,14 @@ def border_inside(bars: tuple[int, int, int, int], crop: Box, picture: tuple[flo
     """The widest bar inside a crop, in pixels of the finished clip of `size` pixels."""
     width, height = picture
     side = max(crop[2] - crop[0], 1e-6)
-    inside = max(
-        bars[0] - crop[0], bars[1] - crop[1], crop[2] - (width - bars[2]), crop[3] - (height - bars[3]), 0.0
+    left, top, right, bottom = bars
+    inside = (
+        left - crop[0] if left else 0.0,
+        top - crop[1] if top else 0.0,
+        crop[2] - (width - right) if right else 0.0,
+        crop[3] - (height - bottom) if bottom else 0.0,
     )
-    has_bar = max(
-        bars[0] - crop[0] if bars[0] else 0.0,
-        bars[1] - crop[1] if bars[1] else 0.0,
-        crop[2] - (width - bars[2]) if bars[2] else 0.0,
-        crop[3] - (height - bars[3]) if bars[3] else 0.0,
-        0.0,
-    )
-    return float(min(inside, has_bar) * size / side)
+    return max(*inside, 0.0) * size / side
 
 
 def hand_over_face(hands: list[Floats], mesh: Floats) -> float:
@@ -159,6 +159,11 @@ def hand_over_face(hands: list[Floats], mesh: Floats) -> float:
         shared, _ = cv2.intersectConvexConvex(face, hull)
         covered += float(shared)
     return min(1.0, covered / max(area, 1e-6))
+
+
+def _percentiles(values: Image, low: float, high: float) -> tuple[int, int]:
+    share = np.cumsum(np.bincount(values, minlength=256)) / len(values)
+    return int(np.searchsorted(share, low)), int(np.searchsorted(share, high))
 
 
 def _patch(image: Image, box: Box) -> tuple[Image, int, int]:

@@ -17,7 +17,6 @@ from scenedetect.detectors import AdaptiveDetector
 from facevid.recipe import Shots
 
 _WIDE, _HIGH = 48, 27
-_HARD_WIDTH = 256
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,11 @@ class ShotDetector:
         self._count = 0
 
     def push(self, image: np.ndarray) -> bool:
-        """Look at the next frame (RGB uint8, any size); True where it plainly starts a new picture."""
-        height, width = image.shape[:2]
-        small = cv2.resize(
-            image, (_HARD_WIDTH, max(2, round(_HARD_WIDTH * height / width))), interpolation=cv2.INTER_AREA
-        )
-        bgr = np.ascontiguousarray(small[:, :, ::-1])
+        """Look at the next frame (RGB uint8, best some 320 pixels wide); True where it plainly starts a new picture."""
+        bgr = np.ascontiguousarray(image[:, :, ::-1])
         for cut in self._hard.process_frame(FrameTimecode(self._count, self._fps), bgr):
             self._cuts.append(cut.frame_num)
-        thumb = cv2.resize(small, (_WIDE, _HIGH), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        thumb = cv2.resize(image, (_WIDE, _HIGH), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         sudden = bool(self._ring) and float(np.abs(thumb - self._ring[-1]).mean()) > self._settings.sudden_difference
         self._ring.append(thumb)
         self._luma.append(float(np.percentile(thumb.max(axis=2), 99)) * 255)
@@ -91,12 +86,13 @@ class ShotDetector:
 
     def _look_for_dissolve(self, span_frames: int) -> None:
         """A dissolve: another picture at the end, and every one between on the line from first to last."""
-        window = np.stack(list(self._ring)[-span_frames - 1 :]).reshape(span_frames + 1, -1)
-        span = window[-1] - window[0]
+        start, end = self._ring[-span_frames - 1].ravel(), self._ring[-1].ravel()
+        span = end - start
         if np.abs(span).mean() < self._settings.sudden_difference:
             return
-        if _correlation(window[0], window[-1]) > self._settings.dissolve_correlation:
+        if _correlation(start, end) > self._settings.dissolve_correlation:
             return
+        window = np.stack(list(self._ring)[-span_frames - 1 :]).reshape(span_frames + 1, -1)
         energy = float(span @ span)
         moved = window - window[0]
         share = moved @ span / energy

@@ -152,14 +152,12 @@ def _heard(
 def _windows(rows: Floats, sound: Sound, picture: Picture, recipe: Recipe) -> dict[str, list[float]]:
     first, last = int(rows[0, 0]), int(rows[-1, 0])
     starts = window_starts(last - first + 1, recipe.analyze.window_frames)
-    at = np.unique(np.searchsorted(rows[:, 0], first + starts))
     out: dict[str, list[float]] = {name: [] for name in (*SCORES, *GEOMETRY)}
     out["speech_share"], out["speech_level"] = _heard(first, last, starts, sound, recipe)
     correlation, offset = mouth_sync(
         _each_frame(rows, "mouth"), sound.level[first : last + 1], max_offset=recipe.analyze.sync_max_offset
     )
     bounds = np.append(np.searchsorted(rows[:, 0], first + starts), len(rows))
-    del at
     for a, b in zip(bounds[:-1], bounds[1:]):
         part = rows[a:b] if b > a else rows[max(0, a - 1) : max(1, a)]
         values = {**_scores(part, picture, recipe), **_geometry(part, picture)}

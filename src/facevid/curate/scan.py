@@ -1,0 +1,212 @@
+"""Finds sources: walks folders, globs and manifests, and says of every file what it is."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facevid import media
+from facevid.engine import Item, Step, StepError
+from facevid.errors import FacevidError
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mxf .vob".split()
+)
+"""File endings that count as footage inside a folder; a file that is named itself is always tried."""
+
+MANIFEST_SUFFIXES = frozenset((".csv", ".jsonl", ".parquet"))
+FACTS = ("url", "licence", "consent", "collected_by", "language")
+"""What a manifest may say of a source beside its path."""
+
+_CHUNK = 1 << 20
+
+
+class FootageError(FacevidError):
+    """Footage that cannot be looked for: no such path, no video in it, a manifest without paths."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to scan, and what a manifest says of it; `self_reported`: attributes people stated of themselves."""
+
+    path: Path
+    facts: Mapping[str, str | None] = field(default_factory=dict)
+    self_reported: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[Found]:
+    """Every file that the footage names, each once, sorted by path.
+
+    footage: video files, folders (searched through and through), globs, manifests (.csv, .jsonl, .parquet
+    with a `path` column, relative to the manifest). Raises FootageError for what is not there.
+    """
+    given = [footage] if isinstance(footage, (str, os.PathLike)) else list(footage)
+    found: dict[Path, Found] = {}
+    for name in given:
+        for item in _look(str(name)):
+            known = found.get(item.path)
+            if known is None or not (known.facts or known.self_reported):
+                found[item.path] = item
+    if not found:
+        raise FootageError(
+            f"There is no video in {', '.join(map(str, given)) or 'nothing'}; files ending in "
+            f"{' '.join(sorted(VIDEO_SUFFIXES))} are looked for in folders."
+        )
+    return [found[path] for path in sorted(found)]
+
+
+def _look(name: str) -> Iterator[Found]:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        for folder, _, files in os.walk(path):
+            for file in files:
+                if Path(file).suffix.lower() in VIDEO_SUFFIXES and not file.startswith("."):
+                    yield Found((Path(folder) / file).resolve())
+    elif path.is_file():
+        if path.suffix.lower() in MANIFEST_SUFFIXES:
+            yield from read_manifest(path)
+        else:
+            yield Found(path.resolve())
+    else:
+        matches = sorted(glob.glob(str(path), recursive=True))
+        if not matches:
+            raise FootageError(f"There is no {name}; give video files, folders, globs or a manifest.")
+        for match in matches:
+            if Path(match).is_dir() or Path(match).is_file():
+                yield from _look(match)
+
+
+def read_manifest(path: Path) -> Iterator[Found]:
+    """Rows of a manifest: `path`, and any of url, licence, consent, collected_by, language.
+
+    Every other column, or a column `self_reported` with a JSON object, is an attribute that the person
+    stated (age, gender, ethnicity, …). A file that is missing is still listed: scanning it names the fault.
+    """
+    for number, row in enumerate(_manifest_rows(path), start=1):
+        where = row.pop("path", None)
+        if not where:
+            raise FootageError(f"{path}, row {number}: there is no path; each row of a manifest needs one.")
+        stated = row.pop("self_reported", None)
+        if isinstance(stated, str):
+            try:
+                stated = json.loads(stated)
+            except ValueError:
+                raise FootageError(f"{path}, row {number}: self_reported must be a JSON object, not {stated!r}.") from None
+        if stated is not None and not isinstance(stated, Mapping):
+            raise FootageError(f"{path}, row {number}: self_reported must be a JSON object, not {stated!r}.")
+        facts = {name: _text(row.pop(name, None)) for name in FACTS}
+        others = {k: v for k, v in row.items() if v not in (None, "")}
+        yield Found((path.parent / str(where)).resolve(), facts, {**others, **(stated or {})})
+
+
+def _manifest_rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        if path.suffix.lower() == ".parquet":
+            yield from pq.read_table(path).to_pylist()
+        elif path.suffix.lower() == ".csv":
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                for row in csv.DictReader(file):
+                    extra = row.pop(None, None)  # type: ignore[call-overload]
+                    if extra:
+                        raise FootageError(f"{path}: a row has more values than columns: {extra}.")
+                    yield dict(row)
+        else:
+            with path.open(encoding="utf-8") as file:
+                for number, line in enumerate(file, start=1):
+                    if line.strip():
+                        row = json.loads(line)
+                        if not isinstance(row, dict):
+                            raise FootageError(f"{path}, line {number}: must be a JSON object.")
+                        yield row
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise FootageError(f"The manifest {path} cannot be read: {' '.join(str(error).split())}.") from None
+
+
+def _text(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+def scan_items(found: Sequence[Found]) -> Iterator[Item]:
+    """One item a file; a file that changes on disk (size or time) is scanned again."""
+    for one in found:
+        try:
+            state = one.path.stat()
+            stamp = [state.st_size, state.st_mtime_ns]
+        except OSError:
+            stamp = [-1, -1]
+        yield Item(str(one.path), {"stamp": stamp, "_path": str(one.path)})
+
+
+def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
+    """SHA-256 and probe of the file at `_path`; reads it once through, and its header."""
+    path = Path(payload["_path"])
+    try:
+        digest = _sha256(path)
+        probe = media.probe(path)
+    except media.MediaError as error:
+        raise StepError(error.kind, str(error)) from error
+    except FileNotFoundError:
+        raise StepError("missing", f"{path} is not there; check the manifest or the folder.") from None
+    heard = max(probe.audio, key=lambda a: -a.index, default=None)
+    return {
+        "source_id": digest[:16], "sha256": digest, "size_bytes": probe.size_bytes,
+        "container": probe.container, "video_codec": probe.video_codec, "pix_fmt": probe.pix_fmt,
+        "bit_depth": probe.bit_depth, "width": probe.width, "height": probe.height,
+        "duration_s": probe.duration_s, "fps": probe.fps, "variable_fps": probe.variable_fps,
+        "rotation": probe.rotation, "start_time_s": probe.start_time_s, "video_bit_rate": probe.video_bit_rate,
+        "audio_streams": len(probe.audio), "audio_codec": heard.codec if heard else None,
+        "audio_rate": heard.rate if heard else None, "audio_channels": heard.channels if heard else None,
+    }  # fmt: skip
+
+
+SCAN = Step(name="scan", version=1, function=scan_step, timeout_s=3600.0)
+
+
+def sources_table(found: Sequence[Found], scanned: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the sources, sorted by name, each with its path; the same bytes twice are one source.
+
+    scanned: path -> what `scan_step` returned. The first path (sorted) names a source; what a manifest says
+    of a later copy fills what the first leaves open.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    names: set[str] = set()
+    for one in sorted(found, key=lambda f: f.path):
+        facts = scanned.get(str(one.path))
+        if facts is None:
+            continue
+        stated = json.dumps(dict(one.self_reported), sort_keys=True, default=str) if one.self_reported else None
+        said = {**{name: one.facts.get(name) for name in FACTS}, "self_reported": stated}
+        row = rows.get(str(facts["source_id"]))
+        if row is None:
+            name = _free_name(one.path, str(facts["source_id"]), names)
+            rows[str(facts["source_id"])] = {**facts, **said, "source_name": name, "path": str(one.path), "copies": 1}
+        else:
+            row["copies"] += 1
+            row.update({k: v for k, v in said.items() if row[k] is None})
+    return sorted(rows.values(), key=lambda r: str(r["source_name"]))
+
+
+def _free_name(path: Path, source_id: str, taken: set[str]) -> str:
+    for name in (path.name, f"{path.parent.name}/{path.name}", f"{source_id}/{path.name}"):
+        if name not in taken:
+            taken.add(name)
+            return name
+    raise FootageError(f"{path} cannot be named apart from another source; rename one of them.")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK):
+            digest.update(block)
+    return digest.hexdigest()

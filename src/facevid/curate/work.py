@@ -1,0 +1,169 @@
+"""The work folder of a build, `DATASET/.work`: where everything lies that is not published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facevid.curate.windows import tracks_schema
+from facevid.engine import atomic_path, clear_stale, folder_lock, write_parquet_atomic
+from facevid.errors import FacevidError
+from facevid.recipe import Recipe, load_recipe
+
+WORK_VERSION = 1
+_GROUP = 8192
+
+SOURCE_COLUMNS = pa.schema(
+    [
+        ("source_id", pa.string()), ("source_name", pa.string()), ("path", pa.string()), ("sha256", pa.string()),
+        ("size_bytes", pa.int64()), ("copies", pa.int32()), ("url", pa.string()), ("licence", pa.string()),
+        ("consent", pa.string()), ("collected_by", pa.string()), ("language", pa.string()),
+        ("self_reported", pa.string()), ("container", pa.string()), ("video_codec", pa.string()),
+        ("pix_fmt", pa.string()), ("bit_depth", pa.int32()), ("width", pa.int32()), ("height", pa.int32()),
+        ("duration_s", pa.float64()), ("fps", pa.float64()), ("variable_fps", pa.bool_()),
+        ("rotation", pa.int32()), ("start_time_s", pa.float64()), ("video_bit_rate", pa.float64()),
+        ("audio_streams", pa.int32()), ("audio_codec", pa.string()), ("audio_rate", pa.int32()),
+        ("audio_channels", pa.int32()),
+    ]
+)  # fmt: skip
+FAILED_COLUMNS = pa.schema([(name, pa.string()) for name in ("item", "step", "kind", "message")])
+
+
+class WorkError(FacevidError):
+    """A work folder that cannot be used: a step before is missing, or another version made it."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Paths in the work folder of one dataset, and what is read from and written to them."""
+
+    dataset: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.dataset / ".work"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.sqlite"
+
+    @property
+    def sources(self) -> Path:
+        return self.folder / "sources.parquet"
+
+    @property
+    def tracks(self) -> Path:
+        return self.folder / "tracks.parquet"
+
+    @property
+    def stretches(self) -> Path:
+        return self.folder / "selection" / "stretches.parquet"
+
+    @property
+    def rejected(self) -> Path:
+        return self.folder / "selection" / "rejected.parquet"
+
+    @property
+    def identity(self) -> Path:
+        return self.folder / "identity.parquet"
+
+    @property
+    def clips(self) -> Path:
+        return self.folder / "clips"
+
+    def analysis(self, source_id: str) -> Path:
+        return self.folder / "analyses" / source_id
+
+    def embedding(self, clip_id: str) -> Path:
+        return self.folder / "embeddings" / f"{clip_id}.npy"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder for this process; raises FolderBusy in a second one, WorkError for another version."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with folder_lock(self.folder):
+            version = self.folder / "version"
+            found = version.read_text(encoding="ascii").strip() if version.exists() else None
+            if found not in (None, str(WORK_VERSION)):
+                raise WorkError(
+                    f"{self.folder} was made by another version of facevid (work version {found}, this one "
+                    f"writes {WORK_VERSION}). Remove it with `facevid clean {self.dataset}` or build elsewhere."
+                )
+            if found is None:
+                with atomic_path(version) as partial:
+                    Path(partial).write_text(f"{WORK_VERSION}\n", encoding="ascii")
+            for place in (self.folder, self.folder / "selection", self.folder / "analyses", self.clips):
+                if place.is_dir():
+                    clear_stale(place)
+            yield
+
+    def recipe(self, given: Recipe | str | Path | Mapping[str, Any] | None) -> Recipe:
+        """The recipe given, else the one this dataset was last built with, else the default."""
+        kept = self.folder / "recipe.yaml"
+        if given is None and kept.exists():
+            return load_recipe(kept)
+        return load_recipe(given)
+
+    def keep_recipe(self, recipe: Recipe) -> None:
+        """Remember the recipe for the steps that follow."""
+        with atomic_path(self.folder / "recipe.yaml") as partial:
+            Path(partial).write_text(recipe.to_yaml(), encoding="utf-8")
+
+    def read(self, path: Path, needs: str) -> pa.Table:
+        """A table of the work folder; raises WorkError naming the step to run first."""
+        if not path.exists():
+            raise WorkError(f"{self.dataset} has no {path.stem} yet; run `facevid {needs}` first.")
+        return pq.read_table(path)
+
+    def gather_tracks(self, sources: Sequence[Mapping[str, Any]], versions: Mapping[str, str]) -> str:
+        """Put the tracks of all analysed sources into one table, unless they are there; returns its key.
+
+        versions: source_id -> hash of its analysis; sources without one are left out.
+        """
+        rows = [s for s in sources if s["source_id"] in versions]
+        facts = [[s["source_id"], s["source_name"], versions[str(s["source_id"])]] for s in rows]
+        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        if self.tracks.exists() and pq.read_schema(self.tracks).metadata.get(b"facevid_key") == key.encode():
+            return key
+        schema = _gathered_schema().with_metadata({"facevid_key": key})
+        with atomic_path(self.tracks) as partial, pq.ParquetWriter(partial, schema, compression="lz4") as writer:
+            waiting: list[pa.Table] = []
+            for row in rows:
+                waiting.append(_with_source(pq.read_table(self.analysis(str(row["source_id"])) / "tracks.parquet"), row))
+                if sum(map(len, waiting)) >= _GROUP:
+                    writer.write_table(pa.concat_tables(waiting).cast(schema).combine_chunks())
+                    waiting.clear()
+            if waiting:
+                writer.write_table(pa.concat_tables(waiting).cast(schema).combine_chunks())
+        return key
+
+    def write(self, table: pa.Table, path: Path) -> None:
+        """Write a table whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_parquet_atomic(table, path)
+
+
+def _gathered_schema() -> pa.Schema:
+    source = [("source_id", pa.string()), ("source_name", pa.string()), ("width", pa.int32()), ("height_px", pa.int32())]
+    return pa.schema([*(pa.field(n, t) for n, t in source), *tracks_schema()])
+
+
+def _with_source(tracks: pa.Table, source: Mapping[str, Any]) -> pa.Table:
+    count = len(tracks)
+    columns = {
+        "source_id": pa.array([source["source_id"]] * count, pa.string()),
+        "source_name": pa.array([source["source_name"]] * count, pa.string()),
+        "width": pa.array([source["width"]] * count, pa.int32()),
+        "height_px": pa.array([source["height"]] * count, pa.int32()),
+    }
+    for name in tracks.column_names:
+        columns[name] = tracks[name]
+    return pa.table(columns)
