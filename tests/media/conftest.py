@@ -1,4 +1,5 @@
-"""Small video files with known pictures and sound, made with PyAV: every picture carries its number as bars."""
+"""Small video files with known pictures and sound, made with PyAV: every picture carries its number as
+bars."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ COLUMNS, ROWS = 4, 2
 
 
 def numbered(number: int, width: int = 96, height: int = 64) -> NDArray[np.uint8]:
-    """A picture whose 4 x 2 fields are the bits of `number`, bright for 1, on a gradient that makes it unsymmetric."""
+    """A picture whose 4 x 2 fields are the bits of `number`, bright for 1, on a gradient that makes it
+    unsymmetric."""
     image = np.zeros((height, width, 3), np.uint8)
     for bit in range(COLUMNS * ROWS):
         rows = slice(bit // COLUMNS * height // ROWS, (bit // COLUMNS + 1) * height // ROWS)
@@ -117,7 +119,7 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
                 )
                 out.mux(picture_stream.encode(still))
                 out.mux(picture_stream.encode(None))
-            for track, stream in zip(sound, tracks):
+            for track, stream in zip(sound, tracks, strict=True):
                 _encode_sound(out, stream, track)
             for number, time_s in enumerate(times):
                 image = picture(number, *size)

@@ -9,10 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from tests.media.conftest import Sound, clicks, number_of
 
 from facevid.errors import FacevidError
 from facevid.media import MediaError, VideoReader, cut_clip, probe, read_audio
-from tests.media.conftest import Sound, clicks, number_of
 
 Make = Callable[..., Path]
 
@@ -96,7 +96,7 @@ def test_a_file_cut_off_in_the_middle_gives_its_readable_part_and_says_so(
     path.write_bytes(data[: len(data) * 6 // 10])
     with VideoReader(path, fps=25) as reader:
         shown = [number_of(frame.image) for frame in reader]
-    assert 60 < len(shown) < 245
+    assert 40 < len(shown) < 245
     assert shown == list(range(len(shown)))
     assert reader.stopped_early is not None
     assert path.name in reader.stopped_early

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.media.conftest import Sound, click_times, clicks, number_of, numbered
 
 from facevid.media import (
     EncodeOptions,
@@ -20,7 +21,6 @@ from facevid.media import (
     read_audio,
     read_clip_frames,
 )
-from tests.media.conftest import Sound, click_times, clicks, number_of, numbered
 
 Make = Callable[..., Path]
 

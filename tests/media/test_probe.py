@@ -7,9 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from tests.media.conftest import Sound, clicks
 
 from facevid.media import probe
-from tests.media.conftest import Sound, clicks
 
 Make = Callable[..., Path]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.media.conftest import number_of, numbered
 
 from facevid.media import VideoReader
-from tests.media.conftest import number_of, numbered
 
 Make = Callable[..., Path]
 

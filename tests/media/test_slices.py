@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.media.conftest import clicks, number_of, numbered
 
 from facevid.media import MediaError, VideoWriter, read_audio, read_clip_frames, read_slice
-from tests.media.conftest import clicks, number_of, numbered
 
 
 @pytest.fixture

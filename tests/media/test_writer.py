@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import subprocess
 import sys
@@ -12,9 +11,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from tests.media.conftest import click_times, clicks, number_of, numbered
 
 from facevid.media import EncodeOptions, VideoReader, VideoWriter, probe, read_audio, read_clip_frames
-from tests.media.conftest import click_times, clicks, number_of, numbered
 
 
 def write(path: Path, *, frames: int = 60, sound_first: bool = True, fps: float = 25) -> Path:
@@ -133,4 +132,4 @@ def test_impossible_input_is_named(tmp_path: Path) -> None:
         VideoWriter(path, width=96, height=64, fps=25),
     ):
         pass
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

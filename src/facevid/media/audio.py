@@ -23,7 +23,8 @@ Samples = NDArray[np.float32]
 
 # Timestamps rounded to milliseconds stay below this; a larger step is a real gap, overlap or drift.
 _STEP_S = 0.010
-# Decoders need what lies before the first wanted sample: Opus 80 ms (RFC 7845), AAC one frame, MP3 its reservoir.
+# Decoders need what lies before the first wanted sample: Opus 80 ms (RFC 7845), AAC one frame, MP3 its
+# reservoir.
 _SEEK_MARGINS_S = (1.0, 10.0)
 _BLOCK = 1 << 16
 # Two AAC frames at 44.1 kHz.
@@ -42,10 +43,11 @@ def read_audio(
 ) -> Samples:
     """Samples in [-1, 1], shape (n,) when `mono`, else (channels, n) with one or two channels.
 
-    Seconds count from the first video frame (from the first sample in files without video): sound before it is
-    dropped, missing sound is silence. With `end_s` the result has exactly round((end_s - start_s) * rate) samples.
-    `rate` None keeps the stream's own. `stream` is the file-wide stream index (`Probe.audio`); None takes the main
-    sound, see `facevid.media.source.audio_stream`. Without sound: silence when `end_s` is given, else no samples.
+    Seconds count from the first video frame (from the first sample in files without video): sound before it
+    is dropped, missing sound is silence. With `end_s` the result has exactly round((end_s - start_s) * rate)
+    samples. `rate` None keeps the stream's own. `stream` is the file-wide stream index (`Probe.audio`); None
+    takes the main sound, see `facevid.media.source.audio_stream`. Without sound: silence when `end_s` is
+    given, else no samples.
 
     Raises `MediaError` for unreadable files and ValueError for a stream that is not there.
     """
@@ -105,22 +107,25 @@ def audio_blocks(
 
 
 def write_flac(path: PathLike, samples: Samples, rate: int) -> None:
-    """Write float32 samples in [-1, 1], (n,) or (channels, n), as 16-bit FLAC; the file appears when complete."""
+    """Write float32 samples in [-1, 1], (n,) or (channels, n), as 16-bit FLAC; the file appears when
+    complete."""
     planes = np.atleast_2d(np.asarray(samples, np.float32))
     if planes.ndim != 2 or not 1 <= planes.shape[0] <= 2:
         raise ValueError(f"samples have shape {np.shape(samples)}; (n,) or (1 or 2, n) is needed.")
     scaled = np.round(np.clip(planes, -1.0, 1.0) * 32767.0).astype(np.int16)
     layout = "mono" if scaled.shape[0] == 1 else "stereo"
-    with renamed_when_done(path) as part:
-        with av.open(str(part), "w", format="flac", options={"fflags": "+bitexact"}) as out:
-            track = out.add_stream("flac", rate=rate, layout=layout)
-            track.codec_context.flags |= av.codec.context.Flags.bitexact
-            for at in range(0, scaled.shape[1], _BLOCK):
-                packed = np.ascontiguousarray(scaled[:, at : at + _BLOCK].T).reshape(1, -1)
-                frame = AudioFrame.from_ndarray(packed, format="s16", layout=layout)
-                frame.sample_rate, frame.pts = rate, at
-                out.mux(track.encode(frame))
-            out.mux(track.encode(None))
+    with (
+        renamed_when_done(path) as part,
+        av.open(str(part), "w", format="flac", options={"fflags": "+bitexact"}) as out,
+    ):
+        track = out.add_stream("flac", rate=rate, layout=layout)
+        track.codec_context.flags |= av.codec.context.Flags.bitexact
+        for at in range(0, scaled.shape[1], _BLOCK):
+            packed = np.ascontiguousarray(scaled[:, at : at + _BLOCK].T).reshape(1, -1)
+            frame = AudioFrame.from_ndarray(packed, format="s16", layout=layout)
+            frame.sample_rate, frame.pts = rate, at
+            out.mux(track.encode(frame))
+        out.mux(track.encode(None))
 
 
 class _Sound:
@@ -164,7 +169,8 @@ class _Sound:
         self._stream = audio_stream(self._container, index=self._index, name=self._name)
 
     def pieces(self, *, rate: int, channels: int, start: int) -> Iterator[Samples]:
-        """(channels, n) arrays that follow each other from output sample `start`, holes filled with silence."""
+        """(channels, n) arrays that follow each other from output sample `start`, holes filled with
+        silence."""
         if self._stream is None:
             return
         cursor, held = start, 0
@@ -209,7 +215,8 @@ class _Sound:
         return round((float(end * stream.time_base) - self._origin_s) * rate)
 
     def _longest_hole_end(self, rate: int) -> float:
-        """A timestamp beyond the file's length plus a minute is damage and must not become hours of silence."""
+        """A timestamp beyond the file's length plus a minute is damage and must not become hours of
+        silence."""
         duration = self._container.duration
         return (duration / av.time_base + 60.0) * rate if duration else float("inf")
 

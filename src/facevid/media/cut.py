@@ -1,4 +1,5 @@
-"""Cutting one clip out of a source: crop and scale in the picture's own YUV, with the sound of the same span."""
+"""Cutting one clip out of a source: crop and scale in the picture's own YUV, with the sound of the same
+span."""
 
 from __future__ import annotations
 
@@ -34,14 +35,16 @@ def cut_clip(
     wanted: Collection[int] = (),
     threads: int = 1,
 ) -> dict[int, NDArray[np.uint8]]:
-    """Write grid frames `first_frame`..`last_frame` (both included) of a square `box` as a `size` x `size` MP4.
+    """Write grid frames `first_frame`..`last_frame` (both included) of a square `box` as a `size` x `size`
+    MP4.
 
-    `box` is x0, y0, x1, y1 in pixels of the displayed source picture and lies inside it. The sound of the same span
-    goes along at the source's rate (or `audio_rate`), one or two channels; a silent source gives a silent-film clip.
-    Returns the full displayed RGB pictures of the `wanted` grid frames, those that `VideoReader` gives.
+    `box` is x0, y0, x1, y1 in pixels of the displayed source picture and lies inside it. The sound of the
+    same span goes along at the source's rate (or `audio_rate`), one or two channels; a silent source gives a
+    silent-film clip. Returns the full displayed RGB pictures of the `wanted` grid frames, those that
+    `VideoReader` gives.
 
-    Raises ValueError for an impossible box or span, `MediaError` when the source ends before `last_frame`, and
-    OSError when the disk does not take the clip.
+    Raises ValueError for an impossible box or span, `MediaError` when the source ends before `last_frame`,
+    and OSError when the disk does not take the clip.
     """
     if not 0 <= first_frame <= last_frame:
         raise ValueError(f"frames {first_frame} to {last_frame} are no span; 0 <= first_frame <= last_frame.")

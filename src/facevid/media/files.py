@@ -12,7 +12,8 @@ from facevid.media.source import PathLike
 
 @contextmanager
 def renamed_when_done(path: PathLike) -> Iterator[Path]:
-    """Give a temporary path in the same folder; flushed to disk and renamed on success, removed on failure."""
+    """Give a temporary path in the same folder; flushed to disk and renamed on success, removed on
+    failure."""
     target = Path(path)
     part = part_path(target)
     try:
@@ -34,4 +35,4 @@ def finish(part: Path, target: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    os.replace(part, target)
+    part.replace(target)

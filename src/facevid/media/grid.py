@@ -1,9 +1,10 @@
 """The constant frame grid laid over a source's own timestamps, and the one loop that decodes along it.
 
-Grid frame k shows the newest source frame whose time is at most (k + 0.4) / fps. The slack of 0.4 frames absorbs
-timestamps rounded to milliseconds (Matroska) and the jitter of cameras, so that a source at the grid's own rate maps
-one to one, and it stays below the 0.5 at which a source of twice the rate would be undecided. Every reader of this
-package maps through `grid_index`, so that index k is the same picture everywhere.
+Grid frame k shows the newest source frame whose time is at most (k + 0.4) / fps. The slack of 0.4 frames
+absorbs timestamps rounded to milliseconds (Matroska) and the jitter of cameras, so that a source at the
+grid's own rate maps one to one, and it stays below the 0.5 at which a source of twice the rate would be
+undecided. Every reader of this package maps through `grid_index`, so that index k is the same picture
+everywhere.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from facevid.media.source import Geometry, PathLike, display_name, open_source, 
 
 SLACK = 0.4
 Timed = tuple[float, VideoFrame]
-# A hole this long in the timestamps is damage, not a still picture; filling it would repeat one frame for minutes.
+# A hole this long in the timestamps is damage, not a still picture; filling it would repeat one frame for
+# minutes.
 _MAX_HOLE_S = 60.0
 _MAX_BAD_READS = 64
 _SEEK_MARGINS_S = (0.0, 1.0, 4.0, 15.0, 60.0)
@@ -36,7 +38,8 @@ def grid_index(time_s: float, fps: float) -> int:
 
 
 class GridSource:
-    """An opened source; `runs` yields (first, end, frame): grid frames first..end-1 show that decoded frame."""
+    """An opened source; `runs` yields (first, end, frame): grid frames first..end-1 show that decoded
+    frame."""
 
     def __init__(self, path: PathLike | bytes, *, fps: float, threads: int = 1) -> None:
         if not fps > 0:
@@ -66,6 +69,8 @@ class GridSource:
         except MediaError:
             self._container.close()
             raise
+        # Now: the AVI reader corrects the length when it comes to the end.
+        self._promised_s = promised_end_s(self._container, self._stream)
 
     def rewind(self) -> None:
         """Begin again at the first frame."""
@@ -113,7 +118,8 @@ class GridSource:
         return first, stop if end is None else min(stop, end)
 
     def _duration(self, frame: VideoFrame, gap_s: float) -> float:
-        """How long the last frame stays: its own duration where that is believable, else the last distance."""
+        """How long the last frame stays: its own duration where that is believable, else the last
+        distance."""
         rate = self._stream.average_rate or self._stream.guessed_rate
         usual = gap_s or (float(1 / rate) if rate else 1 / self.fps)
         own = float(frame.duration * (frame.time_base or 0)) if frame.duration else 0.0
@@ -155,7 +161,8 @@ class GridSource:
         return self._container.format.name == "avi" and bool(self._stream.codec_context.has_b_frames)
 
     def _decoded(self) -> Iterator[Timed]:
-        """(seconds on the file's own clock, frame) in display order; damaged packets are counted and left out."""
+        """(seconds on the file's own clock, frame) in display order; damaged packets are counted and left
+        out."""
         base = self._stream.time_base or Fraction(1, 1000)
         rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
         pending: list[int] = []
@@ -206,7 +213,7 @@ class GridSource:
     def _check_promised_length(self) -> None:
         if self.stopped_early is not None or isinstance(self.path, bytes):
             return
-        promised = promised_end_s(self._container, self._stream)
+        promised = self._promised_s
         if promised is not None and self._reached_s < promised - max(0.6, 0.02 * promised):
             self._stop(f"the file ends there, although its header promises {promised:.1f} s")
 
@@ -215,8 +222,10 @@ def promised_end_s(container: InputContainer, stream: VideoStream) -> float | No
     """The end on the file's own clock as the header states it; None where FFmpeg only estimates it."""
     if not set(container.format.name.split(",")) & {"mov", "mp4", "matroska", "webm", "avi"}:
         return None
+    if container.format.name == "avi":  # its duration is guessed from the size where the index is gone
+        return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else None
     if stream.duration and stream.time_base:
         return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
-    if container.duration:
-        return (container.duration + max(0, container.start_time or 0)) / av.time_base
+    if container.duration:  # Matroska counts it from 0, not from the first frame
+        return float(container.duration) / av.time_base
     return None

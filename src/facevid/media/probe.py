@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 import numpy as np
@@ -19,7 +19,8 @@ _TIMED_PACKETS = 600
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """One audio stream; `index` counts all streams of the file, `rate` is in Hz, `language` an ISO 639 code."""
+    """One audio stream; `index` counts all streams of the file, `rate` is in Hz, `language` an ISO 639
+    code."""
 
     index: int
     codec: str
@@ -30,10 +31,10 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Probe:
-    """Facts about a source. `width` and `height` are as displayed, after rotation and to square pixels; `rotation` is
-    the clockwise turn that the display applies (0, 90, 180, 270); `fps` is the mean rate; `start_time_s` is the first
-    picture's own timestamp; `duration_s` is the length of the picture as the header states it, read to the end only
-    where no header does; `video_bit_rate` is in bits a second."""
+    """Facts about a source. `width` and `height` are as displayed, after rotation and to square pixels;
+    `rotation` is the clockwise turn that the display applies (0, 90, 180, 270); `fps` is the mean rate;
+    `start_time_s` is the first picture's own timestamp; `duration_s` is the length of the picture as the
+    header states it, read to the end only where no header does; `video_bit_rate` is in bits a second."""
 
     container: str
     size_bytes: int
@@ -65,7 +66,7 @@ def probe(path: PathLike) -> Probe:
         pixels = stream.codec_context.format
         return Probe(
             container=container.format.name.split(",")[0],
-            size_bytes=os.stat(path).st_size,
+            size_bytes=Path(path).stat().st_size,
             duration_s=duration_s,
             width=geometry.width,
             height=geometry.height,
@@ -137,7 +138,9 @@ def _rate(stream: VideoStream, times: list[float]) -> tuple[float, bool]:
     rounding = max(float(stream.time_base or 0), 0.001)
     variable = bool(np.mean(np.abs(gaps - usual) > 2 * rounding + 0.02 * usual) > 0.01)
     seen = 1.0 / float(np.mean(gaps))
-    believable = stated and (variable or abs(stated - seen) < 0.02 * seen)
+    # An MP4 lists every frame; others state what the writer intended.
+    counted = "mp4" in stream.container.format.name and variable
+    believable = stated and (counted or abs(stated - seen) < 0.02 * seen)
     return stated if believable else seen, variable
 
 
@@ -147,9 +150,9 @@ def _duration(
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if container.duration:
-        return container.duration / av.time_base - max(
-            0.0, start_s - (container.start_time or 0) / av.time_base
-        )
+        whole_s = float(container.duration) / av.time_base
+        # Matroska counts its length from 0, not from the first frame.
+        return whole_s - start_s if "matroska" in container.format.name and 0 < start_s < whole_s else whole_s
     last = max(times, default=start_s)
     try:
         for packet in container.demux(stream):

@@ -17,9 +17,9 @@ from facevid.media.source import Converter, PathLike
 class Frame:
     """One grid frame.
 
-    `index` is its place on the grid, `time_s` = index / fps in seconds after the first frame of the source, `image`
-    the displayed picture, uint8 (height, width, 3) RGB, `scale` its pixels per displayed source pixel (at most 1).
-    Grid frames that show the same source frame share one `image` array.
+    `index` is its place on the grid, `time_s` = index / fps in seconds after the first frame of the source,
+    `image` the displayed picture, uint8 (height, width, 3) RGB, `scale` its pixels per displayed source pixel
+    (at most 1). Grid frames that show the same source frame share one `image` array.
     """
 
     index: int
@@ -31,12 +31,12 @@ class Frame:
 class VideoReader:
     """Iterate over the grid frames of a video file; a context manager that closes the file.
 
-    `fps` is the grid's rate, whatever the source's own; see `facevid.media.grid` for the mapping. `max_side` shrinks
-    pictures whose longer side is larger (area averaging; never enlarges). Frames `start_frame` to `end_frame` - 1 are
-    read, to the end of the source when `end_frame` is None. `threads` are the decoder's.
+    `fps` is the grid's rate, whatever the source's own; see `facevid.media.grid` for the mapping. `max_side`
+    shrinks pictures whose longer side is larger (area averaging; never enlarges). Frames `start_frame` to
+    `end_frame` - 1 are read, to the end of the source when `end_frame` is None. `threads` are the decoder's.
 
-    Afterwards `stopped_early` is None, or a sentence when the file broke off; `skipped_packets` counts damaged pieces
-    that were left out. Each `iter()` starts over at `start_frame`.
+    Afterwards `stopped_early` is None, or a sentence when the file broke off; `skipped_packets` counts
+    damaged pieces that were left out. Each `iter()` starts over at `start_frame`.
 
     Raises `MediaError` when no picture can be read at all.
     """

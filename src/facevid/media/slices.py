@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import av
 import numpy as np
@@ -14,7 +15,7 @@ from facevid.media.source import Converter, Geometry, PathLike, display_name, op
 
 def read_slice(path: PathLike, *, offset: int, size: int) -> bytes:
     """`size` bytes of a file from `offset`: one member of an uncompressed tar shard."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         file.seek(offset)
         data = file.read(size)
     if len(data) != size:
@@ -28,9 +29,9 @@ def read_slice(path: PathLike, *, offset: int, size: int) -> bytes:
 def read_clip_frames(clip: bytes | PathLike, indices: Iterable[int] | None = None) -> NDArray[np.uint8]:
     """Pictures of a clip by their place in display order, uint8 (n, height, width, 3) RGB.
 
-    `indices` may be in any order and repeat; None gives all. Clips are short and of constant frame rate (written by
-    `VideoWriter` or `cut_clip`), so they are decoded from the start; for sources use `VideoReader`.
-    Raises IndexError for a frame the clip does not have, `MediaError` for an unreadable clip.
+    `indices` may be in any order and repeat; None gives all. Clips are short and of constant frame rate
+    (written by `VideoWriter` or `cut_clip`), so they are decoded from the start; for sources use
+    `VideoReader`. Raises IndexError for a frame the clip does not have, `MediaError` for an unreadable clip.
     """
     order = None if indices is None else [int(i) for i in indices]
     if order is not None and any(i < 0 for i in order):

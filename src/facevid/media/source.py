@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import Union
+from typing import Union, cast
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -71,13 +73,13 @@ def open_source(path: PathLike | bytes) -> InputContainer:
 
 def _check_file(path: PathLike, name: str) -> None:
     try:
-        size = os.stat(path).st_size
-        if not os.path.isdir(path):
-            with open(path, "rb"):
+        size = Path(path).stat().st_size
+        if not Path(path).is_dir():
+            with Path(path).open("rb"):
                 pass
     except OSError as error:
         raise MediaError("unreadable", f"{name} cannot be opened: {error.strerror}.") from error
-    if os.path.isdir(path):
+    if Path(path).is_dir():
         raise MediaError("unreadable", f"{name} is a folder, not a video file.")
     if size == 0:
         raise MediaError("empty", f"{name} has no bytes (an unfinished copy or download?).")
@@ -94,7 +96,7 @@ def _open_error(path: PathLike | bytes, name: str, error: Exception) -> MediaErr
 
 
 def _head(path: PathLike) -> bytes:
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return file.read(16)
 
 
@@ -104,7 +106,8 @@ def _reason(error: Exception) -> str:
 
 
 def video_stream(container: InputContainer, *, name: str, threads: int = 1) -> VideoStream:
-    """The moving picture: the default video stream, else the largest; cover art and thumbnails are not video."""
+    """The moving picture: the default video stream, else the largest; cover art and thumbnails are not
+    video."""
     streams = [s for s in container.streams.video if not _is_still(s)]
     if not streams:
         raise MediaError("no_video", f"{name} has no video stream.")
@@ -114,7 +117,7 @@ def video_stream(container: InputContainer, *, name: str, threads: int = 1) -> V
             "unreadable", f"{name} has a video stream of a codec that this FFmpeg cannot decode."
         )
     stream.codec_context.thread_count = max(1, threads)
-    stream.codec_context.thread_type = "AUTO" if threads > 1 else "SLICE"  # type: ignore[assignment]
+    stream.codec_context.thread_type = "AUTO" if threads > 1 else "SLICE"
     return stream
 
 
@@ -123,8 +126,8 @@ def audio_stream(
 ) -> AudioStream | None:
     """The stream with this file-wide `index`, or the file's main sound; None without sound.
 
-    Main sound: commentary, dubs and descriptions for the blind come last, then streams flagged as default come
-    first, then the longest, then the first.
+    Main sound: commentary, dubs and descriptions for the blind come last, then streams flagged as default
+    come first, then the longest, then the first.
     """
     streams = [s for s in container.streams.audio if s.codec_context is not None]
     if index is not None:
@@ -136,9 +139,17 @@ def audio_stream(
     if not streams:
         return None
     side = {"comment", "dub", "visual_impaired", "hearing_impaired", "descriptions"}
-    return max(
-        streams, key=lambda s: (not side & _flags(s), "default" in _flags(s), s.duration or 0, -s.index)
-    )
+    return max(streams, key=lambda s: (not side & _flags(s), "default" in _flags(s), _seconds(s), -s.index))
+
+
+def _seconds(stream: AudioStream) -> float:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    try:  # Matroska writers leave it in a tag
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+    except ValueError:
+        return 0.0
 
 
 def _flags(stream: VideoStream | AudioStream) -> set[str]:
@@ -190,8 +201,9 @@ class Geometry:
 
 
 def _orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
-    """Transpose, mirror left-right, mirror upside down, from the display matrix (ISO 14496-12, 16.16 fixed)."""
-    for entry in frame.side_data:
+    """Transpose, mirror left-right, mirror upside down, from the display matrix (ISO 14496-12, 16.16
+    fixed)."""
+    for entry in cast("Iterable[SideData]", frame.side_data):
         if entry.type == SideDataType.DISPLAYMATRIX:
             a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(entry)[:20], np.int32))
             if abs(a) + abs(d) >= abs(b) + abs(c):
@@ -201,7 +213,8 @@ def _orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
 
 
 def colour(frame: VideoFrame) -> tuple[int, int]:
-    """(matrix, range) in FFmpeg's numbers: matrix 1 BT.709, 5 BT.601, 9 BT.2020, ...; range 1 limited, 2 full."""
+    """(matrix, range) in FFmpeg's numbers: matrix 1 BT.709, 5 BT.601, 9 BT.2020, ...; range 1 limited, 2
+    full."""
     matrix = {1: _BT709, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: _BT2020, 10: _BT2020}.get(int(frame.colorspace))
     if matrix is None:
         matrix = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,8 +28,8 @@ _AUDIO_CHUNK = 1 << 14
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """How clips are encoded: x264's `crf` (0-51, lower is better) and `preset`, bits a second of sound, seconds
-    between key frames, and encoder threads (one thread is what makes the bytes reproducible)."""
+    """How clips are encoded: x264's `crf` (0-51, lower is better) and `preset`, bits a second of sound,
+    seconds between key frames, and encoder threads (one thread is what makes the bytes reproducible)."""
 
     crf: int = 18
     preset: str = "veryfast"
@@ -42,10 +41,10 @@ class EncodeOptions:
 class VideoWriter:
     """Write an MP4 that appears under its name when complete; a context manager.
 
-    Pictures are `width` x `height` (both even, yuv420p), `fps` a second, tagged BT.709. With `audio_rate` the file
-    gets an AAC track of `audio_channels`; sound and pictures may be written in any order of interleaving and both
-    begin at t = 0. Leaving the block by an exception leaves nothing behind; a killed process leaves at most a hidden
-    ".part" file. Errors of the disk are OSError.
+    Pictures are `width` x `height` (both even, yuv420p), `fps` a second, tagged BT.709. With `audio_rate` the
+    file gets an AAC track of `audio_channels`; sound and pictures may be written in any order of interleaving
+    and both begin at t = 0. Leaving the block by an exception leaves nothing behind; a killed process leaves
+    at most a hidden ".part" file. Errors of the disk are OSError.
     """
 
     def __init__(
@@ -75,7 +74,8 @@ class VideoWriter:
         self._audio: AudioStream | None = None
         self._closed = False
         mp4 = {"movflags": "+faststart", "fflags": "+bitexact"}
-        self._out = av.open(os.fspath(self._part), "w", format="mp4", options=mp4)
+        self._part.touch()  # FFmpeg would only open it with the first packet
+        self._out = av.open(str(self._part), "w", format="mp4", options=mp4)
         try:
             self._video = self._add_video()
             if audio_rate is not None:
@@ -134,7 +134,8 @@ class VideoWriter:
         )
 
     def write_frame(self, frame: VideoFrame) -> None:
-        """Append a decoded or filtered yuv420p picture as it is (for this package; no colour is converted)."""
+        """Append a decoded or filtered yuv420p picture as it is (for this package; no colour is
+        converted)."""
         frame.pts, frame.time_base = self.frames, 1 / self._rate
         frame.pict_type = 0  # a decoded picture's own type would be forced on the encoder
         self._out.mux(self._video.encode(frame))
