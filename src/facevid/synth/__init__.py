@@ -1,0 +1,7 @@
+"""Talking-face footage with known truth, made from nothing but a seed."""
+
+from facevid.synth.person import MONK, Person, make_people
+from facevid.synth.programme import synthesize
+from facevid.synth.segments import KINDS
+
+__all__ = ["KINDS", "MONK", "Person", "make_people", "synthesize"]

@@ -1,0 +1,172 @@
+"""A small rasteriser for grids of points: draws which quad covers each pixel, then looks texture and light up there.
+
+Grids lie one below the other in an atlas; a point of the atlas at (row, column) has its texel at TEXELS times that.
+The quads are painted from far to near, so no depth buffer is needed; everything per pixel is one vectorised pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facevid.synth.noise import Array
+
+TEXELS = 8  # texture pixels per quad side
+_SHIFT = 4  # fractional bits of the polygon corners
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole in front of the head: `scale` pixels per cm at the face (z = 9), (cx, cy) the picture's place of
+    the origin, `distance` in cm."""
+
+    cx: float
+    cy: float
+    scale: float
+    distance: float = 95.0
+
+    def project(self, points: Array) -> tuple[Array, Array]:
+        """(n, 3) cm to (n, 2) pixels and (n,) depth in cm."""
+        depth = self.distance - points[:, 2]
+        k = self.scale * (self.distance - 9.0) / depth
+        xy = np.empty((len(points), 2), np.float32)
+        xy[:, 0] = self.cx + points[:, 0] * k
+        xy[:, 1] = self.cy - points[:, 1] * k
+        return xy, depth
+
+
+@dataclass(frozen=True)
+class Part:
+    """A grid of `rows` x `cols` points in the atlas, from row `top` on; `two_sided` grids show their backs."""
+
+    rows: int
+    cols: int
+    top: int
+    two_sided: bool = False
+
+
+class Atlas:
+    """Where every grid lies, its quads, and its texture (H, W, 4) uint8: RGB and opacity."""
+
+    def __init__(self, shapes: list[tuple[int, int, bool]]) -> None:
+        self.parts: list[Part] = []
+        top = 0
+        for rows, cols, two_sided in shapes:
+            self.parts.append(Part(rows, cols, top, two_sided))
+            top += rows
+        self.height, self.width = top, max(p.cols for p in self.parts)
+        self.texture = np.zeros((self.height * TEXELS, self.width * TEXELS, 4), np.uint8)
+        corners, sided = [], []
+        for p in self.parts:
+            r, c = np.mgrid[p.top : p.top + p.rows - 1, 0 : p.cols - 1]
+            a = (r * self.width + c).ravel()
+            corners.append(np.stack([a, a + 1, a + 1 + self.width, a + self.width], 1))
+            sided.append(np.full(len(a), p.two_sided))
+        self.corners = np.concatenate(corners)
+        self.sided = np.concatenate(sided)
+
+    def place(self, grids: list[Array]) -> Array:
+        """The atlas image (height, width, channels) that holds the given grids."""
+        image = np.zeros((self.height, self.width, grids[0].shape[-1]), np.float32)
+        for part, grid in zip(self.parts, grids, strict=True):
+            image[part.top : part.top + part.rows, : part.cols] = grid
+        return image
+
+    def texels(self, part: int) -> NDArray[np.uint8]:
+        """View of one grid's piece of the texture; its texel (8 i, 8 j) belongs to point (i, j)."""
+        p = self.parts[part]
+        return self.texture[p.top * TEXELS : (p.top + p.rows) * TEXELS, : p.cols * TEXELS]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A drawn picture: premultiplied-free RGB, opacity 0..255, and its corner in the whole picture."""
+
+    rgb: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+    x0: int
+    y0: int
+
+
+def draw(atlas: Atlas, points: Array, light: Array, camera: Camera, size: tuple[int, int]) -> Layer | None:
+    """Draws atlas `points` (H, W, 3) cm with `light` (H, W, 4: RGB factor and highlight 0..1) into a picture of
+    `size` (width, height); None when nothing is in view."""
+    xy, depth = camera.project(points.reshape(-1, 3))
+    quads = xy[atlas.corners]
+    d1, d2 = quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1]
+    area = d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0]
+    seen = np.flatnonzero((area > 0.02) | (atlas.sided & (np.abs(area) > 0.02)))
+    if len(seen) == 0:
+        return None
+    far = depth[atlas.corners[seen]].mean(1)
+    seen = seen[np.argsort(-far, kind="stable")]
+    quads = quads[seen]
+    low = np.maximum(np.floor(quads.min((0, 1))).astype(int) - 2, 0)
+    high = np.minimum(np.ceil(quads.max((0, 1))).astype(int) + 3, size)
+    if (high - low).min() < 4:
+        return None
+    ids = _fill(quads - low.astype(np.float32), (int(high[1] - low[1]), int(high[0] - low[0])))
+    u, v = _coordinates(ids, quads - low.astype(np.float32), atlas.corners[seen, 0], atlas.width)
+    rgba = cv2.remap(atlas.texture, u * TEXELS, v * TEXELS, cv2.INTER_LINEAR)
+    lit = cv2.remap(light, u, v, cv2.INTER_LINEAR)
+    rgb = cv2.multiply(rgba[..., :3], lit[..., :3], dtype=cv2.CV_32F)
+    rgb += lit[..., 3:] * 255.0
+    return Layer(*_soften(cv2.convertScaleAbs(rgb), rgba[..., 3], ids), int(low[0]), int(low[1]))
+
+
+def _fill(quads: Array, shape: tuple[int, int]) -> NDArray[np.int32]:
+    ids = np.full(shape, -1, np.int32)
+    fixed = np.round(quads * (1 << _SHIFT)).astype(np.int32)
+    fill = cv2.fillConvexPoly
+    for i, corners in enumerate(fixed):
+        fill(ids, corners, i, 8, _SHIFT)
+    return ids
+
+
+def _coordinates(ids: NDArray[np.int32], quads: Array, first: NDArray[np.int64], width: int) -> tuple[Array, Array]:
+    """Column and row in the atlas of every pixel, by the affine map that fits its quad best; -9 where nothing is."""
+    a = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]) / 2
+    b = (quads[:, 3] - quads[:, 0] + quads[:, 2] - quads[:, 1]) / 2
+    det = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    det = np.where(np.abs(det) < 1e-3, 1e-3, det)
+    centre = quads.mean(1)
+    table = np.empty((len(quads), 8), np.float32)
+    table[:, 0], table[:, 1] = b[:, 1] / det, -b[:, 0] / det
+    table[:, 2], table[:, 3] = -a[:, 1] / det, a[:, 0] / det
+    table[:, 4:6] = centre
+    table[:, 6], table[:, 7] = first % width, first // width
+    flat = np.flatnonzero(ids.ravel() >= 0)
+    t = table[ids.ravel()[flat]]
+    dx = (flat % ids.shape[1]).astype(np.float32) - t[:, 4]
+    dy = (flat // ids.shape[1]).astype(np.float32) - t[:, 5]
+    u = np.full(ids.size, -9.0, np.float32)
+    v = np.full(ids.size, -9.0, np.float32)
+    u[flat] = np.clip(t[:, 0] * dx + t[:, 1] * dy, -0.5, 0.5) + t[:, 6] + 0.5
+    v[flat] = np.clip(t[:, 2] * dx + t[:, 3] * dy, -0.5, 0.5) + t[:, 7] + 0.5
+    return u.reshape(ids.shape), v.reshape(ids.shape)
+
+
+def _soften(
+    rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], ids: NDArray[np.int32]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Antialiases the outline: colour grows one pixel outwards, opacity ramps over it."""
+    inside = (ids >= 0).astype(np.uint8) * 255
+    grown = cv2.dilate(rgb, np.ones((3, 3), np.uint8))
+    rgb = np.where(inside[..., None] > 0, rgb, grown)
+    soft = cv2.GaussianBlur(inside, (0, 0), 0.8)
+    ramp = cv2.convertScaleAbs(cv2.subtract(soft, 40), alpha=255.0 / 160)
+    full = np.where(inside > 0, alpha, 255).astype(np.uint8)
+    return rgb, cv2.min(full, ramp)
+
+
+def blend(canvas: NDArray[np.uint8], layer: Layer | None) -> None:
+    """Puts a layer on a picture, in place."""
+    if layer is None:
+        return
+    h, w = layer.alpha.shape
+    view = canvas[layer.y0 : layer.y0 + h, layer.x0 : layer.x0 + w]
+    a = cv2.merge([layer.alpha.astype(np.float32) / 255.0] * 3)
+    view[:] = cv2.blendLinear(layer.rgb, np.ascontiguousarray(view), a[..., 0], 1 - a[..., 0])
