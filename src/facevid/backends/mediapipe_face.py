@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BackendError, import_cv2
-from .mediapipe_graph import import_mediapipe, outputs_of, quiet_stderr, shrunk, version_of
+from .mediapipe_graph import bounded, import_mediapipe, outputs_of, quiet_stderr, shrunk, version_of
 from .protocols import Box, Face, Image
 
 MODELS = {
@@ -49,7 +49,7 @@ class MediapipeFaceDetector:
         self._max_side = max_side
         with quiet_stderr():
             self._graphs = [
-                mediapipe.solutions.face_detection.FaceDetection(
+                bounded(mediapipe.solutions.face_detection.FaceDetection, threads=threads)(
                     model_selection=number, min_detection_confidence=min_score
                 )
                 for number, _ in chosen

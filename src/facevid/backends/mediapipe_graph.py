@@ -51,14 +51,29 @@ def version_of(*models: str) -> str:
     return f"mediapipe {package_version('mediapipe')} weights {weights_tag(*paths)}"
 
 
-def landmark_graph(mediapipe: Any, text: str, **arguments: Any) -> Any:
+def landmark_graph(text: str, *, threads: int, **arguments: Any) -> Any:
     """A running graph from a text description, with the arguments of mediapipe's SolutionBase."""
     package, used_for = "mediapipe==0.10.21", "the face mesh (mediapipe)"
     base = import_part("mediapipe.python.solution_base", package=package, used_for=used_for)
     text_format = import_part("google.protobuf.text_format", package="protobuf", used_for=used_for)
     protos = import_part("mediapipe.framework.calculator_pb2", package=package, used_for=used_for)
     config = text_format.Parse(text, protos.CalculatorGraphConfig())
-    return base.SolutionBase(graph_config=config, **arguments)
+    return bounded(base.SolutionBase, threads=threads)(graph_config=config, **arguments)
+
+
+def bounded(solution: Any, *, threads: int) -> Any:
+    """The given mediapipe solution class with its graph's threads bounded; alone, it takes every core."""
+
+    def initialize(self: Any, *arguments: Any) -> Any:
+        config = solution._initialize_graph_interface(self, *arguments)
+        # The graph comes with a default executor of one thread per core, which excludes num_threads.
+        named = [executor for executor in config.executor if executor.name]
+        del config.executor[:]
+        config.executor.extend(named)
+        config.num_threads = threads
+        return config
+
+    return type(solution.__name__, (solution,), {"_initialize_graph_interface": initialize})
 
 
 def shrunk(cv2: Any, image: Image, *, at_most: int) -> tuple[Image, int]:

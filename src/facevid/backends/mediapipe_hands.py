@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import import_cv2
-from .mediapipe_graph import import_mediapipe, outputs_of, quiet_stderr, shrunk, version_of
+from .mediapipe_graph import bounded, import_mediapipe, outputs_of, quiet_stderr, shrunk, version_of
 from .protocols import Hand, Image
 
 
@@ -26,7 +26,7 @@ class MediapipeHandDetector:
         mediapipe = import_mediapipe(threads=threads, used_for=used_for)
         self._max_side = max_side
         with quiet_stderr():
-            self._graph = mediapipe.solutions.hands.Hands(
+            self._graph = bounded(mediapipe.solutions.hands.Hands, threads=threads)(
                 static_image_mode=True,
                 max_num_hands=max_hands,
                 model_complexity=0,

@@ -60,15 +60,15 @@ class MediapipeFaceMesh:
         """min_presence: below this the model's own face score (0 to 1) means that the face is lost."""
         used_for = "the face mesh (mediapipe)"
         self._cv2 = import_cv2(threads=threads, used_for=used_for)
-        mediapipe = import_mediapipe(threads=threads, used_for=used_for)
+        import_mediapipe(threads=threads, used_for=used_for)
         self._rect = import_part(
             "mediapipe.framework.formats.rect_pb2", package="mediapipe==0.10.21", used_for=used_for
         ).NormalizedRect
         self.min_presence = min_presence
         with quiet_stderr():
             self._graph = landmark_graph(
-                mediapipe,
                 GRAPH,
+                threads=threads,
                 side_inputs={"with_attention": True},
                 calculator_params={"facelandmarkcpu__ThresholdingCalculator.threshold": -1.0},
                 outputs=["landmarks", "facelandmarkcpu__face_presence_score"],
