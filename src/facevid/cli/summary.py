@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -16,14 +17,138 @@ FAILURES_SHOWN = 10
 
 def print_summary(summary: Mapping[str, Any]) -> None:
     """The end of a build, from `Summary.to_dict()`."""
-    print("summary")
+    if summary["dry_run"]:
+        _print_plan(summary)
+        return
+    console = _console()
+    console.print(_kept_table(summary))
+    if summary["rejected"]:
+        console.print(_rejected_table(summary["rejected"]))
+    _print_notes(console, summary["notes"])
+    _print_failures(console, summary["failures"])
+    _line(console, _speed(summary))
+    dataset = shlex.quote(str(summary["dataset"]))
+    _line(console, "\nNext:")
+    _line(console, f"  facevid status {dataset}")
+    _line(console, f'  python -c "import facevid; print(facevid.open({str(summary["dataset"])!r}))"')
+    _line(console, f"  facevid clean {dataset}    removes the work folder, keeps the dataset")
+    failed = int(summary["failed"])
+    if failed:
+        items = "item" if failed == 1 else "items"
+        _line(console, f"\n{failed} {items} failed; --retry-failed tries again.")
 
 
 def print_step(summary: Mapping[str, Any]) -> None:
     """The end of one step, from `StepSummary.to_dict()`."""
-    print("step")
+    console = _console()
+    if summary["dry_run"]:
+        _line(console, _plan_line(summary))
+        return
+    counts = [f"{summary['ok']} ok"]
+    counts += [f"{summary[word]} {word}" for word in ("rejected", "failed") if summary[word]]
+    if summary["reused"]:
+        counts.append(f"{summary['reused']} as before")
+    counts += [f"{name}: {_plain(value)}" for name, value in summary["details"].items()]
+    _line(
+        console,
+        f"{summary['step']}: {summary['total']} items in {clock(summary['seconds'])}; {', '.join(counts)}",
+    )
+    _print_notes(console, summary["notes"])
+    _print_failures(console, summary["failures"])
 
 
 def print_status(status: Mapping[str, Any]) -> None:
     """Where a dataset stands, from `Status.to_dict()`."""
-    print("status")
+    console = _console()
+    if status["published"]:
+        _line(
+            console, f"{status['dataset']}: published, {status['clips']} clips, {_hours(status['kept_s'])}."
+        )
+    else:
+        _line(console, f"{status['dataset']}: not published yet.")
+    if status["recipe"]:
+        _line(console, f"Recipe: {status['recipe']}")
+    if status["running"]:
+        _line(console, f"Running: {status['running']}")
+    if status["steps"]:
+        table = Table("step", box=None, pad_edge=False)
+        for word in ("ok", "rejected", "failed"):
+            table.add_column(word, justify="right")
+        for step in status["steps"]:
+            table.add_row(step["step"], *(str(step.get(word, 0)) for word in ("ok", "rejected", "failed")))
+        console.print(table)
+    _print_failures(console, status["failures"])
+    _line(console, f"Next: {status['next']}")
+
+
+def _kept_table(summary: Mapping[str, Any]) -> Table:
+    table = Table(title="Kept", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("clips", str(summary["clips"]))
+    table.add_row("length", _hours(summary["kept_s"]))
+    table.add_row("persons", str(summary["persons"]))
+    table.add_row("from sources", str(summary["sources"]))
+    table.add_row("footage", _hours(summary["footage_s"]))
+    return table
+
+
+def _rejected_table(rejected: list[Mapping[str, Any]]) -> Table:
+    table = Table("reason", title="Left out", title_justify="left")
+    table.add_column("stretches", justify="right")
+    table.add_column("seconds", justify="right")
+    for row in rejected:
+        table.add_row(row["reason"], str(row["stretches"]), f"{row['seconds']:.1f}")
+    return table
+
+
+def _print_plan(summary: Mapping[str, Any]) -> None:
+    console = _console()
+    _line(console, f"A dry run of recipe {summary['recipe']} into {summary['dataset']}; nothing was changed.")
+    for step in summary["steps"]:
+        _line(console, _plan_line(step))
+
+
+def _plan_line(step: Mapping[str, Any]) -> str:
+    if step["to_run"] is None:
+        return f"{step['step']}: " + (" ".join(step["notes"]) or "depends on the steps before it.")
+    return f"{step['step']}: would run {step['to_run']} of {step['total']} items."
+
+
+def _print_notes(console: Console, notes: list[str]) -> None:
+    for note in notes:
+        _line(console, f"Note: {note}")
+
+
+def _print_failures(console: Console, failures: list[Mapping[str, str]]) -> None:
+    if not failures:
+        return
+    table = Table("failed", "step", "kind", title="Failed", title_justify="left")
+    table.add_column("why", overflow="fold")
+    for failure in failures[:FAILURES_SHOWN]:
+        table.add_row(*(escape(failure[name]) for name in ("item", "step", "kind", "message")))
+    console.print(table)
+    if len(failures) > FAILURES_SHOWN:
+        _line(console, f"and {len(failures) - FAILURES_SHOWN} more; --json lists them all.")
+
+
+def _speed(summary: Mapping[str, Any]) -> str:
+    took = f"Took {clock(summary['seconds'])}"
+    factor = summary["realtime_factor"]
+    return f"{took}, {factor:.1f} times real time." if factor else f"{took}; nothing new had to be analyzed."
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{clock(seconds)} min"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(escape(text), soft_wrap=True)
