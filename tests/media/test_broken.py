@@ -91,7 +91,8 @@ def test_a_file_cut_off_in_the_middle_gives_its_readable_part_and_says_so(
     make_video: Make, name: str, movflags: str
 ) -> None:
     codec = "libvpx-vp9" if name == "a.webm" else "libx264"
-    path = make_video(name, codec=codec, count=250, movflags=movflags, sound=[Sound(clicks(10, 48000, [1.0]), 48000, "libopus" if codec != "libx264" else "aac")])  # fmt: skip
+    sound = [Sound(clicks(10, 48000, [1.0]), 48000, "aac" if codec == "libx264" else "libopus")]
+    path = make_video(name, codec=codec, count=250, movflags=movflags, sound=sound)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
     with VideoReader(path, fps=25) as reader:

@@ -86,5 +86,6 @@ def test_every_audio_stream_is_listed(make_video: Make) -> None:
 
 
 def test_a_stream_without_a_length_in_its_header_is_measured(make_video: Make) -> None:
-    path = make_video("a.webm", codec="libvpx-vp9", count=50, options={"deadline": "realtime"}, format="webm", container_options={"live": "1"})  # fmt: skip
+    live = {"format": "webm", "container_options": {"live": "1"}}
+    path = make_video("a.webm", codec="libvpx-vp9", count=50, options={"deadline": "realtime"}, **live)
     assert probe(path).duration_s == pytest.approx(2.0, abs=0.05)

@@ -86,7 +86,8 @@ def cut_clip(
             if writer is None or done <= last_frame:
                 raise MediaError(
                     "unreadable",
-                    f"{grid.name} ends at frame {done} of {fps:g} a second; frame {last_frame} was asked for.",
+                    f"{grid.name} ends at frame {done} of {fps:g} a second; "
+                    f"frame {last_frame} was asked for.",
                 )
             writer.close()
         except BaseException:
@@ -102,7 +103,8 @@ def _check_box(box: Box, geometry: Geometry) -> None:
     x0, y0, x1, y1 = box
     if x1 - x0 != y1 - y0 or x1 <= x0 or x0 < 0 or y0 < 0 or x1 > geometry.width or y1 > geometry.height:
         raise ValueError(
-            f"box {box} is not a square inside the displayed picture of {geometry.width}x{geometry.height} pixels."
+            f"box {box} is not a square inside the displayed picture of "
+            f"{geometry.width}x{geometry.height} pixels."
         )
 
 

@@ -90,7 +90,8 @@ def _open_error(path: PathLike | bytes, name: str, error: Exception) -> MediaErr
     if any(head[at : at + len(magic)] == magic for at, magic in _KNOWN_MAGIC):
         return MediaError(
             "unreadable",
-            f"{name} begins like a video but its index cannot be read; the recording or the copy probably broke off.",
+            f"{name} begins like a video but its index cannot be read; "
+            "the recording or the copy probably broke off.",
         )
     return MediaError("not_media", f"{name} is not a video file that FFmpeg knows ({_reason(error)}).")
 

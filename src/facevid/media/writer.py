@@ -24,6 +24,8 @@ from facevid.media.source import PathLike
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _BT709, _LIMITED = 1, 1
 _AUDIO_CHUNK = 1 << 14
+# Without these, the last bit of a sample depends on the processor's vector instructions.
+_EXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class VideoWriter:
                 format="yuv420p",
                 dst_colorspace=self.colour[0],
                 dst_color_range=self.colour[1],
-                interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND,
+                interpolation=_EXACT,
                 threads=1,
             )
         )
