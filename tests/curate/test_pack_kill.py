@@ -28,7 +28,7 @@ def pack(output: Path, clips: Path, count: int) -> None:
 
 
 def check_whole(output: Path) -> int:
-    """Every file has the content that dataset.json promises, and the tables fit together; returns the clips."""
+    """Every file has the promised content and the tables fit together; returns the number of clips."""
     dataset = facevid.dataset.open(output)
     for file in dataset.manifest.files:
         data = (output / file.stored_as).read_bytes()
@@ -55,7 +55,7 @@ def test_sigkill_at_random_moments_leaves_a_whole_dataset(tmp_path: Path) -> Non
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     for _ in range(3):
         with subprocess.Popen(
-            [sys.executable, str(script), str(output), str(clips)], env=environment, stdout=subprocess.PIPE
+            [sys.executable, script, output, clips], env=environment, stdout=subprocess.PIPE
         ) as process:
             assert process.stdout is not None and process.stdout.readline() == b"ready\n"
             time.sleep(rng.uniform(0, 0.3))

@@ -78,7 +78,7 @@ def identify(clip_ids: Sequence[str], embeddings: F32, *, threshold: float = 0.5
     return result
 
 
-def cluster(embeddings: F32, *, threshold: float = 0.5, max_neighbours: int = 256, block: int = 2048) -> I64:
+def cluster(embeddings: F32, *, threshold: float = 0.5, max_neighbours: int = 256, block: int = 1024) -> I64:
     """Average-linkage clusters of (n, d) embeddings, cut where clusters are `threshold` apart; labels (n,),
     0-based.
 
@@ -127,24 +127,27 @@ def cluster(embeddings: F32, *, threshold: float = 0.5, max_neighbours: int = 25
 def _near_pairs(points: F32, limit: float, *, max_neighbours: int, block: int) -> I64:
     """Pairs (i < j) with squared distance below `limit`, at most `max_neighbours` nearest ones for each i."""
     n, found = len(points), []
-    half = (np.einsum("ij,ij->i", points, points) / 2).astype(np.float32)
-    slack = np.float32(1e-4)  # float32 products: decide exactly later, in double
+    half = np.einsum("ij,ij->i", points, points)[:, None] / np.float32(2)
+    one = np.ones((n, 1), np.float32)
+    # One product gives (limit - squared distance) / 2. It is rounded to float32: near misses are let through
+    # and decided in double later.
+    left = np.concatenate([points, np.float32(limit / 2 + 1e-4) - half, one], axis=1)
+    right = np.concatenate([points, one, -half], axis=1)
     for start in range(0, n, block):
-        rows = points[start : start + block]
-        row_half = half[start : start + block] - np.float32(limit / 2) - slack
         mine: list[tuple[I64, I64, F32]] = []
+        count = 0
         for other in range(start, n, block):
-            near = rows @ points[other : other + block].T
-            near -= row_half[:, None]
-            near -= half[other : other + block][None]
-            i, j = np.nonzero(near > 0)
+            near = left[start : start + block] @ right[other : other + block].T
+            i, j = np.divmod(np.flatnonzero(near > 0), near.shape[1])
             keep = (j + other) > (i + start)
             i, j = i[keep], j[keep]
             mine.append((i + start, j + other, near[i, j]))
-            if sum(len(m[0]) for m in mine) > 4 * max_neighbours * block:
+            count += len(i)
+            if count > 4 * max_neighbours * block:
                 mine = [_nearest(mine, max_neighbours)]
-        i, j, _ = _nearest(mine, max_neighbours)
-        found.append(np.stack([i, j], axis=1))
+                count = len(mine[0][0])
+        first, second, _ = _nearest(mine, max_neighbours)
+        found.append(np.stack([first, second], axis=1))
     return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
 
 

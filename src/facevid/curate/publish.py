@@ -94,6 +94,9 @@ def _switch(output: Path, manifest: Manifest) -> None:
 
 def _remove_unlisted(output: Path, manifest: Manifest) -> None:
     """Remove our own files that the dataset does not list; files with other names are not touched."""
+    for name in (MANIFEST, "README.md"):
+        for path in output.glob(f".{name}.tmp-*"):  # of a killed run; the caller holds the folder's lock
+            path.unlink()
     listed = {f.stored_as for f in manifest.files}
     for folder in (*TABLES, MEDIA):
         for path in sorted((output / folder).iterdir()):
