@@ -38,7 +38,7 @@ def test_clock(seconds: float, text: str) -> None:
 def test_off_a_terminal_lines_are_few_and_the_last_is_never_missed() -> None:
     stream = io.StringIO()
     with ProgressDisplay(stream=stream, every_s=60) as display:
-        for done in range(11):
+        for done in [*range(11), 10]:
             display.update(_progress(done))
     lines = stream.getvalue().splitlines()
     assert len(lines) == 1

@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 if TYPE_CHECKING:
     from facevid.engine.progress import Progress
 
-_OK_WORDS = {"cut": "kept", "analyze": "seen", "scan": "found"}
+_OK_WORDS = {"cut": "kept", "analyze": "seen", "scan": "found", "embed": "told apart", "synth": "made"}
 
 
 class ProgressDisplay:
@@ -28,6 +28,7 @@ class ProgressDisplay:
         self._quiet = quiet
         self._every_s = every_s
         self._last_line: dict[str, float] = {}
+        self._ended: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
         self._bars: Bars | None = None
         if not quiet and self._stream.isatty():
@@ -76,9 +77,13 @@ class ProgressDisplay:
     def _print_line(self, progress: Progress) -> None:
         now = time.monotonic()
         finished = progress.done >= progress.total
+        if progress.step in self._ended:
+            return
         if not finished and now - self._last_line.setdefault(progress.step, now) < self._every_s:
             return
         self._last_line[progress.step] = now
+        if finished:
+            self._ended.add(progress.step)
         line = f"{progress.step}: {progress.done} of {progress.total}, {words_of(progress)}"
         print(line.rstrip(", "), file=self._stream, flush=True)
 
