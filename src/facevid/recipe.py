@@ -156,7 +156,6 @@ class Select(_Part):
 
     min_s: Positive
     max_s: Positive
-    edge_s: Annotated[float, Field(ge=0, le=10)]
     rules: tuple[Rule, ...]
 
     @field_validator("rules", mode="before")

@@ -136,11 +136,11 @@ def _members(row: Mapping[str, Any], cuts: Mapping[str, Mapping[str, Any]], clip
 
 
 def _clip_json(row: Mapping[str, Any]) -> bytes:
-    """The clip's row as JSON, floats as short as float32 allows, unknown ones as null."""
+    """The clip's row as JSON; scores to the seven digits that float32 holds, unknown ones as null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, float):
-            return None if not math.isfinite(value) else float(str(np.float32(value)))
+            return float(f"{value:.7g}") if math.isfinite(value) else None
         return value
 
     exact = {"start_s", "end_s", "fps"}

