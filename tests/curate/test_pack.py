@@ -114,6 +114,15 @@ def test_packing_again_writes_no_shard(tmp_path: Path, clip_folder: Path) -> Non
     assert {p: p.stat().st_ino for p in (tmp_path / "media").iterdir()} == before
 
 
+def test_a_shard_that_lost_its_end_is_written_again(tmp_path: Path, clip_folder: Path) -> None:
+    pack(tmp_path, clip_folder)
+    before = contents(tmp_path)
+    shard = tmp_path / "media" / "shard-00001.tar"
+    shard.write_bytes(shard.read_bytes()[:-512])
+    pack(tmp_path, clip_folder)
+    assert contents(tmp_path) == before
+
+
 def test_a_changed_dataset_equals_one_packed_afresh(tmp_path: Path, clip_folder: Path) -> None:
     pack(tmp_path / "fresh", clip_folder, count=5)
     for count in (COUNT, 3, 5):

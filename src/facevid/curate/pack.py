@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.curate.publish import publish
+from facevid.curate.publish import has_size, publish
 from facevid.curate.shards import ClipMembers, Member, ShardPlan, plan_shards, write_shard
 from facevid.dataset.published import (
     MANIFEST,
@@ -272,10 +272,10 @@ def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
 def _stage_shard(output: Path, staged: Path, plan: ShardPlan, present: PublishedFile | None) -> PublishedFile:
     """Write a shard, unless the same is published already or a killed run has finished it."""
     path = f"{MEDIA}/{plan.name}"
-    if present and present.key == plan.key and (output / present.stored_as).is_file():
+    if present and present.key == plan.key and has_size(output / present.stored_as, plan.bytes):
         return PublishedFile(path, plan.bytes, present.sha256, len(plan.clips), path, plan.key)
     target, note = staged / path, staged / MEDIA / f"{plan.name}.sha256"
-    if note.exists() and target.exists() and target.stat().st_size == plan.bytes:
+    if note.exists() and has_size(target, plan.bytes):
         digest = note.read_text()
     else:
         note.unlink(missing_ok=True)

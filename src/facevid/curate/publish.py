@@ -60,7 +60,7 @@ def _place(
 ) -> PublishedFile:
     """Bring one new file under a name that the present dataset does not use for anything else."""
     for name, there in taken.items():
-        if there.path == file.path and there.sha256 == file.sha256 and _has_size(output / name, file.bytes):
+        if there.path == file.path and there.sha256 == file.sha256 and has_size(output / name, file.bytes):
             return replace(file, stored_as=name)
     name = file.path
     if name in taken:
@@ -112,13 +112,14 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, partial)
     except OSError:
         shutil.copyfile(source, partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())  # dataset.json must not promise what a power cut can still take away
     target.unlink(missing_ok=True)  # a rename onto another link of the same file would do nothing
     partial.replace(target)
 
 
-def _has_size(path: Path, size: int) -> bool:
+def has_size(path: Path, size: int) -> bool:
+    """Whether a file is there and as long as it should be."""
     return path.is_file() and path.stat().st_size == size
 
 
