@@ -91,7 +91,7 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(run: Run, arguments: 
         (
             ImportError("libGL.so.1: cannot open shared object file"),
             2,
-            "pip install 'opencv-python-headless<4.12'",
+            "pip install --no-deps 'opencv-python-headless<4.12'",
         ),
         (ZeroDivisionError("division by zero"), 70, "ZeroDivisionError: division by zero"),
         (KeyboardInterrupt(), 130, "Stopped. Run the same command again to go on."),

@@ -93,7 +93,7 @@ def _import_sentence(error: ImportError) -> str:
         return (
             f"A library does not load on this machine ({error}). If it is OpenCV that wants it, run: "
             "pip uninstall -y opencv-python opencv-contrib-python opencv-python-headless && "
-            "pip install 'opencv-python-headless<4.12' "
+            "pip install --no-deps 'opencv-python-headless<4.12' "
             "(or, on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0)."
         )
     return f"The installation is not complete ({error}). Run: pip install --force-reinstall facevid"
