@@ -7,14 +7,15 @@ another layout, or under another sound, is material of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 
 from facevid import media
 from facevid.curate.sound import SILENCE_DB, level_db, log_mel, sound_correlation
@@ -23,7 +24,12 @@ F32 = npt.NDArray[np.float32]
 
 # Mesh points that move when people talk, look and turn: lips, lids, brows, irises, nose, chin, cheeks.
 _POINTS = (13, 14, 61, 291, 0, 17, 159, 145, 386, 374, 105, 334, 468, 473, 1, 152, 234, 454)
+# Columns of a movement: y of both inner lips (1, 3) and chin (31), x and y of the nose (28, 29), face centre.
+_COARSE_COLUMNS = (1, 3, 31, 28, 29, 36, 37)
+_COARSE = 0.4  # clips that repeat each other reach at least .9 here; it only saves the closer look
 _LAGS_TRIED = 3
+_BATCH = 256
+_ASPECT = 0.01  # rescaling to whole, even pixels changes the picture's format by less
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,16 @@ class Trace:
     aspect: float
     quality: tuple[float, float]
     speech: Path | None
+
+    @cached_property
+    def lowest(self) -> F32:
+        """The least of each column of `place`."""
+        return np.asarray(self.place.min(axis=0))
+
+    @cached_property
+    def highest(self) -> F32:
+        """The most of each column of `place`."""
+        return np.asarray(self.place.max(axis=0))
 
     @property
     def duration_s(self) -> float:
@@ -151,63 +167,90 @@ def make_trace(
 
 def _in_group(traces: Sequence[Trace], limits: Thresholds) -> list[Duplicate]:
     best_first = sorted(traces, key=lambda t: (-t.quality[0], -t.quality[1], -t.duration_s, t.clip_id))
-    mel = lru_cache(maxsize=64)(_speech)
-    kept: list[Trace] = []
-    dropped: list[Duplicate] = []
-    for trace in best_first:
-        match = next(_matches(kept, trace, limits, mel), None)
-        if match is None:
-            kept.append(trace)
-        else:
-            dropped.append(match)
+    repeats = _repeats(best_first, limits)
+    dropped: dict[int, Duplicate] = {}
+
+    def drop(number: int, others: Iterable[int]) -> None:
+        for other in others:
+            found = repeats.get((other, number)) or repeats.get((number, other))
+            if found and found.overlap_s >= limits.min_share * best_first[number].duration_s:
+                dropped[number] = _from_side(found, best_first[number])
+                return
+
+    for number in range(len(best_first)):
+        drop(number, (k for k in range(number) if k not in dropped))
     # A better but shorter clip may lie inside a longer one that it cannot replace; then the short one goes.
-    for trace in sorted(kept, key=lambda t: (t.duration_s, t.clip_id)):
-        others = [t for t in kept if t is not trace and t.duration_s >= trace.duration_s]
-        match = next(_matches(others, trace, limits, mel), None)
-        if match is not None:
-            kept.remove(trace)
-            dropped.append(match)
-    moved = {d.clip_id: d.of for d in dropped}
-    return [_to_kept(d, moved) for d in dropped]
+    left = [k for k in range(len(best_first)) if k not in dropped]
+    for number in sorted(left, key=lambda k: (best_first[k].duration_s, best_first[k].clip_id)):
+        drop(number, (k for k in left if k != number and k not in dropped))
+    moved = {d.clip_id: d.of for d in dropped.values()}
+    return [_to_kept(d, moved) for d in dropped.values()]
+
+
+def _from_side(found: Duplicate, trace: Trace) -> Duplicate:
+    """The same repeat, told by the clip that is dropped."""
+    if found.clip_id == trace.clip_id:
+        return found
+    return replace(found, clip_id=found.of, of=found.clip_id, lag_s=-found.lag_s)
 
 
 def _to_kept(found: Duplicate, moved: Mapping[str, str]) -> Duplicate:
     of = found.of
     while of in moved:
         of = moved[of]
-    return found if of == found.of else Duplicate(**{**found.__dict__, "of": of})
+    return replace(found, of=of)
 
 
-def _matches(
-    others: Iterable[Trace], trace: Trace, limits: Thresholds, mel: Callable[[Path], tuple[F32, float]]
-) -> Iterator[Duplicate]:
-    for other in others:
-        if _may_match(other, trace, limits):
-            found = compare(other, trace, limits, mel=mel)
-            if found is not None:
-                yield found
+def _repeats(traces: Sequence[Trace], limits: Thresholds) -> dict[tuple[int, int], Duplicate]:
+    """All pairs (i < j) of a group that repeat each other; every pair is looked at once."""
+    length = 1 << int(np.ceil(np.log2(2 * max(len(t.place) for t in traces))))
+    coarse = [_coarse(t) for t in traces]
+    spectra = np.stack([scipy.fft.rfft(c, length, axis=0) for c in coarse])
+    energy = [np.r_[0.0, np.cumsum((c**2).sum(axis=1))] for c in coarse]
+    mel = lru_cache(maxsize=64)(_speech)
+    found: dict[tuple[int, int], Duplicate] = {}
+    for i, first in enumerate(traces):
+        others = [j for j in range(i + 1, len(traces)) if _may_match(first, traces[j], limits)]
+        for start in range(0, len(others), _BATCH):
+            batch = others[start : start + _BATCH]
+            product = np.einsum("fc,jfc->jf", spectra[i], spectra[batch].conj())
+            for j, cross in zip(batch, scipy.fft.irfft(product, length, axis=1), strict=True):
+                need = _needed(first, traces[j], limits)
+                lags = _lags(cross, energy[i], energy[j], need)
+                repeat = compare(first, traces[j], limits, lags=lags, mel=mel)
+                if repeat is not None:
+                    found[i, j] = repeat
+    return found
+
+
+def _needed(a: Trace, b: Trace, limits: Thresholds) -> int:
+    """Frames that two clips must have in common at the least: a share of the shorter one."""
+    shorter = min(len(a.place), len(b.place))
+    return max(int(np.ceil(limits.min_s * a.fps)), int(np.ceil(limits.min_share * shorter)))
 
 
 def _may_match(a: Trace, b: Trace, limits: Thresholds) -> bool:
     """A quick no: other rate or picture format, only one has sound, or the faces are never at one place."""
-    if (
-        a.fps != b.fps
-        or abs(np.log(a.aspect / b.aspect)) > limits.place
-        or (a.speech is None) != (b.speech is None)
+    if a.fps != b.fps or (a.speech is None) != (b.speech is None):
+        return False
+    if abs(a.aspect / b.aspect - 1) > max(limits.place, _ASPECT) or _needed(a, b, limits) > min(
+        len(a.place), len(b.place)
     ):
         return False
-    gap = np.maximum(a.place.min(0) - b.place.max(0), b.place.min(0) - a.place.max(0))
-    return bool((gap[:2] <= limits.place).all() and gap[2] <= limits.place * max(a.place[:, 2].max(), 1e-6))
+    gap = np.maximum(a.lowest - b.highest, b.lowest - a.highest)
+    return bool((gap[:2] <= limits.place).all() and gap[2] <= limits.place * a.highest[2])
 
 
 def compare(
-    kept: Trace, trace: Trace, limits: Thresholds, *, mel: Callable[[Path], tuple[F32, float]] | None = None
+    kept: Trace,
+    trace: Trace,
+    limits: Thresholds,
+    *,
+    lags: Iterable[int],
+    mel: Callable[[Path], tuple[F32, float]],
 ) -> Duplicate | None:
-    """Whether `trace` repeats `kept`, and how."""
-    need = max(int(np.ceil(limits.min_s * trace.fps)), int(np.ceil(limits.min_share * len(trace.place))))
-    if need > min(len(kept.place), len(trace.place)):
-        return None
-    for lag in _lags(kept, trace, need):
+    """Whether `trace` repeats `kept` at one of the `lags` (frame t of `trace` is frame t + lag of `kept`)."""
+    for lag in lags:
         a, b = _overlap(kept, trace, lag)
         if not _same_place(kept.place[a], trace.place[b], limits.place):
             continue
@@ -216,8 +259,7 @@ def compare(
             continue
         sound = None
         if kept.speech is not None and trace.speech is not None:
-            read = mel or _speech
-            sound = _same_sound(read(kept.speech), read(trace.speech), a, b, trace.fps)
+            sound = _same_sound(mel(kept.speech), mel(trace.speech), a, b, trace.fps)
             if sound is not None and sound < limits.sound:
                 continue
         overlap_s = (a.stop - a.start) / trace.fps
@@ -226,27 +268,22 @@ def compare(
     return None
 
 
-def _lags(kept: Trace, trace: Trace, need: int) -> list[int]:
-    """The lags (frame t of `trace` = frame t + lag of `kept`) at which the movement correlates best, best
-    first.
-    """
-    a, b = (_coarse(t) for t in (kept, trace))
-    n, m = len(a), len(b)
-    length = 1 << int(np.ceil(np.log2(n + m)))
-    spectrum = (np.fft.rfft(a, length, axis=0) * np.fft.rfft(b, length, axis=0).conj()).sum(axis=1)
-    cross = np.fft.irfft(spectrum, length)
-    lags = np.arange(-(m - need), n - need + 1)
-    energy_a, energy_b = (np.r_[0.0, np.cumsum((x**2).sum(axis=1))] for x in (a, b))
+def _lags(cross: F32, energy_a: npt.NDArray[Any], energy_b: npt.NDArray[Any], need: int) -> list[int]:
+    """Lags worth a closer look, best first: peaks of the normalised cross-correlation and their neighbours."""
+    n, m = len(energy_a) - 1, len(energy_b) - 1
+    lags = np.arange(need - m, n - need + 1)
     start, stop = np.maximum(lags, 0), np.minimum(lags + m, n)
-    norm = np.sqrt((energy_a[stop] - energy_a[start]) * (energy_b[stop - lags] - energy_b[start - lags]))
-    score = cross[lags % length] / np.maximum(norm, 1e-9)
+    norm = (energy_a[stop] - energy_a[start]) * (energy_b[stop - lags] - energy_b[start - lags])
+    score = cross[lags] / np.sqrt(np.maximum(norm, 1e-12))
     chosen: list[int] = []
-    for k in np.argsort(-score, kind="stable"):
-        if all(abs(int(lags[k]) - c) > 1 for c in chosen):
-            chosen.append(int(lags[k]))
-        if len(chosen) == _LAGS_TRIED:
+    for _ in range(_LAGS_TRIED):
+        k = int(np.argmax(score))
+        if score[k] < _COARSE:
             break
-    return [lag + d for lag in chosen for d in (0, -1, 1) if lags[0] <= lag + d <= lags[-1]]
+        near = range(max(0, k - 1), min(len(lags), k + 2))
+        chosen += [int(lags[k]), *(int(lags[q]) for q in near if q != k)]
+        score[near.start : near.stop] = -2
+    return chosen
 
 
 def _overlap(kept: Trace, trace: Trace, lag: int) -> tuple[slice, slice]:
@@ -270,7 +307,10 @@ def _movement(trace: Trace, part: slice) -> F32:
 
 
 def _coarse(trace: Trace) -> F32:
-    return _movement(trace, slice(0, len(trace.place)))
+    """The few movements by which lags are found: place, mouth, lids and the turn of the nose."""
+    points = _movement(trace, slice(0, len(trace.place)))
+    chosen: F32 = points[:, _COARSE_COLUMNS]
+    return chosen
 
 
 def _correlation(a: F32, b: F32) -> float:
