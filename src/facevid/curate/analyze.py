@@ -145,7 +145,7 @@ class _Looker:
     writer: FrameWriter
     seen: Observations = field(default_factory=Observations)
     _before: Image | None = None
-    _bars: tuple[int, int, int, int] = (0, 0, 0, 0)
+    _bars: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     _last: dict[int, _Memory] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -156,7 +156,7 @@ class _Looker:
         faces = self._follower.push(image, new_picture=new_picture)
         grey = quality.grey_of(small)
         if new_picture or index % self.recipe.analyze.detect_every == 0:
-            self._bars = quality.borders(image)
+            self._bars = quality.borders(small)
         before = None if new_picture else self._before
         memory: dict[int, _Memory] = {}
         for seen in faces:

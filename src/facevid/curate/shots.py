@@ -57,7 +57,7 @@ class ShotDetector:
 
     def push(self, image: np.ndarray) -> bool:
         """Look at the next frame (RGB uint8, best some 320 pixels wide); True where it plainly starts a new picture."""
-        bgr = np.ascontiguousarray(image[:, :, ::-1])
+        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         for cut in self._hard.process_frame(FrameTimecode(self._count, self._fps), bgr):
             self._cuts.append(cut.frame_num)
         thumb = cv2.resize(image, (_WIDE, _HIGH), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

@@ -202,7 +202,7 @@ def _border(part: Floats, picture: Picture, recipe: Recipe) -> float:
     size = (picture.width * picture.scale, picture.height * picture.scale)
     crop = crop_square(box, float(np.median(part[:, _AT["height"]])), size, recipe.crop)
     names = ("bar_left", "bar_top", "bar_right", "bar_bottom")
-    bars = [int(np.median(part[:, _AT[name]])) for name in names]
+    bars = [float(np.median(part[:, _AT[name]])) for name in names]
     return border_inside((bars[0], bars[1], bars[2], bars[3]), crop, size, recipe.cut.size)
 
 
