@@ -41,11 +41,11 @@ def paint_body(person: Person, light: Light, camera: Camera, size: tuple[int, in
     folds = noise_image(rng, (44, 81), (14, 7), 2)
     grid[..., 2] += 0.35 * folds * smoothstep(-19.0, -24.0, grid[..., 1])
     atlas = Atlas([(*grid.shape[:2], False)])
-    atlas.texels(0)[:] = _cloth(person, texel_points(grid), s, rng)
+    atlas.dress(0, _cloth(person, texel_points(grid), s, rng))
     normals = vertex_normals(grid)
-    visible = 1 - 0.5 * np.exp(-0.5 * (grid[..., 0] / 6.5) ** 2) * smoothstep(-20.0, -15.0, grid[..., 1])
-    lit = shade(light, grid, normals, 0.05, np.asarray(visible, np.float32))
-    return draw(atlas, grid, lit, camera, size)
+    visible = 1 - 0.75 * np.exp(-0.5 * (grid[..., 0] / 6.5) ** 2) * smoothstep(-20.0, -15.0, grid[..., 1])
+    lit, sheen = shade(light, normals, 0.05, np.asarray(visible, np.float32))
+    return draw(atlas, grid, lit, sheen, camera, size)
 
 
 def _cloth(person: Person, p: Array, s: dict[str, float], rng: np.random.Generator) -> NDArray[np.uint8]:

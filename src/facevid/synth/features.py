@@ -71,7 +71,7 @@ class Eye:
 
     def _ball(self, upper: Array, lower: Array, gaze: tuple[float, float], lamp: float) -> Array:
         x, y, t = self.x, self.y, self.t
-        white = np.array([226, 219, 213], np.float32)
+        white = np.array([226, 219, 213], np.float32) * (0.84 if self.person.monk > 7 else 0.94)
         colour = np.broadcast_to(white, (*x.shape, 3)).astype(np.float32)
         colour = mix(colour, (196, 150, 140), 0.55 * t**4 + 0.65 * smoothstep(-0.78, -0.95, t))
         gx, gy = gaze[0] * self.side, gaze[1] + 0.06

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facevid.synth.body import paint_body
+from facevid.synth.accessories import draw_earrings, draw_glasses
 from facevid.synth.features import Eye, Mouth, put
 from facevid.synth.hair import bun, curtain, ear, hair_texture, puff_up
 from facevid.synth.head import GAP_FULL, MOVES, NECK_JOINT, build_head, vertex_normals
@@ -66,11 +67,11 @@ class Figure:
         self.rigid = grids + extra
         shapes = [(*skin.shape[:2], False)] + [(*g.shape[:2], True) for g in self.rigid]
         self.atlas = Atlas(shapes)
-        self.atlas.texels(0)[:] = texture
+        self.atlas.dress(0, texture)
         for k, g in enumerate(grids):
-            self.atlas.texels(1 + k)[:] = self._ear_texture(g, rng)
+            self.atlas.dress(1 + k, self._ear_texture(g, rng))
         for k, g in enumerate(extra):
-            self.atlas.texels(3 + k)[:] = hair_texture(person, g, rng)
+            self.atlas.dress(3 + k, hair_texture(person, g, rng))
         view = self.atlas.texels(0)
         self.eyes = [Eye(person, view, p, side, rng) for side in (-1, 1)]
         self.mouth = Mouth(person, self.head, p, rng)
@@ -86,7 +87,7 @@ class Figure:
 
     def _gloss(self, skin: Array, cover: Array) -> Array:
         x, y = skin[..., 0], skin[..., 1]
-        base = 0.25 + 0.5 * self.person.look["oily"]
+        base = (0.25 + 0.5 * self.person.look["oily"]) * (1.5 if self.person.monk > 7 else 1.0)
         shiny = 0.5 * np.exp(-0.5 * ((x / 3.2) ** 2 + ((y - 4.5) / 1.6) ** 2)) + 0.6 * np.exp(
             -0.5 * ((x / 0.8) ** 2 + ((y + 3.0) / 1.6) ** 2)
         )
@@ -131,9 +132,13 @@ class Figure:
         shadow += [np.ones(g.shape[:2], np.float32) for g in grids[1:]]
         points, facing = self.atlas.place(grids), self.atlas.place(normals)
         visible = self.atlas.place([v[..., None] for v in shadow])[..., 0]
-        lit = shade(light, points, facing, self.gloss, visible)
-        layer = draw(self.atlas, points, lit, camera, (canvas.shape[1], canvas.shape[0]))
-        blend(canvas, layer)
+        lit, sheen = shade(light, facing, self.gloss, visible)
+        blend(canvas, draw(self.atlas, points, lit, sheen, camera, (canvas.shape[1], canvas.shape[0])))
+
+        if self.person.glasses != "none":
+            draw_glasses(canvas, self.person, self.head.skin, lambda g: self.place(g, pose, 1.0), camera, light)
+        if self.person.earrings:
+            draw_earrings(canvas, grids[1:3], camera, pose.yaw)
 
     def _hang(self, grid: Array) -> Array:
         """Long hair swings less with the head towards its ends."""

@@ -17,7 +17,7 @@ VOLUME: dict[str, tuple[float, float]] = {
     "short": (1.0, 0.35),
     "medium": (1.5, 0.9),
     "curly": (1.9, 1.2),
-    "afro": (3.4, 2.6),
+    "afro": (2.4, 2.5),
     "long": (1.1, 0.9),
     "bob": (1.2, 1.1),
     "bun": (0.5, 0.4),

@@ -18,13 +18,13 @@ from facevid.synth.person import Person
 ROWS = np.array(
     [
         [11.5, 11.5, 11.5, -0.6, -1.4, 0.4, -1.0, 2.0],
-        [11.1, 11.1, 11.1, 2.4, -4.4, 3.2, -1.0, 2.0],
-        [10.0, 10.0, 9.9, 5.3, -7.0, 5.4, -1.0, 2.1],
-        [8.3, 8.3, 7.8, 7.5, -8.8, 6.8, -1.0, 2.2],
-        [6.4, 6.4, 5.6, 8.7, -9.7, 7.4, -0.8, 2.25],
-        [4.2, 4.2, 3.3, 9.3, -9.9, 7.6, -0.5, 2.25],
-        [2.0, 2.0, 1.2, 9.4, -9.7, 7.4, -0.2, 2.25],
-        [0.0, 0.0, -0.9, 9.1, -9.3, 7.15, 0.3, 2.25],
+        [11.1, 11.1, 11.1, 2.2, -4.4, 2.9, -1.0, 2.0],
+        [10.0, 10.0, 9.9, 5.0, -7.0, 5.0, -1.0, 2.0],
+        [8.3, 8.3, 7.8, 7.3, -8.8, 6.5, -1.0, 2.05],
+        [6.4, 6.4, 5.6, 8.6, -9.7, 7.2, -0.8, 2.1],
+        [4.2, 4.2, 3.3, 9.3, -9.9, 7.4, -0.5, 2.1],
+        [2.0, 2.0, 1.2, 9.4, -9.7, 7.2, -0.2, 2.12],
+        [0.0, 0.0, -0.9, 9.1, -9.3, 6.95, 0.3, 2.15],
         [-2.4, -2.2, -3.0, 9.0, -8.5, 6.95, 0.8, 2.15],
         [-4.8, -4.1, -5.0, 9.0, -7.6, 6.5, 0.8, 2.05],
         [-7.2, -5.8, -6.6, 9.0, -7.0, 6.1, 0.6, 1.95],
@@ -158,7 +158,7 @@ def _features(p: Array, s: dict[str, float], nose_y: float, mouth_y: float, slit
 
 def _nose(x: Array, y: Array, s: dict[str, float], nose_y: float) -> Array:
     t = np.clip((0.9 - y) / (0.9 - nose_y), 0, 1.3)  # 0 at the bridge, 1 where the nose meets the lip
-    ridge = np.interp(t, [0, 0.12, 0.35, 0.6, 0.82, 0.93, 1.0, 1.1], [0.0, 0.35, 0.95, 1.6, 2.15, 1.8, 0.55, 0.0])
+    ridge = np.interp(t, [0, 0.12, 0.35, 0.6, 0.82, 0.93, 1.0, 1.1], [0.0, 0.4, 1.05, 1.75, 2.3, 1.95, 0.6, 0.0])
     ridge = ridge * s["nose_out"] + 0.3 * s["nose_hook"] * np.exp(-0.5 * ((t - 0.42) / 0.14) ** 2)
     width = np.interp(t, [0, 0.2, 0.5, 0.8, 1.0, 1.1], [0.95, 0.75, 0.8, 0.95, 1.0, 1.0]) * (0.5 + 0.5 * s["nose_width"])
     nose = ridge * np.exp(-np.abs(x / width) ** 2.1 * 0.75)
@@ -236,8 +236,8 @@ def _moves(p: Array, s: dict[str, float], mouth_y: float, brow_y: float, slit: A
 def build_head(person: Person) -> Head:
     """The neutral head of `person` and its moves."""
     s = person.shape
-    nose_y = -s["nose_length"] * (0.55 + 0.45 * s["face_length"])
-    mouth_y = nose_y - s["mouth_drop"] * (0.5 + 0.5 * s["face_length"])
+    nose_y = -s["nose_length"] * s["face_length"]
+    mouth_y = nose_y - s["mouth_drop"] * s["face_length"]
     brow_y = 2.25 + s["brow_height"]
     theta = angles()
     keys = _keys(s)

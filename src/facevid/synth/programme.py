@@ -15,8 +15,9 @@ import numpy as np
 
 from facevid.engine.progress import Progress
 from facevid.media import VideoWriter
+from facevid.synth.cast import make_people
 from facevid.synth.figure import Figure
-from facevid.synth.person import Person, make_people
+from facevid.synth.person import Person
 from facevid.synth.scene import Picture
 from facevid.synth.segments import KINDS, Plan, Segment, fade
 from facevid.synth.voice import RATE

@@ -49,7 +49,7 @@ class Part:
 
 
 class Atlas:
-    """Where every grid lies, its quads, and its texture (H, W, 4) uint8: RGB and opacity."""
+    """Where every grid lies, its quads, and its texture: RGB (H, W, 3) and opacity (H, W), both uint8."""
 
     def __init__(self, shapes: list[tuple[int, int, bool]]) -> None:
         self.parts: list[Part] = []
@@ -58,7 +58,8 @@ class Atlas:
             self.parts.append(Part(rows, cols, top, two_sided))
             top += rows
         self.height, self.width = top, max(p.cols for p in self.parts)
-        self.texture = np.zeros((self.height * TEXELS, self.width * TEXELS, 4), np.uint8)
+        self.rgb = np.zeros((self.height * TEXELS, self.width * TEXELS, 3), np.uint8)
+        self.opacity = np.zeros(self.rgb.shape[:2], np.uint8)
         corners, sided = [], []
         for p in self.parts:
             r, c = np.mgrid[p.top : p.top + p.rows - 1, 0 : p.cols - 1]
@@ -76,9 +77,15 @@ class Atlas:
         return image
 
     def texels(self, part: int) -> NDArray[np.uint8]:
-        """View of one grid's piece of the texture; its texel (8 i, 8 j) belongs to point (i, j)."""
+        """View of one grid's RGB; its texel (8 i, 8 j) belongs to point (i, j)."""
         p = self.parts[part]
-        return self.texture[p.top * TEXELS : (p.top + p.rows) * TEXELS, : p.cols * TEXELS]
+        return self.rgb[p.top * TEXELS : (p.top + p.rows) * TEXELS, : p.cols * TEXELS]
+
+    def dress(self, part: int, rgba: NDArray[np.uint8]) -> None:
+        """Gives one grid its texture (rows * TEXELS, cols * TEXELS, 4)."""
+        p = self.parts[part]
+        self.texels(part)[:] = rgba[..., :3]
+        self.opacity[p.top * TEXELS : (p.top + p.rows) * TEXELS, : p.cols * TEXELS] = rgba[..., 3]
 
 
 @dataclass(frozen=True)
@@ -91,14 +98,17 @@ class Layer:
     y0: int
 
 
-def draw(atlas: Atlas, points: Array, light: Array, camera: Camera, size: tuple[int, int]) -> Layer | None:
-    """Draws atlas `points` (H, W, 3) cm with `light` (H, W, 4: RGB factor and highlight 0..1) into a picture of
-    `size` (width, height); None when nothing is in view."""
+def draw(
+    atlas: Atlas, points: Array, light: Array, sheen: Array, camera: Camera, size: tuple[int, int]
+) -> Layer | None:
+    """Draws atlas `points` (H, W, 3) cm into a picture of `size` (width, height), RGB times `light` (H, W, 3) plus
+    `sheen` (H, W) in 0..1; None when nothing is in view."""
     xy, depth = camera.project(points.reshape(-1, 3))
     quads = xy[atlas.corners]
     d1, d2 = quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1]
     area = d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0]
-    seen = np.flatnonzero((area > 0.02) | (atlas.sided & (np.abs(area) > 0.02)))
+    in_view = (quads[:, 0] > -40).all(1) & (quads[:, 0] < np.array(size) + 40).all(1)
+    seen = np.flatnonzero(((area > 0.02) | (atlas.sided & (np.abs(area) > 0.02))) & in_view)
     if len(seen) == 0:
         return None
     far = depth[atlas.corners[seen]].mean(1)
@@ -108,13 +118,19 @@ def draw(atlas: Atlas, points: Array, light: Array, camera: Camera, size: tuple[
     high = np.minimum(np.ceil(quads.max((0, 1))).astype(int) + 3, size)
     if (high - low).min() < 4:
         return None
-    ids = _fill(quads - low.astype(np.float32), (int(high[1] - low[1]), int(high[0] - low[0])))
-    u, v = _coordinates(ids, quads - low.astype(np.float32), atlas.corners[seen, 0], atlas.width)
-    rgba = cv2.remap(atlas.texture, u * TEXELS, v * TEXELS, cv2.INTER_LINEAR)
-    lit = cv2.remap(light, u, v, cv2.INTER_LINEAR)
-    rgb = cv2.multiply(rgba[..., :3], lit[..., :3], dtype=cv2.CV_32F)
-    rgb += lit[..., 3:] * 255.0
-    return Layer(*_soften(cv2.convertScaleAbs(rgb), rgba[..., 3], ids), int(low[0]), int(low[1]))
+    quads -= low.astype(np.float32)
+    ids = _fill(quads, (int(high[1] - low[1]), int(high[0] - low[0])))
+    u, v = _coordinates(ids, quads, atlas.corners[seen, 0], atlas.width)
+    where, fraction = cv2.convertMaps(u, v, cv2.CV_16SC2)
+    lit = cv2.remap(light, where, fraction, cv2.INTER_LINEAR)
+    shine = cv2.remap(sheen * 255.0, where, fraction, cv2.INTER_LINEAR)
+    u *= TEXELS
+    v *= TEXELS
+    where, fraction = cv2.convertMaps(u, v, cv2.CV_16SC2)
+    lit *= cv2.remap(atlas.rgb, where, fraction, cv2.INTER_LINEAR)
+    lit += shine[..., None]
+    opacity = cv2.remap(atlas.opacity, where, fraction, cv2.INTER_LINEAR)
+    return Layer(*_soften(cv2.convertScaleAbs(lit), opacity, ids), int(low[0]), int(low[1]))
 
 
 def _fill(quads: Array, shape: tuple[int, int]) -> NDArray[np.int32]:
@@ -133,20 +149,32 @@ def _coordinates(ids: NDArray[np.int32], quads: Array, first: NDArray[np.int64],
     det = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
     det = np.where(np.abs(det) < 1e-3, 1e-3, det)
     centre = quads.mean(1)
-    table = np.empty((len(quads), 8), np.float32)
-    table[:, 0], table[:, 1] = b[:, 1] / det, -b[:, 0] / det
-    table[:, 2], table[:, 3] = -a[:, 1] / det, a[:, 0] / det
-    table[:, 4:6] = centre
-    table[:, 6], table[:, 7] = first % width, first // width
-    flat = np.flatnonzero(ids.ravel() >= 0)
-    t = table[ids.ravel()[flat]]
-    dx = (flat % ids.shape[1]).astype(np.float32) - t[:, 4]
-    dy = (flat // ids.shape[1]).astype(np.float32) - t[:, 5]
-    u = np.full(ids.size, -9.0, np.float32)
-    v = np.full(ids.size, -9.0, np.float32)
-    u[flat] = np.clip(t[:, 0] * dx + t[:, 1] * dy, -0.5, 0.5) + t[:, 6] + 0.5
-    v[flat] = np.clip(t[:, 2] * dx + t[:, 3] * dy, -0.5, 0.5) + t[:, 7] + 0.5
-    return u.reshape(ids.shape), v.reshape(ids.shape)
+    # a last entry, which ids of -1 pick, for the pixels where nothing is
+    table = np.zeros((8, len(quads) + 1), np.float32)
+    rows = (b[:, 1] / det, -b[:, 0] / det, -a[:, 1] / det, a[:, 0] / det)
+    for k, row in enumerate(rows):
+        table[k, :-1] = row
+    table[4, :-1] = first % width + 0.5 - rows[0] * centre[:, 0] - rows[1] * centre[:, 1]
+    table[5, :-1] = first // width + 0.5 - rows[2] * centre[:, 0] - rows[3] * centre[:, 1]
+    table[6, :-1], table[7, :-1] = first % width, first // width
+    table[4:, -1] = -9
+    x = np.arange(ids.shape[1], dtype=np.float32)
+    y = np.arange(ids.shape[0], dtype=np.float32)[:, None]
+    index = ids.astype(np.intp)
+
+    def plane(across: int, down: int, start: int, lowest: int) -> Array:
+        value = table[across].take(index, mode="wrap")
+        value *= x
+        slope = table[down].take(index, mode="wrap")
+        slope *= y
+        value += slope
+        value += table[start].take(index, mode="wrap")
+        bound = table[lowest].take(index, mode="wrap")
+        np.maximum(value, bound, out=value)
+        bound += 1
+        return np.minimum(value, bound, out=value)
+
+    return plane(0, 1, 4, 6), plane(2, 3, 5, 7)
 
 
 def _soften(
@@ -155,11 +183,11 @@ def _soften(
     """Antialiases the outline: colour grows one pixel outwards, opacity ramps over it."""
     inside = (ids >= 0).astype(np.uint8) * 255
     grown = cv2.dilate(rgb, np.ones((3, 3), np.uint8))
-    rgb = np.where(inside[..., None] > 0, rgb, grown)
-    soft = cv2.GaussianBlur(inside, (0, 0), 0.8)
+    cv2.copyTo(rgb, inside, grown)
+    soft = cv2.GaussianBlur(inside, (5, 5), 0.8)
     ramp = cv2.convertScaleAbs(cv2.subtract(soft, 40), alpha=255.0 / 160)
-    full = np.where(inside > 0, alpha, 255).astype(np.uint8)
-    return rgb, cv2.min(full, ramp)
+    cv2.bitwise_or(alpha, cv2.bitwise_not(inside), dst=alpha)
+    return grown, cv2.min(alpha, ramp)
 
 
 def blend(canvas: NDArray[np.uint8], layer: Layer | None) -> None:
@@ -168,5 +196,6 @@ def blend(canvas: NDArray[np.uint8], layer: Layer | None) -> None:
         return
     h, w = layer.alpha.shape
     view = canvas[layer.y0 : layer.y0 + h, layer.x0 : layer.x0 + w]
-    a = cv2.merge([layer.alpha.astype(np.float32) / 255.0] * 3)
-    view[:] = cv2.blendLinear(layer.rgb, np.ascontiguousarray(view), a[..., 0], 1 - a[..., 0])
+    a = layer.alpha.astype(np.float32)
+    a *= 1 / 255
+    view[:] = cv2.blendLinear(layer.rgb, np.ascontiguousarray(view), a, 1 - a)

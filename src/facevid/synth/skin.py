@@ -36,7 +36,7 @@ def hair_cover(person: Person, head: Head, p: Array, theta: Array, rng: np.rando
     temple = np.interp(side, [0.0, 0.95, 1.2, 1.38, 1.5, 1.62, 1.95, 2.2, 3.2], [99, 99, 3.5, -1.6, -2.2, 1.0, 0.5, -6.0, -8.0])
     edge = np.where(side < 1.05, line, np.minimum(line, temple))
     if person.bangs:
-        fringe = 3.6 + 0.5 * np.sin(x * 1.3 + 3 * person.look["hair_part"]) + 0.25 * np.sin(x * 7.0 + 1.0)
+        fringe = 3.6 + 0.5 * np.sin(x * 1.3 + 3 * person.look["blush"]) + 0.25 * np.sin(x * 7.0 + 1.0)
         edge = np.where((z > 1.0) & (np.abs(x) < 6.6), np.minimum(edge, fringe), edge)
     return np.asarray(y - edge + 0.18 * noise_space(rng, p, 1.3) * 0.5, np.float32)
 
@@ -65,7 +65,8 @@ def _skin(person: Person, head: Head, p: Array, rng: np.random.Generator) -> Arr
     # the Monk tone is the light side of the face; a camera sees skin a little darker and more saturated
     tone = np.array(person.skin_srgb, np.float32)
     lightness = tone.mean() / 255
-    tone = tone * (0.93 - 0.06 * lightness) + np.array([14, 2, -8], np.float32) * (0.4 + lightness)
+    tone = tone * (0.93 - 0.06 * lightness) + np.array([15, -1, -4], np.float32) * (0.4 + lightness)
+    tone += np.array([16, 8, 4], np.float32) * max(0.0, 0.4 - lightness) / 0.25  # as cameras expose it
     tone += look["tint_red"] * np.array([3, -3, -4], np.float32)
     colour = np.broadcast_to(tone, (*x.shape, 3)).astype(np.float32)
     strength = 0.35 + 0.65 * lightness
@@ -82,11 +83,13 @@ def _skin(person: Person, head: Head, p: Array, rng: np.random.Generator) -> Arr
     mottled = noise_space(rng, p, 3.0)[..., None] * 0.012 + noise_space(rng, p, 0.9)[..., None] * 0.01
     pores = noise_image(rng, x.shape, (3, 3))
     pores -= cv2.GaussianBlur(pores, (0, 0), 3)
+    pores *= smoothstep(-13.0, -11.0, y)  # the texture is drawn out on the neck
     grain = noise_image(rng, x.shape, (9, 9), 2)
     colour *= 1 + mottled + (0.045 * pores + 0.02 * grain)[..., None]
     if person.freckles:
-        spots = smoothstep(0.5, 0.75, noise_image(rng, x.shape, (5, 5))) * (pair(x, y, 2.8, -2.2, 2.4, 1.4) + 0.15) * front
-        colour = mix(colour, tone * [0.7, 0.55, 0.45], np.clip(spots * 0.7, 0, 1))
+        dots = noise_image(rng, x.shape, (5, 5)) + 0.4 * noise_image(rng, x.shape, (40, 40))
+        spots = smoothstep(0.5, 0.95, dots) * (pair(x, y, 2.8, -2.2, 2.4, 1.4) + 0.15) * front
+        colour = mix(colour, tone * [0.7, 0.55, 0.45], np.clip(spots * 0.55, 0, 1))
     for _ in range(person.moles):
         mx, my = rng.uniform(-5, 5), rng.uniform(-9, 5)
         colour = mix(colour, tone * 0.4, 0.8 * smoothstep(0.17, 0.08, np.hypot(x - mx, y - my)) * front)
@@ -129,11 +132,11 @@ def _folds(person: Person, head: Head, colour: Array, p: Array) -> Array:
     ny, my = head.nose_y, head.mouth_y
     nw = s["nose_width"]
     dark = 0.3 * pair(x, y, 1.75, 0.75, 0.55, 0.7)
-    dark += 0.16 * pair(x, y, 1.35 * nw, (ny + 0.5) / 2, 0.5, 1.2)
+    dark += 0.24 * pair(x, y, 1.3 * nw, (ny + 0.5) / 2, 0.5, 1.2)
     wing = np.hypot((np.abs(x) - 1.2 * nw) / 0.62, (y - ny - 0.62) / 0.6)
     dark += 0.4 * np.exp(-0.5 * ((wing - 1.05) / 0.16) ** 2) * smoothstep(-0.5, 0.25, np.abs(x) - 1.15 * nw)
     dark += 0.3 * bump(x, y, 0, ny + 0.02, 1.2 * nw, 0.2)
-    nostril = np.hypot((np.abs(x) - 0.66 * nw + 0.25 * (y - ny - 0.2)) / (0.42 * nw), (y - ny - 0.2) / 0.19)
+    nostril = np.hypot((np.abs(x) - 0.66 * nw + 0.25 * (y - ny - 0.2)) / (0.36 * nw), (y - ny - 0.16) / 0.15)
     fold_x = 1.7 * nw * 0.5 + 0.95 + 0.5 * (ny + 0.3 - y)
     reach = smoothstep(ny + 0.7, ny, y) * smoothstep(my - 0.9, my + 0.5, y)
     dark += (0.12 + 0.3 * age) * np.exp(-0.5 * ((np.abs(x) - fold_x) / 0.16) ** 2) * reach
@@ -152,7 +155,7 @@ def _folds(person: Person, head: Head, colour: Array, p: Array) -> Array:
     factor = np.array([0.75, 0.95, 1.0], np.float32)
     colour = colour * (1 - np.clip(dark, 0, 0.85)[..., None] * factor)
     tone = np.array(person.skin_srgb, np.float32)
-    return mix(colour, tone * np.array([0.22, 0.12, 0.1]), 0.85 * smoothstep(1.25, 0.75, nostril) * front)
+    return mix(colour, tone * np.array([0.22, 0.12, 0.1]), 0.72 * smoothstep(1.35, 0.6, nostril) * front)
 
 
 def _strands(rng: np.random.Generator, shape: tuple[int, int], fine: float = 2.2) -> Array:
@@ -204,9 +207,9 @@ def beard_cover(person: Person, head: Head, p: Array) -> Array:
     line = my + 0.014 * x**2
     lips = np.hypot(x / (s["mouth_width"] + 0.12), np.where(y > line, (y - line) / (s["lip_upper"] + 0.12), (y - line) / (s["lip_lower"] + 0.15)))
     off = smoothstep(0.92, 1.1, lips)
-    moustache = smoothstep(ny - 0.1, ny - 0.4, y) * smoothstep(my - 0.9, my - 0.1, y) * smoothstep(s["mouth_width"] + 0.9, s["mouth_width"] + 0.2, np.abs(x))
-    chin = smoothstep(my - 0.9, my - 1.5, y) * smoothstep(2.9, 1.9, np.abs(x)) * smoothstep(-13.6, -12.6, y)
-    ring = smoothstep(s["mouth_width"] + 0.95, s["mouth_width"] + 0.4, np.abs(x)) * smoothstep(ny - 0.1, ny - 0.5, y)
+    moustache = smoothstep(ny - 0.1, ny - 0.4, y) * smoothstep(my - 0.9, my - 0.1, y) * smoothstep(s["mouth_width"] + 0.9, s["mouth_width"] - 0.3, np.abs(x) + 0.4 * np.maximum(y - my - 0.6, 0))
+    chin = smoothstep(my - 0.9, my - 1.5, y) * smoothstep(1.15, 0.75, np.hypot(x / 2.9, (y - my + 2.2) / 3.6)) * smoothstep(-13.6, -12.6, y)
+    ring = smoothstep(1.1, 0.85, np.hypot(x / (s["mouth_width"] + 0.75), (y - my + 0.5) / 3.0)) * smoothstep(ny - 0.1, ny - 0.5, y)
     upper = my + 0.3 + 0.33 * np.maximum(np.abs(x) - 2.6, 0) ** 1.25
     cheeks = smoothstep(upper + 0.35, upper - 0.35, y) * smoothstep(-0.3, 0.7, z) * smoothstep(-13.4, -12.4, y)
     front = smoothstep(0.0, 1.2, z)
