@@ -172,7 +172,9 @@ class _Looker:
         moved = float("nan")
         if memory.mesh is not None:
             moved = 1000 * float(np.abs(mesh[:468, :2] - memory.mesh[:468, :2]).mean()) / max(tall, 1e-6)
-        inside = (mesh[:468, 0] >= 0) & (mesh[:468, 0] < width) & (mesh[:468, 1] >= 0) & (mesh[:468, 1] < height)
+        inside = (
+            (mesh[:468, 0] >= 0) & (mesh[:468, 0] < width) & (mesh[:468, 1] >= 0) & (mesh[:468, 1] < height)
+        )
         pose = head_pose(mesh)
         if index >= memory.next_light:
             memory.next_light = index + self.recipe.analyze.light_every
@@ -203,7 +205,7 @@ class _Looker:
         if index >= memory.next_hand:
             memory.next_hand = index + settings.hands_every
             hands = self.loaded.hand_detector.detect(square)
-            shift = np.float32([x0, y0])
+            shift = np.array([x0, y0], np.float32)
             memory.hand = quality.hand_over_face([h.points[:, :2] + shift for h in hands], seen.mesh)
         if index >= memory.next_text:
             memory.next_text = index + max(1, round(settings.text_every_s * self.recipe.fps))

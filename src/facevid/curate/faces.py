@@ -65,13 +65,19 @@ class FaceFollower:
             self.faces_in_view = 0
             return
         self._match(found)
-        tall = [f.box[3] - f.box[1] for f in found] + [f.box[3] - f.box[1] for f in self._followed if f.missed]
+        tall = [f.box[3] - f.box[1] for f in found] + [
+            f.box[3] - f.box[1] for f in self._followed if f.missed
+        ]
         largest = max(tall, default=0.0)
         self.faces_in_view = sum(t >= self.settings.second_face_share * largest for t in tall)
 
     def _match(self, found: list[Face]) -> None:
         pairs = sorted(
-            ((_overlap(f.box, d.box), i, j) for i, f in enumerate(self._followed) for j, d in enumerate(found)),
+            (
+                (_overlap(f.box, d.box), i, j)
+                for i, f in enumerate(self._followed)
+                for j, d in enumerate(found)
+            ),
             key=lambda p: (-p[0], p[1], p[2]),
         )
         taken: set[int] = set()
@@ -93,7 +99,8 @@ class FaceFollower:
             self._next += 1
 
     def _follow(self, image: Image) -> list[Seen]:
-        seen, kept = [], []
+        seen: list[Seen] = []
+        kept: list[_Followed] = []
         for followed in self._followed:
             mesh = followed.tracker.update(image, followed.box)
             if mesh is None:

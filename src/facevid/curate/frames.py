@@ -67,8 +67,8 @@ class FrameWriter:
     def _flush(self) -> None:
         if not self._rows:
             return
-        columns = list(zip(*self._rows))
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA)]
+        columns = list(zip(*self._rows, strict=True))
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=_SCHEMA))
         self._rows.clear()
 
@@ -99,7 +99,9 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
     return TrackFrames(wanted, mesh, np.concatenate([low, high], axis=1), _filled(wanted, have, pose))
 
 
-def _filled(wanted: NDArray[np.int32], have: NDArray[np.int32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _filled(
+    wanted: NDArray[np.int32], have: NDArray[np.int32], rows: NDArray[np.float32]
+) -> NDArray[np.float32]:
     if len(wanted) == len(have):
         return rows.astype(np.float32)
     after = np.clip(np.searchsorted(have, wanted), 0, len(have) - 1)

@@ -32,15 +32,15 @@ def face_measures(image: Image, mesh: Floats, box: Box) -> dict[str, float]:
     patch, left, top = _patch(image, box)
     if patch.size == 0:
         return dict.fromkeys(("sharpness", "brightness", "contrast", "evenness", "blockiness"), float("nan"))
-    grey = cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)
-    scale = np.float32([FACE_SIDE / grey.shape[1], FACE_SIDE / grey.shape[0]])
+    grey = grey_of(patch)
+    scale = np.array([FACE_SIDE / grey.shape[1], FACE_SIDE / grey.shape[0]], np.float32)
     smaller = grey.shape[0] >= FACE_SIDE
     square = cv2.resize(
         grey, (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     )
-    outline = ((mesh[list(FACE_OVAL), :2] - np.float32([left, top])) * scale).astype(np.int32)
+    outline = ((mesh[list(FACE_OVAL), :2] - np.array([left, top], np.float32)) * scale).astype(np.int32)
     mask = np.zeros((FACE_SIDE, FACE_SIDE), np.uint8)
-    cv2.fillPoly(mask, [outline], 1)
+    cv2.fillPoly(mask, [outline], (1.0,))
     inside = mask.astype(bool)
     if inside.sum() < 100:
         inside[:] = True
@@ -84,12 +84,14 @@ def small_picture(image: Image) -> Image:
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     height, width = image.shape[:2]
     size = (SMALL_WIDTH, max(2, round(SMALL_WIDTH * height / width)))
-    return image if width == SMALL_WIDTH else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return (
+        image if width == SMALL_WIDTH else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    )
 
 
 def grey_of(image: Image) -> Image:
     """The picture in grey (BT.601 luma)."""
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def pixel_motion(now: Image, before: Image | None, box: Box, image_width: int) -> float:
@@ -97,7 +99,7 @@ def pixel_motion(now: Image, before: Image | None, box: Box, image_width: int) -
     if before is None or before.shape != now.shape:
         return float("nan")
     scale = now.shape[1] / image_width
-    x0, y0, x1, y1 = (int(round(v * scale)) for v in box)
+    x0, y0, x1, y1 = (round(v * scale) for v in box)
     y0, x0 = max(0, y0), max(0, x0)
     a, b = now[y0:y1, x0:x1], before[y0:y1, x0:x1]
     if a.size == 0:

@@ -101,7 +101,9 @@ def read_manifest(path: Path) -> Iterator[Found]:
             try:
                 stated = json.loads(stated)
             except ValueError:
-                raise FootageError(f"{path}, row {number}: self_reported must be a JSON object, not {stated!r}.") from None
+                raise FootageError(
+                    f"{path}, row {number}: self_reported must be a JSON object, not {stated!r}."
+                ) from None
         if stated is not None and not isinstance(stated, Mapping):
             raise FootageError(f"{path}, row {number}: self_reported must be a JSON object, not {stated!r}.")
         facts = {name: _text(row.pop(name, None)) for name in FACTS}
@@ -116,7 +118,7 @@ def _manifest_rows(path: Path) -> Iterator[dict[str, Any]]:
         elif path.suffix.lower() == ".csv":
             with path.open(newline="", encoding="utf-8-sig") as file:
                 for row in csv.DictReader(file):
-                    extra = row.pop(None, None)  # type: ignore[call-overload]
+                    extra = row.pop(None, None)
                     if extra:
                         raise FootageError(f"{path}: a row has more values than columns: {extra}.")
                     yield dict(row)
@@ -184,12 +186,20 @@ def sources_table(found: Sequence[Found], scanned: Mapping[str, Mapping[str, Any
         facts = scanned.get(str(one.path))
         if facts is None:
             continue
-        stated = json.dumps(dict(one.self_reported), sort_keys=True, default=str) if one.self_reported else None
+        stated = (
+            json.dumps(dict(one.self_reported), sort_keys=True, default=str) if one.self_reported else None
+        )
         said = {**{name: one.facts.get(name) for name in FACTS}, "self_reported": stated}
         row = rows.get(str(facts["source_id"]))
         if row is None:
             name = _free_name(one.path, str(facts["source_id"]), names)
-            rows[str(facts["source_id"])] = {**facts, **said, "source_name": name, "path": str(one.path), "copies": 1}
+            rows[str(facts["source_id"])] = {
+                **facts,
+                **said,
+                "source_name": name,
+                "path": str(one.path),
+                "copies": 1,
+            }
         else:
             row["copies"] += 1
             row.update({k: v for k, v in said.items() if row[k] is None})

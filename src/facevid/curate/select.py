@@ -36,7 +36,7 @@ REJECTED_COLUMNS = pa.schema(
     [
         ("source_id", pa.string()), ("source_name", pa.string()), ("track", pa.int32()),
         ("start_s", pa.float64()), ("end_s", pa.float64()),
-        ("reason", pa.string()), ("score", pa.string()), ("value", pa.float64()), ("threshold", pa.float64()),
+        ("reason", pa.string()), ("score", pa.string()), ("value", pa.float64()), ("threshold", pa.float64()), ("duplicate_of", pa.string()),
     ]
     + [(score, pa.float32()) for score in SCORES]
 )  # fmt: skip
@@ -205,7 +205,9 @@ def _averages(windows: _Windows, a: Ints, b: Ints) -> dict[str, Floats]:
         count = np.concatenate([[0], np.cumsum(known)])
         seen = count[b] - count[a]
         with np.errstate(invalid="ignore"):
-            out[score] = np.where(seen > 0, (total[b] - total[a]) / np.maximum(seen, 1), np.nan).astype(np.float32)
+            out[score] = np.where(seen > 0, (total[b] - total[a]) / np.maximum(seen, 1), np.nan).astype(
+                np.float32
+            )
     return out
 
 
@@ -225,7 +227,9 @@ def _stretches(windows: _Windows, parts: _Runs, recipe: Recipe) -> pa.Table:
     source, track = tracks["source_id"].take(owner), tracks["track"].take(owner)
     ids = [
         f"{s}_{a}_{b}_{t}"
-        for s, a, b, t in zip(source.to_pylist(), parts.first.tolist(), parts.last.tolist(), track.to_pylist())
+        for s, a, b, t in zip(
+            source.to_pylist(), parts.first.tolist(), parts.last.tolist(), track.to_pylist()
+        )
     ]
     crops = _crops(windows, parts, owner, recipe)
     columns: dict[str, object] = {
@@ -248,7 +252,9 @@ def _crops(windows: _Windows, parts: _Runs, owner: Ints, recipe: Recipe) -> Ints
         ],
         axis=1,
     )
-    height = _reduced(np.add, windows.column("height").astype(np.float64), parts.a, parts.b) / (parts.b - parts.a)
+    height = _reduced(np.add, windows.column("height").astype(np.float64), parts.a, parts.b) / (
+        parts.b - parts.a
+    )
     size = np.stack([windows.table[name].to_numpy()[owner] for name in ("width", "height_px")], axis=1)
     return even_squares(crop_squares(union, height, size.astype(np.float64), recipe.crop), size)
 
@@ -280,9 +286,15 @@ def _rejected(windows: _Windows, runs: _Runs, out: NDArray[np.bool_], recipe: Re
     averages = _averages(windows, a, b)
     start, end = runs.first[chosen] / fps, (runs.last[chosen] + 1) / fps
     window_s = recipe.analyze.window_frames / fps
-    worst = {n: _worst(windows, rules[n], window_s, a, b) for n in set(verdict.tolist()) if 0 <= n < len(rules)}
+    worst = {
+        n: _worst(windows, rules[n], window_s, a, b) for n in set(verdict.tolist()) if 0 <= n < len(rules)
+    }
     reason = np.full(len(chosen), "no_face", object)
-    score, value, threshold = np.full(len(chosen), "faces", object), np.zeros(len(chosen)), np.ones(len(chosen))
+    score, value, threshold = (
+        np.full(len(chosen), "faces", object),
+        np.zeros(len(chosen)),
+        np.ones(len(chosen)),
+    )
     for number in worst:
         here = verdict == number
         reason[here], score[here] = rules[number].reason, rules[number].score
@@ -295,6 +307,7 @@ def _rejected(windows: _Windows, runs: _Runs, out: NDArray[np.bool_], recipe: Re
         "source_id": tracks["source_id"].take(owner), "source_name": tracks["source_name"].take(owner),
         "track": pa.array(track, pa.int32(), mask=track == NO_TRACK),
         "start_s": start, "end_s": end, "reason": reason, "score": score, "value": value, "threshold": threshold,
+        "duplicate_of": pa.nulls(len(chosen), pa.string()),
     }  # fmt: skip
     return _table(columns | averages, REJECTED_COLUMNS)
 
@@ -304,13 +317,17 @@ def _worst(windows: _Windows, rule: Rule, window_s: float, a: Ints, b: Ints) -> 
     values = _smoothed(windows, rule, window_s).astype(np.float64)
     lowest, highest = _reduced(np.fmin, values, a, b), _reduced(np.fmax, values, a, b)
     above = np.zeros(len(a), bool) if rule.max is None else highest > rule.max
-    limit = np.where(above, np.nan if rule.max is None else rule.max, np.nan if rule.min is None else rule.min)
+    limit = np.where(
+        above, np.nan if rule.max is None else rule.max, np.nan if rule.min is None else rule.min
+    )
     return np.where(above, highest, lowest).astype(np.float32), limit.astype(np.float32)
 
 
 def _table(columns: dict[str, object], schema: pa.Schema) -> pa.Table:
     arrays: Iterable[pa.Array | pa.ChunkedArray] = (
-        value.cast(field.type) if isinstance(value, (pa.Array, pa.ChunkedArray)) else pa.array(value, field.type)
+        value.cast(field.type)
+        if isinstance(value, (pa.Array, pa.ChunkedArray))
+        else pa.array(value, field.type)
         for field, value in ((field, columns[field.name]) for field in schema)
     )
     return pa.Table.from_arrays(list(arrays), schema=schema)

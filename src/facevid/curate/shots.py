@@ -11,10 +11,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
 from facevid.recipe import Shots
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 _WIDE, _HIGH = 48, 27
 
@@ -49,19 +53,22 @@ class ShotDetector:
             min_content_val=settings.min_content_val,
             min_scene_len=3,
         )
-        self._ring: deque[np.ndarray] = deque(maxlen=2 * settings.dissolve_frames + 1)
+        self._ring: deque[Floats] = deque(maxlen=2 * settings.dissolve_frames + 1)
         self._cuts: list[int] = []
         self._dissolves: list[tuple[int, int]] = []
         self._luma: list[float] = []
         self._count = 0
 
-    def push(self, image: np.ndarray) -> bool:
+    def push(self, image: Image) -> bool:
         """Look at the next frame (RGB uint8, best some 320 pixels wide); True where it plainly starts a new picture."""
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         for cut in self._hard.process_frame(FrameTimecode(self._count, self._fps), bgr):
             self._cuts.append(cut.frame_num)
         thumb = cv2.resize(image, (_WIDE, _HIGH), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        sudden = bool(self._ring) and float(np.abs(thumb - self._ring[-1]).mean()) > self._settings.sudden_difference
+        sudden = (
+            bool(self._ring)
+            and float(np.abs(thumb - self._ring[-1]).mean()) > self._settings.sudden_difference
+        )
         self._ring.append(thumb)
         self._luma.append(float(np.percentile(thumb.max(axis=2), 99)) * 255)
         for span_frames in (self._settings.dissolve_frames, 2 * self._settings.dissolve_frames):
@@ -75,7 +82,8 @@ class ShotDetector:
         for cut in self._hard.post_process(FrameTimecode(max(0, self._count - 1), self._fps)):
             self._cuts.append(cut.frame_num)
         transitions = self._transitions()
-        shots, start = [], 0
+        shots: list[Shot] = []
+        start = 0
         for t in transitions:
             if t.first > start:
                 shots.append(Shot(len(shots), start, t.first - 1))
@@ -145,7 +153,7 @@ class ShotDetector:
         return sorted(out, key=lambda t: t.first)
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+def _correlation(a: Floats, b: Floats) -> float:
     a, b = a - a.mean(), b - b.mean()
     return float(a @ b / np.sqrt((a @ a) * (b @ b) + 1e-9))
 

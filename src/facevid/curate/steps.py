@@ -39,7 +39,10 @@ def analyze_items(sources: Sequence[Mapping[str, Any]], work: Work, recipe: Reci
 
 
 def cut_items(
-    stretches: Sequence[Mapping[str, Any]], sources: Mapping[str, Mapping[str, Any]], work: Work, recipe: Recipe
+    stretches: Sequence[Mapping[str, Any]],
+    sources: Mapping[str, Mapping[str, Any]],
+    work: Work,
+    recipe: Recipe,
 ) -> list[Item]:
     """One item a stretch; scores are left out, so that a score alone never cuts a clip again."""
     hashes = {

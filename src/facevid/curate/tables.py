@@ -73,7 +73,10 @@ def identify_tables(embedded: Sequence[str], members: Members, work: Work, recip
     def load(clip_id: str) -> repeats.Trace:
         row = rows[clip_id]
         return repeats.read_trace(
-            work.clips / clip_id, size=recipe.cut.size, stretch=row, source=members.sources[str(row["source_id"])]
+            work.clips / clip_id,
+            size=recipe.cut.size,
+            stretch=row,
+            source=members.sources[str(row["source_id"])],
         )
 
     limits = repeats.Thresholds(
@@ -81,13 +84,18 @@ def identify_tables(embedded: Sequence[str], members: Members, work: Work, recip
         motion=settings.duplicate_motion, sound=settings.duplicate_sound,
     )  # fmt: skip
     found = {d.clip_id: d for d in repeats.find_duplicates(ids, groups=names, load=load, thresholds=limits)}
-    person = dict(zip(ids, names))
+    person = dict(zip(ids, names, strict=True))
     out = []
     for clip_id in sorted(rows):
         row: dict[str, Any] = {"clip_id": clip_id, "identity": person.get(clip_id)}
         if clip_id in found:
             repeat = found[clip_id]
-            row |= {"duplicate_of": repeat.of, "overlap_s": repeat.overlap_s, "motion": repeat.motion, "sound": repeat.sound}
+            row |= {
+                "duplicate_of": repeat.of,
+                "overlap_s": repeat.overlap_s,
+                "motion": repeat.motion,
+                "sound": repeat.sound,
+            }
         out.append(row)
     return pa.Table.from_pylist(out, IDENTITY_COLUMNS)
 
@@ -108,7 +116,14 @@ def publish_tables(
     kept = members.stretches.filter(pa.compute.invert(mask))
     rejected = pa.concat_tables(
         [pq.read_table(work.rejected), _repeats(members.stretches.filter(mask), known, recipe)]
-    ).sort_by([("source_name", "ascending"), ("start_s", "ascending"), ("end_s", "ascending"), ("track", "ascending")])
+    ).sort_by(
+        [
+            ("source_name", "ascending"),
+            ("start_s", "ascending"),
+            ("end_s", "ascending"),
+            ("track", "ascending"),
+        ]
+    )
     licences = sorted({v for v in sources["licence"].to_pylist() if v})
     return pack_dataset(
         work.dataset,
@@ -137,12 +152,14 @@ def tool_versions() -> dict[str, str]:
 
 
 def _repeats(stretches: pa.Table, known: Mapping[str, Mapping[str, Any]], recipe: Recipe) -> pa.Table:
-    rows = []
-    for row in stretches.to_pylist():
-        seconds = known[row["clip_id"]]["overlap_s"]
-        rows.append(
-            row
-            | {"reason": "duplicate", "score": "duplicate_overlap_s", "value": seconds,
-               "threshold": recipe.identify.duplicate_min_s}
-        )  # fmt: skip
-    return pa.Table.from_pylist(rows, REJECTED_COLUMNS)
+    def failed(row: dict[str, Any]) -> dict[str, Any]:
+        found = known[row["clip_id"]]
+        return {
+            "reason": "duplicate",
+            "score": "duplicate_overlap_s",
+            "value": found["overlap_s"],
+            "threshold": recipe.identify.duplicate_min_s,
+            "duplicate_of": found["duplicate_of"],
+        }
+
+    return pa.Table.from_pylist([row | failed(row) for row in stretches.to_pylist()], REJECTED_COLUMNS)

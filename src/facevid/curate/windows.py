@@ -7,6 +7,7 @@ change without a video being looked at again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -83,11 +84,9 @@ def tracks_schema() -> pa.Schema:
     return pa.schema([*numbers, *lists])
 
 
-def make_tracks(
-    seen: Floats, shots: list[Shot], sound: Sound, picture: Picture, recipe: Recipe
-) -> pa.Table:
+def make_tracks(seen: Floats, shots: list[Shot], sound: Sound, picture: Picture, recipe: Recipe) -> pa.Table:
     """All tracks of a source, in order of their first frame, and the stretches of shots without a face."""
-    rows = []
+    rows: list[tuple[int, int, int, int, Floats]] = []
     for shot in shots:
         covered = np.zeros(shot.last - shot.first + 1, bool)
         inside = seen[(seen[:, 0] >= shot.first) & (seen[:, 0] <= shot.last)]
@@ -97,12 +96,18 @@ def make_tracks(
                 covered[first - shot.first : last - shot.first + 1] = True
                 rows.append((first, last, shot.index, int(face), part))
         for first, last in _runs(~covered):
-            rows.append((shot.first + first, shot.first + last, shot.index, NO_TRACK, None))
+            rows.append((shot.first + first, shot.first + last, shot.index, NO_TRACK, seen[:0]))
     rows.sort(key=lambda r: (r[0], r[1], r[3]))
     made, number = [], 0
     for first, last, shot_index, face, part in rows:
-        row = {"shot": shot_index, "face": face, "first_frame": first, "last_frame": last, "scale": picture.scale}
-        if part is None:
+        row = {
+            "shot": shot_index,
+            "face": face,
+            "first_frame": first,
+            "last_frame": last,
+            "scale": picture.scale,
+        }
+        if face == NO_TRACK:
             made.append({"track": NO_TRACK, **row, **_no_face(first, last, sound, picture, recipe)})
         else:
             made.append({"track": number, **row, **_windows(part, sound, picture, recipe)})
@@ -125,7 +130,7 @@ def _unbroken(rows: Floats, longest_gap: int) -> list[Floats]:
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2])]
+    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _no_face(first: int, last: int, sound: Sound, picture: Picture, recipe: Recipe) -> dict[str, list[float]]:
@@ -158,7 +163,7 @@ def _windows(rows: Floats, sound: Sound, picture: Picture, recipe: Recipe) -> di
         _each_frame(rows, "mouth"), sound.level[first : last + 1], max_offset=recipe.analyze.sync_max_offset
     )
     bounds = np.append(np.searchsorted(rows[:, 0], first + starts), len(rows))
-    for a, b in zip(bounds[:-1], bounds[1:]):
+    for a, b in pairwise(bounds):
         part = rows[a:b] if b > a else rows[max(0, a - 1) : max(1, a)]
         values = {**_scores(part, picture, recipe), **_geometry(part, picture)}
         values |= {"sync_correlation": correlation, "sync_offset": float(offset)}

@@ -134,10 +134,15 @@ class Work:
         if self.tracks.exists() and pq.read_schema(self.tracks).metadata.get(b"facevid_key") == key.encode():
             return key
         schema = _gathered_schema().with_metadata({"facevid_key": key})
-        with atomic_path(self.tracks) as partial, pq.ParquetWriter(partial, schema, compression="lz4") as writer:
+        with (
+            atomic_path(self.tracks) as partial,
+            pq.ParquetWriter(partial, schema, compression="lz4") as writer,
+        ):
             waiting: list[pa.Table] = []
             for row in rows:
-                waiting.append(_with_source(pq.read_table(self.analysis(str(row["source_id"])) / "tracks.parquet"), row))
+                waiting.append(
+                    _with_source(pq.read_table(self.analysis(str(row["source_id"])) / "tracks.parquet"), row)
+                )
                 if sum(map(len, waiting)) >= _GROUP:
                     writer.write_table(pa.concat_tables(waiting).cast(schema).combine_chunks())
                     waiting.clear()
@@ -152,7 +157,12 @@ class Work:
 
 
 def _gathered_schema() -> pa.Schema:
-    source = [("source_id", pa.string()), ("source_name", pa.string()), ("width", pa.int32()), ("height_px", pa.int32())]
+    source = [
+        ("source_id", pa.string()),
+        ("source_name", pa.string()),
+        ("width", pa.int32()),
+        ("height_px", pa.int32()),
+    ]
     return pa.schema([*(pa.field(n, t) for n, t in source), *tracks_schema()])
 
 

@@ -1,0 +1,323 @@
+"""One call's hold on a dataset: runs the steps of a build over its work folder and counts what became of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+import facevid.dataset
+from facevid.curate.analyze import ANALYZE
+from facevid.curate.cut import CUT
+from facevid.curate.identify import EMBED
+from facevid.curate.scan import SCAN, Found, scan_items, sources_table
+from facevid.curate.steps import analyze_items, cut_items, embed_items
+from facevid.curate.summary import StepSummary, Summary
+from facevid.curate.tables import (
+    Members,
+    clips_with_cuts,
+    identify_tables,
+    publish_tables,
+    select_tables,
+    tool_versions,
+)
+from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
+from facevid.dataset.published import check_output
+from facevid.engine import Item, Ledger, LocalExecutor, Outcome, Progress, Step, step_hash, track
+from facevid.recipe import Recipe
+
+RecipeGiven = Recipe | str | Path | Mapping[str, Any] | None
+OnProgress = Callable[[Progress], None] | None
+
+STEPS = ("scan", "analyze", "select", "cut", "identify", "pack")
+
+
+@dataclass
+class Session:
+    """One call's hold on a dataset: its work folder, recipe, ledger and executor."""
+
+    work: Work
+    recipe: Recipe
+    ledger: Ledger | None
+    executor: LocalExecutor
+    dry_run: bool
+    retry_failed: bool
+    on_progress: OnProgress
+    began: float
+    analysed_s: float = 0.0
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        output: str | os.PathLike[str],
+        recipe: RecipeGiven,
+        workers: int | None,
+        dry_run: bool,
+        retry_failed: bool,
+        on_progress: OnProgress,
+        *,
+        start: bool,
+    ) -> Iterator[Session]:
+        work = Work(Path(output))
+        chosen = work.recipe(recipe)
+        check_output(work.dataset)
+        if not start and not work.folder.is_dir():
+            raise WorkError(f"There is no build in {output}; start with `facevid scan FOOTAGE -o {output}`.")
+        if workers is not None and workers < 1:
+            raise WorkError(f"workers must be 1 or more, not {workers}.")
+        count = workers or available_cores()
+        began = time.monotonic()
+        if dry_run and not work.folder.is_dir():
+            yield cls(work, chosen, None, LocalExecutor(count), True, retry_failed, on_progress, began)
+            return
+        with work.held():
+            log = work.folder / "worker.log"
+            with Ledger(work.ledger) as ledger:
+                if not dry_run:
+                    work.keep_recipe(chosen)
+                executor = LocalExecutor(count, threads=1, log=log)
+                yield cls(work, chosen, ledger, executor, dry_run, retry_failed, on_progress, began)
+
+    def scan(self, found: Sequence[Found]) -> StepSummary:
+        items = list(scan_items(found))
+        summary, outcomes = self._run(SCAN, items)
+        if self.dry_run:
+            return summary
+        scanned = {o.key: o.value for o in outcomes.values() if o.status == "ok"}
+        rows = sources_table(found, scanned)
+        self.work.write(pa.Table.from_pylist(rows, SOURCE_COLUMNS), self.work.sources)
+        self._record_failures("scan", summary.failures)
+        copies = sum(r["copies"] - 1 for r in rows)
+        summary.details = {
+            "sources": len(rows),
+            "copies": copies,
+            "footage_s": sum(r["duration_s"] for r in rows),
+        }
+        if copies:
+            summary.notes.append(f"{copies} files are copies of other files, byte for byte, and count once.")
+        return summary
+
+    def analyze(self) -> StepSummary:
+        sources = self._sources()
+        if sources is None:
+            return self._unknown("analyze")
+        items = analyze_items(sources, self.work, self.recipe)
+        names = {s["source_id"]: s["source_name"] for s in sources}
+        seconds = {s["source_id"]: float(s["duration_s"]) for s in sources}
+        summary, outcomes = self._run(ANALYZE, items, seconds=seconds, names=names)
+        if self.dry_run:
+            return summary
+        self.analysed_s += sum(
+            float(o.value["seconds"]) for o in outcomes.values() if o.status == "ok" and not o.reused
+        )
+        for outcome in sorted(outcomes.values(), key=lambda o: names[o.key]):
+            if outcome.status == "ok" and outcome.value.get("stopped_early"):
+                summary.notes.append(str(outcome.value["stopped_early"]))
+        self._record_failures("analyze", summary.failures)
+        return summary
+
+    def select(self) -> StepSummary:
+        sources = self._sources()
+        if self.dry_run or sources is None:
+            return self._unknown("select")
+        began = time.monotonic()
+        versions = self._finished(ANALYZE, analyze_items(sources, self.work, self.recipe))
+        if not versions and sources:
+            analysed = self.ledger is not None and "analyze" in self.ledger.counts()
+            if not analysed:
+                raise WorkError(
+                    f"No source of {self.work.dataset} is analysed yet; run `facevid analyze` first."
+                )
+        self.work.gather_tracks(sources, versions)
+        stretches, rejected = select_tables(self.work.tracks, self.recipe)
+        self.work.write(stretches, self.work.stretches)
+        self.work.write(rejected, self.work.rejected)
+        return StepSummary(
+            "select", str(self.work.dataset), total=len(stretches) + len(rejected), ok=len(stretches),
+            rejected=len(rejected), seconds=time.monotonic() - began,
+        )  # fmt: skip
+
+    def cut(self) -> StepSummary:
+        if self.dry_run:
+            return self._unknown("cut")
+        sources = {s["source_id"]: s for s in self._sources() or []}
+        stretches = self.work.read(self.work.stretches, "select").to_pylist()
+        items = cut_items(stretches, sources, self.work, self.recipe)
+        seconds = {s["clip_id"]: s["end_s"] - s["start_s"] for s in stretches}
+        summary, _ = self._run(CUT, items, seconds=seconds)
+        self._record_failures("cut", summary.failures)
+        return summary
+
+    def identify(self) -> StepSummary:
+        if self.dry_run:
+            return self._unknown("identify")
+        began = time.monotonic()
+        members = self._members()
+        summary, outcomes = self._run(EMBED, embed_items(members, self.work, self.recipe))
+        embedded = [o.key for o in outcomes.values() if o.status == "ok"]
+        table = identify_tables(embedded, members, self.work, self.recipe)
+        self.work.write(table, self.work.identity)
+        self._record_failures("identify", summary.failures)
+        summary.step = "identify"
+        summary.details = {
+            "persons": len(set(table["identity"].to_pylist()) - {None}),
+            "duplicates": len(table) - table["duplicate_of"].null_count,
+        }
+        summary.seconds = time.monotonic() - began
+        return summary
+
+    def pack(self) -> StepSummary:
+        if self.dry_run:
+            return self._unknown("pack")
+        began = time.monotonic()
+        identity = self.work.read(self.work.identity, "identify")
+        sources = self.work.read(self.work.sources, "scan")
+        failed = self._failed_table()
+        publish_tables(self._members(), identity, sources, failed, self.work, self.recipe, tool_versions())
+        clips, kept_s = published_size(self.work.dataset)
+        return StepSummary(
+            "pack", str(self.work.dataset), total=clips, ok=clips, seconds=time.monotonic() - began,
+            details={"clips": clips, "kept_s": kept_s},
+        )  # fmt: skip
+
+    def summary(self, steps: Sequence[StepSummary]) -> Summary:
+        """The whole build in figures."""
+        scanned = steps[0].details
+        failures = [f for s in steps for f in s.failures]
+        kinds: dict[str, int] = {}
+        for failure in failures:
+            kinds[failure["kind"]] = kinds.get(failure["kind"], 0) + 1
+        clips, kept_s, rejected = 0, 0.0, []
+        if not self.dry_run:
+            clips, kept_s = published_size(self.work.dataset)
+            rejected = _reasons(self.work.dataset)
+        elapsed = time.monotonic() - self.began
+        return Summary(
+            dataset=str(self.work.dataset), recipe=self.recipe.name,
+            sources=int(scanned.get("sources", 0)), footage_s=float(scanned.get("footage_s", 0.0)),
+            clips=clips, kept_s=kept_s, persons=int(steps[4].details.get("persons", 0)),
+            rejected=rejected, failed=len(failures), failed_by_kind=kinds, failures=failures,
+            notes=[n for s in steps for n in s.notes], seconds=elapsed,
+            realtime_factor=self.analysed_s / elapsed if self.analysed_s else None,
+            steps=[s.to_dict() for s in steps], dry_run=self.dry_run,
+        )  # fmt: skip
+
+    def _run(
+        self,
+        step: Step,
+        items: Sequence[Item],
+        *,
+        seconds: Mapping[str, float] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> tuple[StepSummary, dict[str, Outcome]]:
+        """Run a step over items, long ones first so that no worker ends late; outcomes by key."""
+        summary = StepSummary(step.name, str(self.work.dataset), total=len(items), dry_run=self.dry_run)
+        if self.dry_run or self.ledger is None:
+            summary.to_run = len(items) - len(self._finished(step, items))
+            return summary, {}
+        began = time.monotonic()
+        weights = seconds or {}
+        ordered = sorted(items, key=lambda i: (-weights.get(i.key, 0.0), i.key))
+        running = self.executor.run(step, ordered, self.recipe, self.ledger, retry_failed=self.retry_failed)
+        outcomes = {}
+        for outcome in track(
+            running, step=step.name, total=len(items), on_progress=self.on_progress,
+            work_s=lambda o: weights.get(o.key, 0.0),
+        ):  # fmt: skip
+            outcomes[outcome.key] = outcome
+            summary.reused += outcome.reused
+            setattr(summary, outcome.status, getattr(summary, outcome.status) + 1)
+        named = names or {}
+        summary.failures = [
+            {**failure(o), "item": named.get(key, key)}
+            for key, o in sorted(outcomes.items())
+            if o.status == "failed"
+        ]
+        summary.seconds = time.monotonic() - began
+        return summary, outcomes
+
+    def _finished(self, step: Step, items: Sequence[Item]) -> dict[str, str]:
+        """Keys that the ledger holds as ok under today's hash, with that hash."""
+        if self.ledger is None:
+            return {}
+        held = self.ledger.get_many(step.name, [i.key for i in items])
+        out = {}
+        for item in items:
+            digest = step_hash(step, self.recipe, item.payload)
+            if item.key in held and held[item.key][0] == digest and held[item.key][1].status == "ok":
+                out[item.key] = digest
+        return out
+
+    def _members(self) -> Members:
+        sources = self.work.read(self.work.sources, "scan").to_pylist()
+        stretches = self.work.read(self.work.stretches, "select")
+        items = cut_items(stretches.to_pylist(), {s["source_id"]: s for s in sources}, self.work, self.recipe)
+        done = self._finished(CUT, items)
+        if len(stretches) and not done and self.ledger is not None and "cut" not in self.ledger.counts():
+            raise WorkError(f"No clip of {self.work.dataset} is cut yet; run `facevid cut` first.")
+        held = self.ledger.get_many(CUT.name, list(done)) if self.ledger is not None else {}
+        return clips_with_cuts(stretches, done, {k: o.value for k, (_, o) in held.items()}, sources)
+
+    def _sources(self) -> list[dict[str, Any]] | None:
+        if self.dry_run and not self.work.sources.exists():
+            return None
+        rows: list[dict[str, Any]] = self.work.read(self.work.sources, "scan FOOTAGE -o DATASET").to_pylist()
+        return rows
+
+    def _unknown(self, step: str) -> StepSummary:
+        return StepSummary(
+            step,
+            str(self.work.dataset),
+            dry_run=True,
+            notes=[f"What {step} does depends on the steps before it."],
+        )
+
+    def _failed_path(self, step: str) -> Path:
+        return self.work.folder / "failed" / f"{step}.parquet"
+
+    def _record_failures(self, step: str, failures: Sequence[Mapping[str, str]]) -> None:
+        self.work.write(pa.Table.from_pylist(list(failures), FAILED_COLUMNS), self._failed_path(step))
+
+    def _failed_table(self) -> pa.Table:
+        paths = [self._failed_path(step) for step in STEPS]
+        tables = [self.work.read(path, "build") for path in paths if path.exists()]
+        return pa.concat_tables(tables) if tables else FAILED_COLUMNS.empty_table()
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def failure(outcome: Outcome) -> dict[str, str]:
+    return {
+        "item": Path(outcome.key).name, "step": outcome.step,
+        "kind": outcome.kind or "bug", "message": outcome.message or "",
+    }  # fmt: skip
+
+
+def published_size(dataset: Path) -> tuple[int, float]:
+    """Clips of a published dataset, and their seconds."""
+    row = (
+        facevid.dataset.open(dataset)
+        .sql("select count(*), coalesce(sum(end_s - start_s), 0) from clips")
+        .fetchone()
+    )
+    return (int(row[0]), float(row[1])) if row else (0, 0.0)
+
+
+def _reasons(dataset: Path) -> list[dict[str, Any]]:
+    rows = facevid.dataset.open(dataset).sql(
+        "select reason, count(*), sum(end_s - start_s) from rejected group by reason order by 3 desc, 1"
+    )
+    return [{"reason": r, "stretches": n, "seconds": round(s, 3)} for r, n, s in rows.fetchall()]
