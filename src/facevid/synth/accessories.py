@@ -23,7 +23,12 @@ GLASSES: dict[str, tuple[float, float, float, float, tuple[int, int, int]]] = {
 
 
 def draw_glasses(
-    canvas: NDArray[np.uint8], person: Person, skin: Array, place: Callable[[Array], Array], camera: Camera, light: Light
+    canvas: NDArray[np.uint8],
+    person: Person,
+    skin: Array,
+    place: Callable[[Array], Array],
+    camera: Camera,
+    light: Light,
 ) -> None:
     """Rims, bridge and the front of the temples, in place; `place` poses points of the head."""
     half, tall, power, thick, colour = GLASSES[person.glasses]
@@ -39,17 +44,21 @@ def draw_glasses(
         x = side * e + ring_x
         ring = np.stack([x, ring_y, front - 0.05 * x**2], -1).astype(np.float32)
         points = _pixels(place(ring), camera)
-        cv2.fillPoly(lens, [points], 40, cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(lens, [points], (40,), cv2.LINE_AA, _SHIFT)
         cv2.polylines(canvas, [points], True, _lit(colour, light), width, cv2.LINE_AA, _SHIFT)
         hinge = [side * (e + half), 0.6, front - 0.05 * (e + half) ** 2]
         temple = np.array([hinge, [side * (e + half + 0.7), 0.55, 3.6]], np.float32)
         turned = place(temple)
         if side * (turned[1, 0] - turned[0, 0]) > 0:
-            cv2.polylines(canvas, [_pixels(turned, camera)], False, _lit(colour, light), width, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(
+                canvas, [_pixels(turned, camera)], False, _lit(colour, light), width, cv2.LINE_AA, _SHIFT
+            )
     t = np.linspace(-1, 1, 9)
     gap = e - half
     bridge = np.stack([gap * t, 0.35 + 0.3 * (1 - t * t), front + 0.1 + 0 * t], -1).astype(np.float32)
-    cv2.polylines(canvas, [_pixels(place(bridge), camera)], False, _lit(colour, light), width, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(
+        canvas, [_pixels(place(bridge), camera)], False, _lit(colour, light), width, cv2.LINE_AA, _SHIFT
+    )
     rows, cols = np.flatnonzero(lens.any(1)), np.flatnonzero(lens.any(0))
     if len(rows):  # a faint reflection
         box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
@@ -61,7 +70,7 @@ def draw_glasses(
 def draw_earrings(canvas: NDArray[np.uint8], ears: list[Array], camera: Camera, yaw: float) -> None:
     """A stud below each ear that faces the camera, in place."""
     for side, ear in zip((-1, 1), ears, strict=True):
-        if side * yaw > 12:
+        if side * yaw > 3:
             continue
         lobe = ear[-1][int(np.argmin(ear[-1][:, 1]))][None] + np.array([[0, 0.15, 0.4]], np.float32)
         (point,) = _pixels(lobe, camera)
@@ -70,7 +79,7 @@ def draw_earrings(canvas: NDArray[np.uint8], ears: list[Array], camera: Camera, 
 
 
 def _pixels(points: Array, camera: Camera) -> NDArray[np.int32]:
-    return np.round(camera.project(points)[0] * (1 << _SHIFT)).astype(np.int32)
+    return np.asarray(np.round(camera.project(points)[0] * (1 << _SHIFT)), np.int32)
 
 
 def _lit(colour: tuple[int, int, int], light: Light) -> tuple[int, int, int]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facevid.synth.head import vertex_normals, rows_at
+from facevid.synth.head import rows_at, vertex_normals
 from facevid.synth.light import Light, shade
 from facevid.synth.noise import Array, noise_image, smoothstep
 from facevid.synth.person import Person
 from facevid.synth.raster import Atlas, Camera, Layer, draw
-from facevid.synth.skin import mix, texel_points
+from facevid.synth.skin import base_tone, mix, texel_points
 
 SHOULDERS = np.array(
     [
@@ -40,7 +40,7 @@ def paint_body(person: Person, light: Light, camera: Camera, size: tuple[int, in
     grid = rows_at(keys, np.linspace(0, 7, 44).astype(np.float32), theta)
     folds = noise_image(rng, (44, 81), (14, 7), 2)
     grid[..., 2] += 0.35 * folds * smoothstep(-19.0, -24.0, grid[..., 1])
-    atlas = Atlas([(*grid.shape[:2], False)])
+    atlas = Atlas([(grid.shape, False)])
     atlas.dress(0, _cloth(person, texel_points(grid), s, rng))
     normals = vertex_normals(grid)
     visible = 1 - 0.75 * np.exp(-0.5 * (grid[..., 0] / 6.5) ** 2) * smoothstep(-20.0, -15.0, grid[..., 1])
@@ -54,15 +54,18 @@ def _cloth(person: Person, p: Array, s: dict[str, float], rng: np.random.Generat
     base = np.array(person.clothes_colour, np.float32) * 0.9
     weave = 1 + 0.05 * noise_image(rng, x.shape, (2, 2)) + 0.04 * noise_image(rng, x.shape, (20, 20))
     colour = np.asarray(base * weave[..., None], np.float32)
-    tone = np.array(person.skin_srgb, np.float32) * 0.88 + np.array([8, 0, -6], np.float32)
-    skin = np.broadcast_to(tone * 0.93, colour.shape).astype(np.float32)
+    skin = np.broadcast_to(base_tone(person) * [0.86, 0.82, 0.81], colour.shape).astype(np.float32)
     kind = person.clothes
-    depth = {"t-shirt": -18.2, "sweater": -17.0, "hoodie": -17.4, "v-neck": -23.5, "shirt": -20.5, "suit": -18.6}[kind]
+    depth = {
+        "t-shirt": -18.2,
+        "sweater": -17.0,
+        "hoodie": -17.4,
+        "v-neck": -23.5,
+        "shirt": -20.5,
+        "suit": -18.6,
+    }[kind]
     slope = {"v-neck": 1.05, "shirt": 1.1, "suit": 1.6}.get(kind)
-    if slope:
-        edge = depth + slope * np.abs(x) * (1 + 0.02 * np.abs(x))
-    else:
-        edge = depth + 0.06 * x**2
+    edge = depth + slope * np.abs(x) * (1 + 0.02 * np.abs(x)) if slope else depth + 0.06 * x**2
     edge = np.where(front, np.minimum(edge, -14.4), -14.8)
     if kind in ("shirt", "suit"):
         collar = smoothstep(0.0, 0.15, edge - y) * smoothstep(2.9, 2.7, edge - y) * (np.abs(x) < 7)

@@ -7,16 +7,19 @@ from numpy.typing import NDArray
 
 from facevid.synth.person import IRIS, LOOK, SHAPE, Person, Voice
 
-CANDIDATES = 60  # drawn for each place; the one least like the people already chosen gets it
+CANDIDATES = 120  # drawn for each place; the one least like the people already chosen gets it
 CLOTHES = ("t-shirt", "v-neck", "shirt", "suit", "hoodie", "sweater")
 CLOTH_COLOURS = (
     (196, 60, 52), (44, 66, 110), (40, 44, 52), (214, 210, 200), (66, 104, 78), (170, 130, 60), (120, 80, 120),
 )  # fmt: skip
 LIPSTICKS = ((178, 40, 58), (196, 84, 96), (140, 40, 62), (204, 98, 78), (120, 30, 70))
-FEMALE_VOICES, MALE_VOICES = ("f2", "f3", "f4", "f5", "Annie", "linda"), ("m1", "m3", "m4", "m7", "Lee", "david")
+FEMALE_VOICES, MALE_VOICES = (
+    ("f2", "f3", "f4", "f5", "Annie", "linda"),
+    ("m1", "m3", "m4", "m7", "Lee", "david"),
+)
 LANGUAGES = ("en-us", "en-gb-x-rp", "de", "fr", "es", "it", "en-us")
 # distance of dlib's embedding that a change of one of these made on an average head
-_STEP = {"beard": 0.36, "glasses": 0.3, "hair_style": 0.12, "brow_colour": 0.15, "iris": 0.15, "lipstick": 0.13,
+_STEP = {"beard": 0.36, "glasses": 0.42, "hair_style": 0.12, "brow_colour": 0.15, "iris": 0.15, "lipstick": 0.13,
          "freckles": 0.14, "bangs": 0.15}  # fmt: skip
 _TONE_STEP = 0.06  # per step of the Monk scale
 
@@ -30,7 +33,10 @@ def make_people(count: int, seed: int) -> list[Person]:
     chosen: list[Person] = []
     vectors: list[NDArray[np.float64]] = []
     for i in range(count):
-        drawn = [_draw(i, tones[i], female[i], np.random.default_rng([seed, 7002, i, k])) for k in range(CANDIDATES)]
+        drawn = [
+            _draw(i, tones[i], female[i], np.random.default_rng([seed, 7002, i, k]))
+            for k in range(CANDIDATES)
+        ]
         looks = [_vector(p) for p in drawn]
         if vectors:
             nearest = [min(float(np.linalg.norm(v - w)) for w in vectors) for v in looks]

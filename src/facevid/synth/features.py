@@ -18,7 +18,9 @@ IRIS_RADIUS = 0.6  # cm
 class Eye:
     """One eye of a person as a patch of the head's texture."""
 
-    def __init__(self, person: Person, texture: NDArray[np.uint8], p: Array, side: int, rng: np.random.Generator):
+    def __init__(
+        self, person: Person, texture: NDArray[np.uint8], p: Array, side: int, rng: np.random.Generator
+    ):
         s = person.shape
         x, y = p[..., 0] * side - s["eye_space"], p[..., 1]
         reach = s["eye_width"] + 0.55
@@ -47,16 +49,22 @@ class Eye:
 
     def paint(self, opening: float, gaze: tuple[float, float], squint: float, lamp: float) -> Array:
         """The patch (h, w, 3) with the lids at `opening` 0..1 and the iris moved by `gaze` (cm, right and up)."""
-        x, y, t = self.x, self.y, self.t
+        y, t = self.y, self.t
         lower = self.lower + squint * 0.22 * (1 - t * t)
         shut = np.maximum(self.shut, lower)
         upper = shut + (self.upper - shut) * opening
         colour = self.base
         crease = self.upper + 0.2 + 0.07 * (1 - t * t) - 0.06 * (1 - opening)
-        on_lid = smoothstep(crease + 0.06, crease - 0.04, y) * smoothstep(lower - 0.1, lower, y) * (1 - self.beyond)
+        on_lid = (
+            smoothstep(crease + 0.06, crease - 0.04, y)
+            * smoothstep(lower - 0.1, lower, y)
+            * (1 - self.beyond)
+        )
         colour = mix(colour, self.lid * (1 + 0.16 * (1 - opening)), 0.55 * on_lid)
         fold = np.exp(-0.5 * ((y - crease) / 0.05) ** 2) * (1 - self.beyond) * smoothstep(-1.0, -0.5, t)
-        colour = mix(colour, self.deep, (0.2 + 0.45 * self.person.shape["lid_fold"]) * (0.35 + 0.65 * opening) * fold)
+        colour = mix(
+            colour, self.deep, (0.2 + 0.45 * self.person.shape["lid_fold"]) * (0.35 + 0.65 * opening) * fold
+        )
         if opening > 0.04:
             ball = self._ball(upper, lower, gaze, lamp)
             inside = smoothstep(0.0, 0.045, upper - y) * smoothstep(0.0, 0.045, y - lower) * (np.abs(t) < 1)
@@ -84,10 +92,16 @@ class Eye:
         tone = mix(tone, iris * 0.3, smoothstep(0.78, 1.0, r))
         tone = mix(tone, (10, 9, 10), smoothstep(0.44, 0.37, r))
         colour = mix(colour, tone, smoothstep(1.04, 0.95, r))
-        shadow = 1 - 0.55 * np.exp(-np.maximum(upper - y, 0) / 0.13) - 0.12 * np.exp(-np.maximum(y - lower, 0) / 0.08)
+        shadow = (
+            1
+            - 0.55 * np.exp(-np.maximum(upper - y, 0) / 0.13)
+            - 0.12 * np.exp(-np.maximum(y - lower, 0) / 0.08)
+        )
         colour = colour * shadow[..., None]
         glint = smoothstep(0.12, 0.07, np.hypot(dx - 0.2 * lamp * self.side, dy - 0.2))
-        glint = np.maximum(glint, 0.25 * smoothstep(0.1, 0.05, np.hypot(dx + 0.22 * lamp * self.side, dy + 0.2)))
+        glint = np.maximum(
+            glint, 0.25 * smoothstep(0.1, 0.05, np.hypot(dx + 0.22 * lamp * self.side, dy + 0.2))
+        )
         return mix(colour, (250, 250, 250), glint)
 
 
@@ -97,7 +111,9 @@ class Mouth:
     def __init__(self, person: Person, head: Head, p: Array, rng: np.random.Generator):
         self.rows = slice(head.mouth_row * TEXELS, (head.mouth_row + MEMBRANE + 1) * TEXELS)
         x = p[self.rows, :, 0]
-        columns = np.flatnonzero((np.abs(x[0]) < person.shape["mouth_width"] * 1.02) & (p[self.rows.start, :, 2] > 3))
+        columns = np.flatnonzero(
+            (np.abs(x[0]) < person.shape["mouth_width"] * 1.02) & (p[self.rows.start, :, 2] > 3)
+        )
         self.window = (self.rows, slice(int(columns[0]), int(columns[-1]) + 1))
         self.x = x[:, self.window[1]]
         self.u = self.x / person.shape["mouth_width"]
@@ -122,12 +138,16 @@ class Mouth:
         gap = np.exp(-0.5 * (np.abs((x / self.width + 0.5) % 1 - 0.5) * self.width / 0.022) ** 2)
         round_off = (1 - 0.75 * np.clip(np.abs(u), 0, 1) ** 2.2)[..., None]
         teeth = self.tone * (1 - 0.3 * gap[..., None]) * round_off
-        upper = smoothstep(-0.04, 0.03, y - (self.line - 0.42 - bite + 0.1 * u**2)) * smoothstep(0.98, 0.9, np.abs(u))
+        upper = smoothstep(-0.04, 0.03, y - (self.line - 0.42 - bite + 0.1 * u**2)) * smoothstep(
+            0.98, 0.9, np.abs(u)
+        )
         lower_edge = low + 0.1 + 0.22 * jaw
         lower = smoothstep(-0.04, 0.03, lower_edge + bite - y) * smoothstep(0.8, 0.7, np.abs(u)) * 0.75
         colour = mix(colour, teeth * 0.8, np.asarray(lower * smoothstep(0.1, 0.5, top - low), np.float32))
         colour = mix(colour, teeth, upper)
-        shadow = 1 - 0.6 * np.exp(-np.maximum(top - y, 0) / 0.14) - 0.25 * np.exp(-np.maximum(y - low, 0) / 0.07)
+        shadow = (
+            1 - 0.6 * np.exp(-np.maximum(top - y, 0) / 0.14) - 0.25 * np.exp(-np.maximum(y - low, 0) / 0.07)
+        )
         return np.asarray(np.clip(colour * np.clip(shadow, 0.12, 1)[..., None], 0, 255), np.float32)
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facevid.synth.body import paint_body
 from facevid.synth.accessories import draw_earrings, draw_glasses
+from facevid.synth.body import paint_body
 from facevid.synth.features import Eye, Mouth, put
 from facevid.synth.hair import bun, curtain, ear, hair_texture, puff_up
 from facevid.synth.head import GAP_FULL, MOVES, NECK_JOINT, build_head, vertex_normals
@@ -19,7 +19,7 @@ from facevid.synth.person import Person
 from facevid.synth.raster import TEXELS, Atlas, Camera, Layer, blend, draw
 from facevid.synth.skin import beard_cover, hair_cover, paint_head, texel_points
 
-JAW, UPPER_UP, LOWER_DOWN = MOVES.index("jaw"), MOVES.index("upper_up"), MOVES.index("lower_down")
+JAW = MOVES.index("jaw")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Figure:
         grids = [ear(person, skin, self.head.theta, -1), ear(person, skin, self.head.theta, 1)]
         extra = [g for g in (curtain(person, rng), bun(person)) if g is not None]
         self.rigid = grids + extra
-        shapes = [(*skin.shape[:2], False)] + [(*g.shape[:2], True) for g in self.rigid]
+        shapes = [(skin.shape, False)] + [(g.shape, True) for g in self.rigid]
         self.atlas = Atlas(shapes)
         self.atlas.dress(0, texture)
         for k, g in enumerate(grids):
@@ -136,7 +136,9 @@ class Figure:
         blend(canvas, draw(self.atlas, points, lit, sheen, camera, (canvas.shape[1], canvas.shape[0])))
 
         if self.person.glasses != "none":
-            draw_glasses(canvas, self.person, self.head.skin, lambda g: self.place(g, pose, 1.0), camera, light)
+            draw_glasses(
+                canvas, self.person, self.head.skin, lambda g: self.place(g, pose, 1.0), camera, light
+            )
         if self.person.earrings:
             draw_earrings(canvas, grids[1:3], camera, pose.yaw)
 
@@ -147,5 +149,3 @@ class Figure:
     def body(self, light: Light, camera: Camera, size: tuple[int, int]) -> Layer | None:
         """The still layer of neck and clothes."""
         return paint_body(self.person, light, camera, size)
-
-

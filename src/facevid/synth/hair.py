@@ -51,12 +51,16 @@ def curtain(person: Person, rng: np.random.Generator) -> Array | None:
     rows, cols = 26, 41
     y = np.linspace(8.6, low, rows)
     wide = s["face_width"]
-    half = np.interp(y, [low, -10, -4, 0, 5, 8.6], [8.4, 8.6, 8.5, 8.45, 8.3, 6.7]) * (0.5 + 0.5 * wide) + 0.15
+    half = (
+        np.interp(y, [low, -10, -4, 0, 5, 8.6], [8.4, 8.6, 8.5, 8.45, 8.3, 6.7]) * (0.5 + 0.5 * wide) + 0.15
+    )
     if person.hair_style == "long":
         half = half + np.interp(y, [low, -8, 2], [1.2, 0.6, 0.0])
     back = np.interp(y, [low, -8, 3, 8.6], [-8.5, -9.8, -11.2, -9.0])
     front = np.interp(y, [low, -6, 0, 4, 8.6], [3.4, 2.8, 1.6, 1.4, 1.0])
-    keys = np.stack([y, y, y, front * 2 + 3, back, half, np.full(rows, 0.4), np.full(rows, 2.0)], 1).astype(np.float32)
+    keys = np.stack([y, y, y, front * 2 + 3, back, half, np.full(rows, 0.4), np.full(rows, 2.0)], 1).astype(
+        np.float32
+    )
     start = float(1.14 + 0.05 * rng.uniform(-1, 1))
     theta = np.linspace(start, 2 * np.pi - start, cols).astype(np.float32)[::-1]
     grid = rows_at(keys, np.arange(rows, dtype=np.float32), np.asarray(theta, np.float32))
@@ -94,7 +98,11 @@ def ear(person: Person, skin: Array, theta: Array, side: int) -> Array:
     lobe = 1 - 0.22 * np.maximum(-np.sin(phi), 0)
     height = (3.05 * np.sin(phi) * r - 0.35) * s["ear_size"]
     along = along * (0.72 + 0.28 * np.clip(height / 3.0 + 0.7, 0, 1)) * lobe
-    dish = 0.55 * (r**2.5) - 0.35 * smoothstep(0.85, 1.0, np.asarray(r, np.float32)) - 0.3 * np.exp(-((r - 0.3) ** 2) / 0.03)
+    dish = (
+        0.55 * (r**2.5)
+        - 0.35 * smoothstep(0.85, 1.0, np.asarray(r, np.float32))
+        - 0.3 * np.exp(-((r - 0.3) ** 2) / 0.03)
+    )
     depth = dish * np.ones_like(phi) * (0.5 + 0.5 * np.cos(phi) ** 2)
     grid = root + along[..., None] * back + height[..., None] * up + depth[..., None] * normal
     return np.asarray(grid, np.float32)
@@ -105,7 +113,9 @@ def hair_texture(person: Person, grid: Array, rng: np.random.Generator) -> NDArr
     h, w = grid.shape[0] * TEXELS, grid.shape[1] * TEXELS
     base = np.array(HAIR[person.hair_colour], np.float32)
     streak = 0.55 * noise_image(rng, (h, w), (90, 2.4)) + 0.45 * noise_image(rng, (h, w), (60, 8))
-    shine = np.exp(-0.5 * ((np.arange(h)[:, None] / h - 0.12 + 0.02 * noise_image(rng, (h, w), (20, 10))) / 0.09) ** 2)
+    shine = np.exp(
+        -0.5 * ((np.arange(h)[:, None] / h - 0.12 + 0.02 * noise_image(rng, (h, w), (20, 10))) / 0.09) ** 2
+    )
     colour = base * (1 + 0.45 * streak[..., None]) + 22 * (shine * (0.6 + 0.6 * streak))[..., None] + 3
     if person.hair_style == "bun":
         colour = base * (1 + 0.35 * noise_image(rng, (h, w), (6, 40))[..., None]) + 3

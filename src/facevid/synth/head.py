@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facevid.synth.noise import Array, bump, cubic, noise_space, pair, smoothstep
+from facevid.synth.noise import Array, bump, cubic, pair, smoothstep
 from facevid.synth.person import Person
 
 # One key row per line, from the crown to below the collar: y at the front, side and back, z at the front and back,
@@ -140,8 +140,11 @@ def _features(p: Array, s: dict[str, float], nose_y: float, mouth_y: float, slit
     d += 0.55 * s["cheek_full"] * pair(x, y, 4.3, -5.0, 1.7, 1.8)
     d += 0.2 * pair(x, y, 3.3, -2.9, 1.3, 1.2)
     fold = np.abs(x) - (1.75 + 0.55 * (nose_y + 0.3 - y) / 1.2)
-    d += -0.14 * np.exp(-0.5 * (fold / 0.22) ** 2) * smoothstep(nose_y + 0.9, nose_y, y) * smoothstep(
-        mouth_y - 0.8, mouth_y + 0.4, y
+    d += (
+        -0.14
+        * np.exp(-0.5 * (fold / 0.22) ** 2)
+        * smoothstep(nose_y + 0.9, nose_y, y)
+        * smoothstep(mouth_y - 0.8, mouth_y + 0.4, y)
     )
     d += 0.75 * bump(x, y, 0, mouth_y + 0.4, 2.5, 1.7)
     d += _lips(x, y, s, nose_y, mouth_y, slit)
@@ -158,10 +161,14 @@ def _features(p: Array, s: dict[str, float], nose_y: float, mouth_y: float, slit
 
 def _nose(x: Array, y: Array, s: dict[str, float], nose_y: float) -> Array:
     t = np.clip((0.9 - y) / (0.9 - nose_y), 0, 1.3)  # 0 at the bridge, 1 where the nose meets the lip
-    ridge = np.interp(t, [0, 0.12, 0.35, 0.6, 0.82, 0.93, 1.0, 1.1], [0.0, 0.4, 1.05, 1.75, 2.3, 1.95, 0.6, 0.0])
+    ridge = np.interp(
+        t, [0, 0.12, 0.35, 0.6, 0.82, 0.93, 1.0, 1.1], [0.0, 0.4, 1.05, 1.75, 2.3, 1.95, 0.6, 0.0]
+    )
     ridge = ridge * s["nose_out"] + 0.3 * s["nose_hook"] * np.exp(-0.5 * ((t - 0.42) / 0.14) ** 2)
-    width = np.interp(t, [0, 0.2, 0.5, 0.8, 1.0, 1.1], [0.95, 0.75, 0.8, 0.95, 1.0, 1.0]) * (0.5 + 0.5 * s["nose_width"])
-    nose = ridge * np.exp(-np.abs(x / width) ** 2.1 * 0.75)
+    width = np.interp(t, [0, 0.2, 0.5, 0.8, 1.0, 1.1], [0.95, 0.75, 0.8, 0.95, 1.0, 1.0]) * (
+        0.5 + 0.5 * s["nose_width"]
+    )
+    nose = ridge * np.exp(-(np.abs(x / width) ** 2.1) * 0.75)
     nose += 0.32 * s["nose_tip"] * bump(x, y, 0, nose_y + 0.85, 0.62 * s["nose_tip"], 0.5)
     nose += 0.95 * pair(x, y, 1.22 * s["nose_width"], nose_y + 0.62, 0.42, 0.46)
     nose += -0.35 * pair(x, y, 0.62 * s["nose_width"], nose_y + 0.12, 0.3, 0.22)
@@ -219,18 +226,26 @@ def _moves(p: Array, s: dict[str, float], mouth_y: float, brow_y: float, slit: A
     table = {
         "wide": (0.45 * sign * ramp * near, zero, -0.15 * corner),
         "round": (-0.8 * sign * ramp * near, zero, 0.55 * lips - 0.1 * corner),
-        "smile": (0.62 * sign * corner, 0.62 * corner + 0.12 * cheeks - 0.1 * up, -0.3 * corner + 0.3 * cheeks),
+        "smile": (
+            0.62 * sign * corner,
+            0.62 * corner + 0.12 * cheeks - 0.1 * up,
+            -0.3 * corner + 0.3 * cheeks,
+        ),
         "sad": (-0.05 * sign * corner, -0.5 * corner, zero),
         "upper_up": (zero, 0.42 * up, 0.08 * up),
         "lower_down": (zero, -0.48 * low, 0.08 * low),
-        "press": (zero, -0.3 * up * np.exp(-((y - line) / 0.5) ** 2) + 0.12 * low, -0.25 * (up + low)),
+        "press": (zero, -0.3 * up * np.exp(-(((y - line) / 0.5) ** 2)) + 0.12 * low, -0.25 * (up + low)),
         "brow_up": (zero, 0.55 * brows, 0.1 * brows),
         "brow_down": (-0.3 * sign * inner, -0.38 * brows - 0.15 * inner, 0.1 * inner),
         "cheek_up": (zero, 0.4 * cheeks, 0.3 * cheeks),
-        "puff": (0.35 * sign * pair(x, y, 4.4, mouth_y + 0.6, 1.4, 1.5), zero, 0.5 * pair(x, y, 4.0, mouth_y, 1.5, 1.6)),
+        "puff": (
+            0.35 * sign * pair(x, y, 4.4, mouth_y + 0.6, 1.4, 1.5),
+            zero,
+            0.5 * pair(x, y, 4.0, mouth_y, 1.5, 1.6),
+        ),
     }
     out = [jaw if name == "jaw" else np.stack(table[name], -1) for name in MOVES]
-    return np.stack(out).astype(np.float32).reshape(len(MOVES), -1)
+    return np.asarray(np.stack(out).reshape(len(MOVES), -1), np.float32)
 
 
 def build_head(person: Person) -> Head:
@@ -274,6 +289,4 @@ def vertex_normals(p: Array) -> Array:
     n[..., 1] = down[..., 2] * across[..., 0] - down[..., 0] * across[..., 2]
     n[..., 2] = down[..., 0] * across[..., 1] - down[..., 1] * across[..., 0]
     n /= np.sqrt((n * n).sum(-1, keepdims=True)) + 1e-6
-    return n
-
-
+    return np.asarray(n, np.float32)

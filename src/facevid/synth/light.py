@@ -26,7 +26,15 @@ class Light:
     @property
     def name(self) -> str:
         """dark, dim, normal or bright."""
-        return "dark" if self.level < 0.2 else "dim" if self.level < 0.75 else "bright" if self.level > 1.12 else "normal"
+        return (
+            "dark"
+            if self.level < 0.2
+            else "dim"
+            if self.level < 0.75
+            else "bright"
+            if self.level > 1.12
+            else "normal"
+        )
 
     @property
     def colour(self) -> Array:
@@ -48,7 +56,9 @@ def shade(light: Light, normals: Array, gloss: Array | float, shadow: Array) -> 
     lit = np.empty((*facing.shape, 3), np.float32)
     sky = 0.8 + 0.2 * normals[..., 1]
     fill = np.maximum(normals @ np.array([-0.7 * key[0] - 0.2, 0.1, 0.7], np.float32), 0) * 0.16
-    back = np.maximum(normals @ np.array([-0.85 * np.sign(key[0] + 1e-6), 0.35, -0.4], np.float32), 0) ** 2 * 0.3
+    back = (
+        np.maximum(normals @ np.array([-0.85 * np.sign(key[0] + 1e-6), 0.35, -0.4], np.float32), 0) ** 2 * 0.3
+    )
     # light bleeds through skin past the terminator, red the farthest
     for c, wrap in enumerate((0.42, 0.26, 0.2)):
         diffuse = np.clip((facing + wrap) / (1 + wrap), 0, 1) ** 1.25
@@ -76,7 +86,7 @@ def cast_shadow(points: Array, normals: Array, light: Light, steps: int = 9) -> 
     for k in range(1, steps + 1):
         q = flat + d * (0.65 * k) + normals.reshape(-1, 3) * 0.35
         mx, my = (q[:, 0] + half) / cell - 0.5, (half + 3 - q[:, 1]) / cell - 0.5
-        surface = cv2.remap(depth, mx[None], my[None], cv2.INTER_LINEAR, borderValue=-30.0)[0]
+        surface = cv2.remap(depth, mx[None], my[None], cv2.INTER_LINEAR, borderValue=(-30.0,))[0]
         np.maximum(blocked, np.clip((surface - q[:, 2] - 0.1) / 0.5, 0, 1), out=blocked)
     visible = 1 - 0.85 * blocked.reshape(points.shape[:2])
     return np.asarray(cv2.GaussianBlur(visible, (0, 0), 1.3), np.float32)

@@ -26,11 +26,11 @@ def pair(x: Array, y: Array, cx: float, cy: float, sx: float, sy: float) -> Arra
 
 
 def noise_image(
-    rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float], octaves: int = 1
+    rng: np.random.Generator, shape: tuple[int, ...], cell: tuple[float, float], octaves: int = 1
 ) -> Array:
     """Value noise of `shape` (h, w) in about [-1, 1]; `cell` is the size (h, w) of its largest lumps in pixels."""
-    height, width = shape
-    total = np.zeros(shape, np.float32)
+    height, width = shape[:2]
+    total = np.zeros((height, width), np.float32)
     weight, norm = 1.0, 0.0
     for octave in range(octaves):
         rows = max(2, int(height * 2**octave / cell[0]) + 2)
@@ -48,7 +48,9 @@ def noise_space(rng: np.random.Generator, points: Array, wavelength: float, wave
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     lengths = wavelength * rng.uniform(0.7, 1.4, waves)
     phases = rng.uniform(0, 2 * np.pi, waves)
-    angles = points @ (directions * (2 * np.pi / lengths[:, None])).T.astype(np.float32) + phases.astype(np.float32)
+    angles = points @ (directions * (2 * np.pi / lengths[:, None])).T.astype(np.float32) + phases.astype(
+        np.float32
+    )
     return np.asarray(np.sin(angles).sum(-1) * np.sqrt(2.0 / waves), np.float32)
 
 
@@ -66,7 +68,14 @@ def cubic(keys: Array, positions: Array) -> Array:
     last = len(keys) - 1
     i = np.clip(np.floor(positions).astype(int), 0, last - 1)
     t = (positions - i)[:, None]
-    before, here, there, after = keys[np.maximum(i - 1, 0)], keys[i], keys[i + 1], keys[np.minimum(i + 2, last)]
+    before, here, there, after = (
+        keys[np.maximum(i - 1, 0)],
+        keys[i],
+        keys[i + 1],
+        keys[np.minimum(i + 2, last)],
+    )
     left, right = (there - before) / 2, (after - here) / 2
-    value = here + t * (left + t * (3 * (there - here) - 2 * left - right + t * (2 * (here - there) + left + right)))
+    value = here + t * (
+        left + t * (3 * (there - here) - 2 * left - right + t * (2 * (here - there) + left + right))
+    )
     return np.asarray(value, np.float32)

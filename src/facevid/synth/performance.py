@@ -14,7 +14,18 @@ from facevid.synth.sentences import sentence
 from facevid.synth.voice import RATE, mouth_track, speak
 
 INDEX = {name: k for k, name in enumerate(MOVES)}
-WHILE_TALKING = ("smile", "nod", "shake head", "wag head", "tilt", "close eyes", "wink", "gaze away", "frown", "raise brows")
+WHILE_TALKING = (
+    "smile",
+    "nod",
+    "shake head",
+    "wag head",
+    "tilt",
+    "close eyes",
+    "wink",
+    "gaze away",
+    "frown",
+    "raise brows",
+)
 WHILE_SILENT = ("yawn", "laugh", "smile", "gaze away", "close eyes", "sigh")
 _LENGTH = {"nod": 1.2, "shake head": 1.3, "wag head": 1.8, "wink": 0.5, "close eyes": 0.9, "yawn": 2.0}
 
@@ -38,7 +49,14 @@ class Performance:
 
 
 def perform(
-    person: Person, n: int, fps: float, rng: np.random.Generator, *, talk: bool = True, profile: bool = False, sway: float = 1.0
+    person: Person,
+    n: int,
+    fps: float,
+    rng: np.random.Generator,
+    *,
+    talk: bool = True,
+    profile: bool = False,
+    sway: float = 1.0,
 ) -> Performance:
     """`n` frames of `person` acting; `talk` with speech, `profile` turned far to the side."""
     seconds = n / fps
@@ -54,12 +72,14 @@ def perform(
         ],
         1,
     )
-    loud = np.convolve(mouth[:, 0], np.ones(7) / 7, "same")
+    loud = np.convolve(np.pad(mouth[:, 0], 3, mode="edge"), np.ones(7) / 7, "valid")
     angles[:, 1] += 5.0 * (loud - loud.mean())  # heads dip and lift with the stress of speech
     weights[:, INDEX["brow_up"]] += np.clip(0.9 * (loud - 0.3), 0, 0.4) + 0.12 * noise_time(rng, n, fps, 2.0)
     weights[:, INDEX["smile"]] += 0.12 * np.clip(noise_time(rng, n, fps, 4.0), 0, 2)
     gaze = _glances(n, fps, rng)
-    lids, blinks = _blinks(n, fps, rng, [(a.start_s, a.end_s) for a in actions if a.name in ("close eyes", "wink")])
+    lids, blinks = _blinks(
+        n, fps, rng, [(a.start_s, a.end_s) for a in actions if a.name in ("close eyes", "wink")]
+    )
     squint = np.zeros(n, np.float32)
     for a in actions:
         _act(a, n, fps, rng, angles, weights, gaze, lids, squint)
@@ -69,25 +89,27 @@ def perform(
     weights = np.clip(weights, 0, 1.3)
     moves = np.stack([0.35 * sway * noise_time(rng, n, fps, p) for p in (3.4, 2.9, 4.2)], 1)
     moves[:, 0] += 0.02 * angles[:, 0]
-    poses = [
-        Pose(
-            weights[i].astype(np.float32),
-            *map(float, angles[i]),
-            (float(moves[i, 0]), float(moves[i, 1]), float(moves[i, 2])),
-            (float(lids[i, 0]), float(lids[i, 1])),
-            (float(gaze[i, 0]), float(gaze[i, 1])),
-            float(squint[i]),
-        )
-        for i in range(n)
-    ]
+    poses = [_pose(weights[i], angles[i], moves[i], lids[i], gaze[i], squint[i]) for i in range(n)]
     if talk and spoken:
         actions = [Action("talk", spoken[0][1], spoken[-1][2]), *actions]
     return Performance(poses, sound, actions, blinks, spoken)
 
 
-def _speech(person: Person, n: int, fps: float, rng: np.random.Generator) -> tuple[Array, Array, list[tuple[str, float, float]]]:
+def _pose(weights: Array, angles: Array, move: Array, lids: Array, gaze: Array, squint: np.float32) -> Pose:
+    yaw, pitch, roll = (float(v) for v in angles)
+    x, y, z = (float(v) for v in move)
+    left, right = (float(v) for v in lids)
+    across, up = (float(v) for v in gaze)
+    return Pose(
+        weights.astype(np.float32), yaw, pitch, roll, (x, y, z), (left, right), (across, up), float(squint)
+    )
+
+
+def _speech(
+    person: Person, n: int, fps: float, rng: np.random.Generator
+) -> tuple[Array, Array, list[tuple[str, float, float]]]:
     seconds = n / fps
-    sound = np.zeros(int(round(seconds * RATE)), np.float32)
+    sound = np.zeros(round(seconds * RATE), np.float32)
     mouth = np.zeros((n, 5), np.float32)
     spoken = []
     at = 0.12
@@ -111,7 +133,7 @@ def _speech(person: Person, n: int, fps: float, rng: np.random.Generator) -> tup
 def _quiet(n: int, fps: float) -> tuple[Array, Array, list[tuple[str, float, float]]]:
     mouth = np.zeros((n, 5), np.float32)
     mouth[:, 2] = 0.1
-    return np.zeros(int(round(n / fps * RATE)), np.float32), mouth, []
+    return np.zeros(round(n / fps * RATE), np.float32), mouth, []
 
 
 def _mouth_weights(mouth: Array) -> Array:
@@ -168,7 +190,15 @@ def _glances(n: int, fps: float, rng: np.random.Generator) -> Array:
 
 
 def _act(
-    a: Action, n: int, fps: float, rng: np.random.Generator, angles: Array, weights: Array, gaze: Array, lids: Array, squint: Array
+    a: Action,
+    n: int,
+    fps: float,
+    rng: np.random.Generator,
+    angles: Array,
+    weights: Array,
+    gaze: Array,
+    lids: Array,
+    squint: Array,
 ) -> None:
     """Adds an action to the tracks, in place."""
     t = np.arange(n) / fps

@@ -128,6 +128,11 @@ class Person:
     def skin_srgb(self) -> tuple[int, int, int]:
         return MONK[self.monk - 1]
 
+    @property
+    def lightness(self) -> float:
+        """Mean of the skin's sRGB, 0..1."""
+        return sum(self.skin_srgb) / 765
+
     def appearance(self) -> dict[str, object]:
         """The drawn attributes, as they go into truth.json."""
         return {
@@ -136,9 +141,13 @@ class Person:
             "skin_srgb": list(self.skin_srgb),
             "hair_colour": None if self.hair_style == "bald" else self.hair_colour,
             "hair_style": self.hair_style,
-            "hair_length": {"bald": "none", "long": "long", "bob": "medium", "medium": "medium", "afro": "medium"}.get(
-                self.hair_style, "short"
-            ),
+            "hair_length": {
+                "bald": "none",
+                "long": "long",
+                "bob": "medium",
+                "medium": "medium",
+                "afro": "medium",
+            }.get(self.hair_style, "short"),
             "bald": self.hair_style == "bald",
             "bangs": self.bangs,
             "beard": self.beard in ("goatee", "full", "stubble"),

@@ -47,7 +47,9 @@ def synthesize(
     Raises ValueError for numbers that cannot be, FileExistsError when a programme of that name is already there.
     """
     if people < 2 or videos < 1 or fps < 5:
-        raise ValueError(f"people={people}, videos={videos}, fps={fps}: at least 2 people, 1 video and 5 frames a second.")
+        raise ValueError(
+            f"people={people}, videos={videos}, fps={fps}: at least 2 people, 1 video and 5 frames a second."
+        )
     if size[0] % 2 or size[1] % 2 or min(size) < 96:
         raise ValueError(f"size is {size}; both sides must be even and at least 96 pixels.")
     unknown = sorted(set(kinds or ()) - set(KINDS))
@@ -58,7 +60,9 @@ def synthesize(
     paths = [folder / f"programme_{i:02d}.mp4" for i in range(videos)]
     there = [p.name for p in paths if p.exists()]
     if there:
-        raise FileExistsError(f"{folder} already holds {there[0]}; choose an empty folder or remove the old programmes.")
+        raise FileExistsError(
+            f"{folder} already holds {there[0]}; choose an empty folder or remove the old programmes."
+        )
     cast = make_people(people, seed)
     plans = [_plan(i, cast, seed, fps, seconds, kinds) for i in range(videos)]
     jobs = [(path, plan, size, fps) for path, plan in zip(paths, plans, strict=True)]
@@ -85,7 +89,9 @@ def _plan(
 ) -> list[Plan]:
     """The segments of one programme: four good ones to three bad ones, every bad kind in its turn."""
     rng = np.random.default_rng([seed, 7003, index])
-    bad = [str(k) for k in np.random.default_rng([seed, 7004]).permutation([k for k, r in KINDS.items() if r])]
+    bad = [
+        str(k) for k in np.random.default_rng([seed, 7004]).permutation([k for k, r in KINDS.items() if r])
+    ]
     count = 7 if seconds is None else max(1, round(seconds / 3.7))
     good = count - count * 3 // 7
     kinds = ["corner_text" if k == 0 and index % 2 else "clean" for k in range(good)]
@@ -93,7 +99,12 @@ def _plan(
     kinds = [str(k) for k in rng.permutation(kinds)]
     if only:
         kinds = [only[(index * count + k) % len(only)] for k in range(count)]
-    lengths = np.array([0.8 if k == "short" else rng.uniform(3.6, 5.6) if not KINDS[k] else rng.uniform(2.4, 3.4) for k in kinds])
+    lengths = np.array(
+        [
+            0.8 if k == "short" else rng.uniform(3.6, 5.6) if not KINDS[k] else rng.uniform(2.4, 3.4)
+            for k in kinds
+        ]
+    )
     if seconds is not None:
         lengths *= seconds / lengths.sum()
     plans, last = [], None
@@ -127,7 +138,12 @@ def _plan(
 def _compose(job: tuple[Path, list[Plan], tuple[int, int], int]) -> dict[str, Any]:
     path, plans, size, fps = job
     cv2.setNumThreads(1)
-    names = {p.name: p for plan in plans for p in (plan.person, plan.other if plan.kind == "two_faces" else None) if p}
+    names = {
+        p.name: p
+        for plan in plans
+        for p in (plan.person, plan.other if plan.kind == "two_faces" else None)
+        if p
+    }
     figures = {name: Figure(person) for name, person in names.items()}
     entries, cuts = [], []
     done = 0
@@ -151,7 +167,9 @@ def _compose(job: tuple[Path, list[Plan], tuple[int, int], int]) -> dict[str, An
                     if j == 0:
                         for m in range(FADE):
                             k = len(held) - FADE + m
-                            held[k] = np.asarray(cv2.convertScaleAbs(held[k], alpha=1 - (m + 1) / FADE), np.uint8)
+                            held[k] = np.asarray(
+                                cv2.convertScaleAbs(held[k], alpha=1 - (m + 1) / FADE), np.uint8
+                            )
                     frame = np.asarray(cv2.convertScaleAbs(frame, alpha=(j + 1) / FADE), np.uint8)
                 held.append(frame)
                 if len(held) > DISSOLVE:

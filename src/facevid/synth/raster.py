@@ -7,6 +7,7 @@ The quads are painted from far to near, so no depth buffer is needed; everything
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,10 +52,10 @@ class Part:
 class Atlas:
     """Where every grid lies, its quads, and its texture: RGB (H, W, 3) and opacity (H, W), both uint8."""
 
-    def __init__(self, shapes: list[tuple[int, int, bool]]) -> None:
+    def __init__(self, shapes: list[tuple[tuple[int, ...], bool]]) -> None:
         self.parts: list[Part] = []
         top = 0
-        for rows, cols, two_sided in shapes:
+        for (rows, cols), two_sided in ((shape[:2], sided) for shape, sided in shapes):
             self.parts.append(Part(rows, cols, top, two_sided))
             top += rows
         self.height, self.width = top, max(p.cols for p in self.parts)
@@ -127,22 +128,29 @@ def draw(
     u *= TEXELS
     v *= TEXELS
     where, fraction = cv2.convertMaps(u, v, cv2.CV_16SC2)
-    lit *= cv2.remap(atlas.rgb, where, fraction, cv2.INTER_LINEAR)
-    lit += shine[..., None]
+    colour = cv2.remap(atlas.rgb, where, fraction, cv2.INTER_LINEAR)
+    rgb = np.multiply(lit, colour, dtype=np.float32)
+    rgb += shine[..., None]
     opacity = cv2.remap(atlas.opacity, where, fraction, cv2.INTER_LINEAR)
-    return Layer(*_soften(cv2.convertScaleAbs(lit), opacity, ids), int(low[0]), int(low[1]))
+    return Layer(
+        *_soften(np.asarray(cv2.convertScaleAbs(rgb), np.uint8), np.asarray(opacity, np.uint8)),
+        int(low[0]),
+        int(low[1]),
+    )
 
 
 def _fill(quads: Array, shape: tuple[int, int]) -> NDArray[np.int32]:
     ids = np.full(shape, -1, np.int32)
     fixed = np.round(quads * (1 << _SHIFT)).astype(np.int32)
-    fill = cv2.fillConvexPoly
+    fill: Any = cv2.fillConvexPoly  # its stub asks for a list as colour, which takes twice the time
     for i, corners in enumerate(fixed):
         fill(ids, corners, i, 8, _SHIFT)
     return ids
 
 
-def _coordinates(ids: NDArray[np.int32], quads: Array, first: NDArray[np.int64], width: int) -> tuple[Array, Array]:
+def _coordinates(
+    ids: NDArray[np.int32], quads: Array, first: NDArray[np.int64], width: int
+) -> tuple[Array, Array]:
     """Column and row in the atlas of every pixel, by the affine map that fits its quad best; -9 where nothing is."""
     a = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]) / 2
     b = (quads[:, 3] - quads[:, 0] + quads[:, 2] - quads[:, 1]) / 2
@@ -172,22 +180,20 @@ def _coordinates(ids: NDArray[np.int32], quads: Array, first: NDArray[np.int64],
         bound = table[lowest].take(index, mode="wrap")
         np.maximum(value, bound, out=value)
         bound += 1
-        return np.minimum(value, bound, out=value)
+        return np.asarray(np.minimum(value, bound, out=value), np.float32)
 
     return plane(0, 1, 4, 6), plane(2, 3, 5, 7)
 
 
-def _soften(
-    rgb: NDArray[np.uint8], alpha: NDArray[np.uint8], ids: NDArray[np.int32]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _soften(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Antialiases the outline: colour grows one pixel outwards, opacity ramps over it."""
-    inside = (ids >= 0).astype(np.uint8) * 255
+    inside = (alpha > 6).astype(np.uint8) * 255
     grown = cv2.dilate(rgb, np.ones((3, 3), np.uint8))
     cv2.copyTo(rgb, inside, grown)
-    soft = cv2.GaussianBlur(inside, (5, 5), 0.8)
-    ramp = cv2.convertScaleAbs(cv2.subtract(soft, 40), alpha=255.0 / 160)
-    cv2.bitwise_or(alpha, cv2.bitwise_not(inside), dst=alpha)
-    return grown, cv2.min(alpha, ramp)
+    soft = np.maximum(cv2.GaussianBlur(inside, (5, 5), 0.8), 40) - 40
+    ramp = cv2.convertScaleAbs(soft, alpha=255.0 / 160)
+    full = cv2.bitwise_or(alpha, cv2.bitwise_not(inside))
+    return np.asarray(grown, np.uint8), np.asarray(cv2.min(full, ramp), np.uint8)
 
 
 def blend(canvas: NDArray[np.uint8], layer: Layer | None) -> None:

@@ -12,7 +12,15 @@ from facevid.synth.light import GAMMA, Light
 from facevid.synth.noise import Array, noise_image
 
 Picture = NDArray[np.uint8]
-WALLS = ((186, 178, 166), (150, 164, 172), (176, 160, 150), (122, 134, 124), (96, 104, 120), (190, 186, 180), (142, 118, 102))
+WALLS = (
+    (186, 178, 166),
+    (150, 164, 172),
+    (176, 160, 150),
+    (122, 134, 124),
+    (96, 104, 120),
+    (190, 186, 180),
+    (142, 118, 102),
+)
 
 
 def room(rng: np.random.Generator, size: tuple[int, int], light: Light) -> Picture:

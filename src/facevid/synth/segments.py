@@ -17,6 +17,7 @@ from facevid.synth.performance import Performance, perform
 from facevid.synth.person import Person
 from facevid.synth.raster import Camera, Layer, blend
 from facevid.synth.scene import Picture, landscape, pan, room, write_text
+from facevid.synth.voice import RATE
 
 # kind -> the reasons for which a curation run may rightly reject it (none: the segment is to be kept)
 KINDS: dict[str, tuple[str, ...]] = {
@@ -76,7 +77,9 @@ class Segment:
         w, h = size
         self.unit = h / 720
         self.cx = w / 2 + float(rng.uniform(-120, 120)) * self.unit
-        self.scale = {"small": 5.4, "two_faces": 17.5}.get(plan.kind, float(rng.uniform(19.5, 22))) * self.unit
+        self.scale = {"small": 5.4, "two_faces": 17.5}.get(
+            plan.kind, float(rng.uniform(19.5, 22))
+        ) * self.unit
         count = plan.lead + plan.frames
         if plan.kind == "broll":
             self.still, self.shots = landscape(rng, size), []
@@ -84,10 +87,10 @@ class Segment:
             self.still = room(rng, size, self.light)
             self.shots = self._shots(figures, count, rng)
         self.rng = rng
-        from facevid.synth.voice import RATE
-
-        self.sound = self.shots[0].act.sound if self.shots else np.zeros(int(round(count / fps * RATE)), np.float32)
-        self.sound = self.sound[int(round(plan.lead / fps * RATE)) :]
+        self.sound = (
+            self.shots[0].act.sound if self.shots else np.zeros(round(count / fps * RATE), np.float32)
+        )
+        self.sound = self.sound[round(plan.lead / fps * RATE) :]
 
     def _shots(self, figures: dict[str, Figure], count: int, rng: np.random.Generator) -> list[Shot]:
         w, h = self.size
@@ -98,7 +101,14 @@ class Segment:
         shots = []
         for k, (person, cx) in enumerate(cast):
             assert person is not None
-            act = perform(person, count, self.fps, rng, talk=plan.kind != "silent" and k == 0, profile=plan.kind == "pose")
+            act = perform(
+                person,
+                count,
+                self.fps,
+                rng,
+                talk=plan.kind != "silent" and k == 0,
+                profile=plan.kind == "pose",
+            )
             camera = Camera(cx, h * 0.455 + (0 if plan.kind != "small" else h * 0.15), self.scale)
             figure = figures[person.name]
             shots.append(Shot(figure, camera, figure.body(self.light, camera, self.size), act))
@@ -118,7 +128,10 @@ class Segment:
                 continue
             frame = self._frame(i, count)
             if hand is not None:
-                centre = (self.cx + 2.2 * self.scale * np.sin(i / 9), self.size[1] * 0.56 + 1.6 * self.scale * np.cos(i / 7))
+                centre = (
+                    self.cx + 2.2 * self.scale * np.sin(i / 9),
+                    self.size[1] * 0.5 + 1.6 * self.scale * np.cos(i / 7),
+                )
                 put_hand(frame, hand, centre, 8 * float(np.sin(i / 6)))
             frozen = frame if plan.kind == "freeze" else None
             yield frame
@@ -141,14 +154,19 @@ class Segment:
             boxed[:, w // 2 - half : w // 2 + half] = frame[:, x0 : x0 + 2 * half]
             frame = boxed
         elif kind == "dark":
-            frame = cv2.convertScaleAbs(frame, alpha=0.06)
+            frame = np.asarray(cv2.convertScaleAbs(frame, alpha=0.06), np.uint8)
         elif kind == "blur":
-            frame = cv2.GaussianBlur(frame, (0, 0), 9 * self.unit)
+            frame = np.asarray(cv2.GaussianBlur(frame, (0, 0), 9 * self.unit), np.uint8)
         elif kind == "subtitle":
-            line = self.shots[0].act.spoken[0][0] if self.shots[0].act.spoken else "and that is why we came back"
+            line = (
+                self.shots[0].act.spoken[0][0] if self.shots[0].act.spoken else "and that is why we came back"
+            )
             write_text(frame, line, (int(self.cx), int(h * 0.86)), int(22 * self.unit))
         elif kind == "corner_text":
-            corner = (int((110 if self.cx > w / 2 else 1170) * self.unit * w / (1280 * self.unit)), int(40 * self.unit))
+            corner = (
+                int((110 if self.cx > w / 2 else 1170) * self.unit * w / (1280 * self.unit)),
+                int(40 * self.unit),
+            )
             write_text(frame, "LIVE 09:41", corner, int(17 * self.unit))
         return np.asarray(frame, np.uint8)
 

@@ -33,7 +33,11 @@ def hair_cover(person: Person, head: Head, p: Array, theta: Array, rng: np.rando
     line = line - 0.35 * np.exp(-0.5 * (x / 1.0) ** 2) - 0.12 * x**2 * 0.35
     side = np.abs(theta)
     # down the temple, a sideburn before the ear, round the ear, then the nape
-    temple = np.interp(side, [0.0, 0.95, 1.2, 1.38, 1.5, 1.62, 1.95, 2.2, 3.2], [99, 99, 3.5, -1.6, -2.2, 1.0, 0.5, -6.0, -8.0])
+    temple = np.interp(
+        side,
+        [0.0, 0.95, 1.2, 1.38, 1.5, 1.62, 1.95, 2.2, 3.2],
+        [99, 99, 3.5, -1.6, -2.2, 1.0, 0.5, -6.0, -8.0],
+    )
     edge = np.where(side < 1.05, line, np.minimum(line, temple))
     if person.bangs:
         fringe = 3.6 + 0.5 * np.sin(x * 1.3 + 3 * person.look["blush"]) + 0.25 * np.sin(x * 7.0 + 1.0)
@@ -54,25 +58,35 @@ def paint_head(
     colour = _beard(person, head, colour, p, rng)
     colour = _brows(person, head, colour, x, y, p[..., 2], rng)
     colour = _hair(person, colour, hair, p, rng)
-    alpha = 255 * (1 - smoothstep(-15.2, -16.2, y + 0.12 * np.maximum(p[..., 2], -2) - 11.7 * (1 - s["face_length"])))
+    alpha = 255 * (
+        1 - smoothstep(-15.2, -16.2, y + 0.12 * np.maximum(p[..., 2], -2) - 11.7 * (1 - s["face_length"]))
+    )
     rgba = np.dstack([np.clip(colour, 0, 255), alpha]).astype(np.uint8)
     return rgba, p, lips
+
+
+def base_tone(person: Person) -> Array:
+    """The skin's colour before light. A Monk tone is the light side of a face; pictures are darker, more saturated,
+    and of dark skin brighter, as cameras expose for it."""
+    tone = np.array(person.skin_srgb, np.float32)
+    light = person.lightness
+    tone = tone * (0.93 - 0.06 * light) + np.array([15, -1, -4], np.float32) * (0.4 + light)
+    tone += np.array([18, 9, 5], np.float32) * max(0.0, 0.4 - light) / 0.25
+    return np.asarray(tone + person.look["tint_red"] * np.array([3, -3, -4], np.float32), np.float32)
 
 
 def _skin(person: Person, head: Head, p: Array, rng: np.random.Generator) -> Array:
     x, y, z = p[..., 0], p[..., 1], p[..., 2]
     s, look = person.shape, person.look
-    # the Monk tone is the light side of the face; a camera sees skin a little darker and more saturated
-    tone = np.array(person.skin_srgb, np.float32)
-    lightness = tone.mean() / 255
-    tone = tone * (0.93 - 0.06 * lightness) + np.array([15, -1, -4], np.float32) * (0.4 + lightness)
-    tone += np.array([16, 8, 4], np.float32) * max(0.0, 0.4 - lightness) / 0.25  # as cameras expose it
-    tone += look["tint_red"] * np.array([3, -3, -4], np.float32)
+    tone = base_tone(person)
+    lightness = person.lightness
     colour = np.broadcast_to(tone, (*x.shape, 3)).astype(np.float32)
     strength = 0.35 + 0.65 * lightness
     red = np.array([1.0, 0.72, 0.68], np.float32) * tone
     front = smoothstep(0.5, 4.0, z)
-    colour = mix(colour, red, front * strength * (0.15 + 0.4 * look["blush"]) * pair(x, y, 4.0, -3.2, 1.6, 1.4))
+    colour = mix(
+        colour, red, front * strength * (0.15 + 0.4 * look["blush"]) * pair(x, y, 4.0, -3.2, 1.6, 1.4)
+    )
     colour = mix(colour, red, front * strength * 0.45 * bump(x, y, 0, head.nose_y + 0.9, 1.1, 0.8))
     colour = mix(colour, red, front * 0.25 * strength * bump(x, y, 0, head.mouth_y - 3.3, 1.6, 1.0))
     colour = mix(colour, tone * [1.03, 1.02, 0.9], front * 0.4 * bump(x, y, 0, 5.0, 4.0, 1.8))
@@ -96,13 +110,20 @@ def _skin(person: Person, head: Head, p: Array, rng: np.random.Generator) -> Arr
     return colour
 
 
-def _lips(person: Person, head: Head, colour: Array, p: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def _lips(
+    person: Person, head: Head, colour: Array, p: Array, rng: np.random.Generator
+) -> tuple[Array, Array]:
     x, y, z = p[..., 0], p[..., 1], p[..., 2]
     s = person.shape
     w = s["mouth_width"]
     u = np.clip(np.abs(x) / w, 0, 1)
     line = head.mouth_y + 0.014 * x**2
-    bow = 1 - u**2.2 - 0.16 * np.exp(-0.5 * (x / 0.32) ** 2) + 0.06 * np.exp(-0.5 * ((np.abs(x) - 0.55) / 0.3) ** 2)
+    bow = (
+        1
+        - u**2.2
+        - 0.16 * np.exp(-0.5 * (x / 0.32) ** 2)
+        + 0.06 * np.exp(-0.5 * ((np.abs(x) - 0.55) / 0.3) ** 2)
+    )
     top = line + s["lip_upper"] * np.maximum(bow, 0)
     low = line - s["lip_lower"] * np.maximum(1 - u**2.6, 0)
     inside = smoothstep(-0.05, 0.07, top - y) * smoothstep(-0.05, 0.07, y - low) * (np.abs(x) < w) * (z > 3)
@@ -110,7 +131,11 @@ def _lips(person: Person, head: Head, colour: Array, p: Array, rng: np.random.Ge
     inside[rows : rows + (MEMBRANE + 1) * TEXELS] *= 1.0
     tone = np.array(person.skin_srgb, np.float32)
     light = tone.mean() / 255
-    natural = tone * np.array([0.86, 0.6, 0.58]) + np.array([20, 8, 10]) * light if light > 0.35 else tone * [1.1, 0.85, 0.85]
+    natural = (
+        tone * np.array([0.86, 0.6, 0.58]) + np.array([20, 8, 10]) * light
+        if light > 0.35
+        else tone * [1.1, 0.85, 0.85]
+    )
     lip = np.array(person.lipstick, np.float32) * 0.85 if person.lipstick else natural
     lines = 1 + 0.07 * noise_image(rng, x.shape, (24, 3)) + 0.05 * noise_image(rng, x.shape, (10, 6))
     shade = np.where(y > line, 0.88, 1.02)
@@ -145,10 +170,17 @@ def _folds(person: Person, head: Head, colour: Array, p: Array) -> Array:
     if age > 0.5:
         for k in range(3):
             wave = 4.2 + 0.75 * k + 0.12 * np.sin(x * 0.9 + k)
-            dark += (age - 0.5) * 0.45 * np.exp(-0.5 * ((y - wave) / 0.06) ** 2) * np.exp(-0.5 * (x / 3.0) ** 4)
+            dark += (
+                (age - 0.5) * 0.45 * np.exp(-0.5 * ((y - wave) / 0.06) ** 2) * np.exp(-0.5 * (x / 3.0) ** 4)
+            )
         for k in range(3):
             crow = 0.25 - 0.35 * k + (np.abs(x) - 4.9) * (0.35 - 0.35 * k)
-            dark += (age - 0.5) * 0.6 * np.exp(-0.5 * ((y - crow) / 0.05) ** 2) * bump(np.abs(x), y, 5.5, 0, 0.5, 0.8)
+            dark += (
+                (age - 0.5)
+                * 0.6
+                * np.exp(-0.5 * ((y - crow) / 0.05) ** 2)
+                * bump(np.abs(x), y, 5.5, 0, 0.5, 0.8)
+            )
     dark *= front
     below = smoothstep(-10.8, -13.0, y) * smoothstep(9.0, 5.5, z)
     dark += 0.42 * below * np.exp(-0.5 * ((y + 12.9) / 2.6) ** 2)
@@ -158,10 +190,11 @@ def _folds(person: Person, head: Head, colour: Array, p: Array) -> Array:
     return mix(colour, tone * np.array([0.22, 0.12, 0.1]), 0.72 * smoothstep(1.35, 0.6, nostril) * front)
 
 
-def _strands(rng: np.random.Generator, shape: tuple[int, int], fine: float = 2.2) -> Array:
+def _strands(rng: np.random.Generator, shape: tuple[int, ...], fine: float = 2.2) -> Array:
     """Streaks along the rows' direction (down the head) in about [-1, 1]."""
     return np.asarray(
-        0.55 * noise_image(rng, shape, (120, fine)) + 0.45 * noise_image(rng, shape, (60, 3 * fine)), np.float32
+        0.55 * noise_image(rng, shape, (120, fine)) + 0.45 * noise_image(rng, shape, (60, 3 * fine)),
+        np.float32,
     )
 
 
@@ -177,7 +210,7 @@ def _hair(person: Person, colour: Array, cover: Array, p: Array, rng: np.random.
         return mix(colour, base * (1 + 0.35 * grain[..., None]), 0.75 * smoothstep(-0.35, 0.55, ragged))
     if person.hair_style in ("curly", "afro"):
         curls = noise_image(rng, shape, (9, 7), 2) + 0.5 * noise_space(rng, p, 0.9, 20)
-        look = base * (1 + 0.32 * curls[..., None]) + 7
+        look = base * (1 + 0.24 * curls[..., None]) + 6
     else:
         shine = np.exp(-0.5 * ((p[..., 1] - 8.7 - 0.4 * noise_image(rng, shape, (30, 12))) / 0.8) ** 2)
         streak = _strands(rng, shape)
@@ -205,13 +238,30 @@ def beard_cover(person: Person, head: Head, p: Array) -> Array:
     s = person.shape
     ny, my = head.nose_y, head.mouth_y
     line = my + 0.014 * x**2
-    lips = np.hypot(x / (s["mouth_width"] + 0.12), np.where(y > line, (y - line) / (s["lip_upper"] + 0.12), (y - line) / (s["lip_lower"] + 0.15)))
+    lips = np.hypot(
+        x / (s["mouth_width"] + 0.12),
+        np.where(y > line, (y - line) / (s["lip_upper"] + 0.12), (y - line) / (s["lip_lower"] + 0.15)),
+    )
     off = smoothstep(0.92, 1.1, lips)
-    moustache = smoothstep(ny - 0.1, ny - 0.4, y) * smoothstep(my - 0.9, my - 0.1, y) * smoothstep(s["mouth_width"] + 0.9, s["mouth_width"] - 0.3, np.abs(x) + 0.4 * np.maximum(y - my - 0.6, 0))
-    chin = smoothstep(my - 0.9, my - 1.5, y) * smoothstep(1.15, 0.75, np.hypot(x / 2.9, (y - my + 2.2) / 3.6)) * smoothstep(-13.6, -12.6, y)
-    ring = smoothstep(1.1, 0.85, np.hypot(x / (s["mouth_width"] + 0.75), (y - my + 0.5) / 3.0)) * smoothstep(ny - 0.1, ny - 0.5, y)
+    moustache = (
+        smoothstep(ny - 0.1, ny - 0.4, y)
+        * smoothstep(my - 0.9, my - 0.1, y)
+        * smoothstep(
+            s["mouth_width"] + 0.9, s["mouth_width"] - 0.3, np.abs(x) + 0.4 * np.maximum(y - my - 0.6, 0)
+        )
+    )
+    chin = (
+        smoothstep(my - 0.9, my - 1.5, y)
+        * smoothstep(1.15, 0.75, np.hypot(x / 2.9, (y - my + 2.2) / 3.6))
+        * smoothstep(-13.6, -12.6, y)
+    )
+    ring = smoothstep(1.1, 0.85, np.hypot(x / (s["mouth_width"] + 0.75), (y - my + 0.5) / 3.0)) * smoothstep(
+        ny - 0.1, ny - 0.5, y
+    )
     upper = my + 0.3 + 0.33 * np.maximum(np.abs(x) - 2.6, 0) ** 1.25
-    cheeks = smoothstep(upper + 0.35, upper - 0.35, y) * smoothstep(-0.3, 0.7, z) * smoothstep(-13.4, -12.4, y)
+    cheeks = (
+        smoothstep(upper + 0.35, upper - 0.35, y) * smoothstep(-0.3, 0.7, z) * smoothstep(-13.4, -12.4, y)
+    )
     front = smoothstep(0.0, 1.2, z)
     areas = {
         "mustache": moustache,
@@ -228,12 +278,20 @@ def _brows(
     s = person.shape
     inner, outer = s["eye_space"] - 1.95 + s["brow_gap"], s["eye_space"] + 2.05
     t = (np.abs(x) - inner) / (outer - inner)
-    middle = head.brow_y - 0.25 + s["brow_tilt"] * (t - 0.4) + s["brow_arch"] * 1.6 * t * (1.25 - t) - 0.35 * np.maximum(t - 0.65, 0)
+    middle = (
+        head.brow_y
+        - 0.25
+        + s["brow_tilt"] * (t - 0.4)
+        + s["brow_arch"] * 1.6 * t * (1.25 - t)
+        - 0.35 * np.maximum(t - 0.65, 0)
+    )
     thick = s["brow_thick"] * np.interp(t, [0, 0.15, 0.55, 1.0], [0.8, 1.1, 0.9, 0.25])
     slant = (y - middle) * 0.8
     hairs = noise_image(rng, x.shape, (6, 2.6))
     body = smoothstep(1.25, 0.55, np.abs(y - middle) / np.maximum(thick, 0.05) + 0.28 * hairs)
     ends = smoothstep(-0.06, 0.1, t + 0.1 * slant) * smoothstep(1.03, 0.9, t)
     amount = np.clip(body * ends * (z > 2) * s["brow_dense"] * (0.8 + 0.35 * hairs), 0, 0.97)
-    base = np.array(HAIR[person.brow_colour], np.float32) * (0.8 if person.brow_colour in ("blonde", "white") else 1.0)
+    base = np.array(HAIR[person.brow_colour], np.float32) * (
+        0.8 if person.brow_colour in ("blonde", "white") else 1.0
+    )
     return mix(colour, base, np.asarray(amount, np.float32))

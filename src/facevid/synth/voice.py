@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import espeakng_loader
 import numpy as np
@@ -37,7 +38,9 @@ class _Event(ctypes.Structure):
     ]
 
 
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,12 @@ def speak(text: str, voice: Voice) -> Speech:
 
 
 def _start(lib: ctypes.CDLL, voice: Voice) -> None:
-    folder = os.path.dirname(espeakng_loader.get_data_path()).encode()
+    folder = os.fsencode(Path(espeakng_loader.get_data_path()).parent)
     rate = lib.espeak_Initialize(_SYNCHRONOUS, 0, folder, _PHONEME_EVENTS)
     if rate != RATE:
-        raise RuntimeError(f"espeak-ng did not start (answered {rate}); its data should lie in {folder.decode()}.")
+        raise RuntimeError(
+            f"espeak-ng did not start (answered {rate}); its data should lie in {os.fsdecode(folder)}."
+        )
     ctypes.CDLL(None).srand(1)
     lib.espeak_ng_SetRandSeed(ctypes.c_long(1))
     name = f"{voice.language}+{voice.variant}"
@@ -151,7 +156,9 @@ def viseme(phoneme: str) -> str:
     return next((shape for letters, shape in _BY_FIRST if phoneme[0] in letters), "middle")
 
 
-def mouth_track(phonemes: tuple[tuple[float, str], ...], seconds: float, n: int, fps: float, start_s: float) -> Array:
+def mouth_track(
+    phonemes: tuple[tuple[float, str], ...], seconds: float, n: int, fps: float, start_s: float
+) -> Array:
     """(n, 5) mouth shapes (columns of VISEMES) for frames at `fps`, speech beginning at `start_s`.
 
     Neighbouring sounds shape each other: targets are held on a 5 ms line and smoothed over about 90 ms; closed lips
@@ -175,5 +182,8 @@ def mouth_track(phonemes: tuple[tuple[float, str], ...], seconds: float, n: int,
     firm = np.minimum(np.convolve(firm, narrow / narrow.sum(), "same") * 1.3, 1.0)
     smooth = smooth * (1 - firm[:, None]) + line * firm[:, None]
     times = np.arange(n) / fps - start_s
-    out = [np.interp(times, np.arange(count) * step, c, left=VISEMES["rest"][i], right=VISEMES["rest"][i]) for i, c in enumerate(smooth.T)]
+    out = [
+        np.interp(times, np.arange(count) * step, c, left=VISEMES["rest"][i], right=VISEMES["rest"][i])
+        for i, c in enumerate(smooth.T)
+    ]
     return np.asarray(np.stack(out, 1), np.float32)
