@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +16,8 @@ import pyarrow.parquet as pq
 from facevid.curate import duplicates as repeats
 from facevid.curate import identify
 from facevid.curate.pack import WorkTables, pack_dataset
-from facevid.curate.select import REJECTED_COLUMNS, STRETCH_COLUMNS, select
+from facevid.curate.select import REJECTED_COLUMNS, STRETCH_COLUMNS, Selection, select
+from facevid.curate.trackfile import batch_count, read_batch
 from facevid.curate.work import Work
 from facevid.dataset.published import Manifest
 from facevid.recipe import Recipe
@@ -40,15 +42,21 @@ class Members:
     sources: Mapping[str, Mapping[str, Any]]
 
 
-def select_tables(tracks: Path, recipe: Recipe) -> tuple[pa.Table, pa.Table]:
-    """Select over a file of tracks, some thousand tracks at a time, so that memory stays bounded."""
-    stretches, rejected = [STRETCH_COLUMNS.empty_table()], [REJECTED_COLUMNS.empty_table()]
-    file = pq.ParquetFile(tracks)
-    for group in range(file.num_row_groups):
-        part = select(file.read_row_group(group), recipe)
-        stretches.append(part.stretches)
-        rejected.append(part.rejected)
-    return pa.concat_tables(stretches), pa.concat_tables(rejected)
+def select_tables(tracks: Path, recipe: Recipe, *, threads: int = 1) -> tuple[pa.Table, pa.Table]:
+    """Select over a file of tracks, some thousand tracks at a time, so that memory stays bounded.
+
+    threads: batches judged at once; the tables are the same with any number.
+    """
+
+    def one(number: int) -> Selection:
+        return select(read_batch(tracks, number), recipe)
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(one, range(batch_count(tracks))))
+    return (
+        pa.concat_tables([STRETCH_COLUMNS.empty_table(), *(p.stretches for p in parts)]),
+        pa.concat_tables([REJECTED_COLUMNS.empty_table(), *(p.rejected for p in parts)]),
+    )
 
 
 def clips_with_cuts(

@@ -13,13 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facevid.curate.windows import tracks_schema
+from facevid.curate.trackfile import TrackFileWriter, track_file_key
 from facevid.engine import atomic_path, clear_stale, folder_lock, write_parquet_atomic
 from facevid.errors import FacevidError
 from facevid.recipe import Recipe, load_recipe
 
 WORK_VERSION = 1
-_GROUP = 8192
 
 SOURCE_COLUMNS = pa.schema(
     [
@@ -61,7 +60,7 @@ class Work:
 
     @property
     def tracks(self) -> Path:
-        return self.folder / "tracks.parquet"
+        return self.folder / "tracks.arrow"
 
     @property
     def stretches(self) -> Path:
@@ -131,49 +130,14 @@ class Work:
         rows = [s for s in sources if s["source_id"] in versions]
         facts = [[s["source_id"], s["source_name"], versions[str(s["source_id"])]] for s in rows]
         key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        if self.tracks.exists() and pq.read_schema(self.tracks).metadata.get(b"facevid_key") == key.encode():
+        if track_file_key(self.tracks) == key:
             return key
-        schema = _gathered_schema().with_metadata({"facevid_key": key})
-        with (
-            atomic_path(self.tracks) as partial,
-            pq.ParquetWriter(partial, schema, compression="lz4") as writer,
-        ):
-            waiting: list[pa.Table] = []
+        with atomic_path(self.tracks) as partial, TrackFileWriter(Path(partial), key=key) as file:
             for row in rows:
-                waiting.append(
-                    _with_source(pq.read_table(self.analysis(str(row["source_id"])) / "tracks.parquet"), row)
-                )
-                if sum(map(len, waiting)) >= _GROUP:
-                    writer.write_table(pa.concat_tables(waiting).cast(schema).combine_chunks())
-                    waiting.clear()
-            if waiting:
-                writer.write_table(pa.concat_tables(waiting).cast(schema).combine_chunks())
+                file.add(pq.read_table(self.analysis(str(row["source_id"])) / "tracks.parquet"), row)
         return key
 
     def write(self, table: pa.Table, path: Path) -> None:
         """Write a table whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_parquet_atomic(table, path)
-
-
-def _gathered_schema() -> pa.Schema:
-    source = [
-        ("source_id", pa.string()),
-        ("source_name", pa.string()),
-        ("width", pa.int32()),
-        ("height_px", pa.int32()),
-    ]
-    return pa.schema([*(pa.field(n, t) for n, t in source), *tracks_schema()])
-
-
-def _with_source(tracks: pa.Table, source: Mapping[str, Any]) -> pa.Table:
-    count = len(tracks)
-    columns = {
-        "source_id": pa.array([source["source_id"]] * count, pa.string()),
-        "source_name": pa.array([source["source_name"]] * count, pa.string()),
-        "width": pa.array([source["width"]] * count, pa.int32()),
-        "height_px": pa.array([source["height"]] * count, pa.int32()),
-    }
-    for name in tracks.column_names:
-        columns[name] = tracks[name]
-    return pa.table(columns)
