@@ -39,14 +39,30 @@ def recode(job: tuple[str, str, int, int, tuple[int, int, int, int]]) -> None:
     """Decode the kept seconds of one clip and encode them as the build does."""
     path, out, first, last, box = job
     recipe = load_recipe()
-    options = media.EncodeOptions(crf=recipe.cut.crf, preset=recipe.cut.preset, audio_bit_rate=recipe.cut.audio_bit_rate)
-    media.cut_clip(path, out, fps=recipe.fps, first_frame=first, last_frame=last, box=box, size=recipe.cut.size, options=options)
+    options = media.EncodeOptions(
+        crf=recipe.cut.crf, preset=recipe.cut.preset, audio_bit_rate=recipe.cut.audio_bit_rate
+    )
+    media.cut_clip(
+        path,
+        out,
+        fps=recipe.fps,
+        first_frame=first,
+        last_frame=last,
+        box=box,
+        size=recipe.cut.size,
+        options=options,
+    )
 
 
-def measure_limit(dataset: facevid.dataset.Dataset, paths: dict[str, str], workers: int) -> tuple[float, float]:
+def measure_limit(
+    dataset: facevid.dataset.Dataset, paths: dict[str, str], workers: int
+) -> tuple[float, float]:
     """Seconds to decode all sources, and to decode and encode what was kept."""
     clips = dataset.to_arrow("clips").to_pylist()
-    with tempfile.TemporaryDirectory() as out, ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with (
+        tempfile.TemporaryDirectory() as out,
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+    ):
         list(pool.map(int, range(workers * 4)))
         jobs = [
             (
@@ -66,7 +82,9 @@ def measure_limit(dataset: facevid.dataset.Dataset, paths: dict[str, str], worke
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("footage", nargs="+")
     parser.add_argument("--workers", type=int, default=available_cores())
     parser.add_argument("--keep", type=Path, help="build here and leave it (default: a temporary folder)")
@@ -78,16 +96,24 @@ def main() -> int:
         built = time.perf_counter() - began
         import pyarrow.parquet as pq
 
-        sources = pq.read_table(output / ".work" / "sources.parquet", columns=["source_id", "path"]).to_pylist()
+        sources = pq.read_table(
+            output / ".work" / "sources.parquet", columns=["source_id", "path"]
+        ).to_pylist()
         paths = {s["source_id"]: s["path"] for s in sources}
         decoded, recoded = measure_limit(facevid.open(output), paths, options.workers)
     limit = decoded + recoded
     realtime = summary.footage_s / built
-    print(f"footage {summary.footage_s:.0f} s, kept {summary.kept_s:.0f} s in {summary.clips} clips, {options.workers} workers")
+    print(
+        f"footage {summary.footage_s:.0f} s, kept {summary.kept_s:.0f} s in {summary.clips} clips, {options.workers} workers"
+    )
     for step in summary.steps:
         print(f"  {step['step']:<9} {step['seconds']:7.2f} s  {100 * step['seconds'] / built:5.1f} %")
-    print(f"build {built:.1f} s; limit {limit:.1f} s = decode {decoded:.1f} + decode and encode {recoded:.1f}")
-    print(f"ratio {built / limit:.2f} (limit {RATIO_LIMIT}), real-time factor {realtime:.2f} (at least {REALTIME_LIMIT})")
+    print(
+        f"build {built:.1f} s; limit {limit:.1f} s = decode {decoded:.1f} + decode and encode {recoded:.1f}"
+    )
+    print(
+        f"ratio {built / limit:.2f} (limit {RATIO_LIMIT}), real-time factor {realtime:.2f} (at least {REALTIME_LIMIT})"
+    )
     return int(built / limit > RATIO_LIMIT or realtime < REALTIME_LIMIT)
 
 

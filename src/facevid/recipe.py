@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -32,7 +32,7 @@ SCORES: dict[str, tuple[float, float]] = {
     "face_area": (0, 1),
     "face_x": (0, 1),
     "face_y": (0, 1),
-    "sharpness": (0, 1000),
+    "sharpness": (0, 100),
     "blockiness": (0, 100),
     "brightness": (0, 255),
     "contrast": (0, 255),
@@ -120,8 +120,8 @@ class Rule(_Part):
 
     reason: str
     score: str
-    min: Union[float, None] = None
-    max: Union[float, None] = None
+    min: float | None = None
+    max: float | None = None
     over_s: Annotated[float, Field(ge=0, le=60)] = 0.0
 
     @field_validator("reason")
@@ -145,7 +145,9 @@ class Rule(_Part):
         low, high = SCORES[self.score]
         for name, value in (("min", self.min), ("max", self.max)):
             if value is not None and not low <= value <= high:
-                raise ValueError(f"{name} {value:g} can never be met: {self.score} lies in {low:g} to {high:g}")
+                raise ValueError(
+                    f"{name} {value:g} can never be met: {self.score} lies in {low:g} to {high:g}"
+                )
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}: no {self.score} can pass")
         return self
@@ -175,7 +177,9 @@ class Cut(_Part):
 
     size: int = Field(ge=64, le=4096, multiple_of=2)
     crf: int = Field(ge=0, le=51)
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+    preset: Literal[
+        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
+    ]
     audio_bit_rate: int = Field(ge=8000, le=512000)
     keyframe_s: Positive
 
@@ -288,7 +292,9 @@ def _read(recipe: str | Path) -> tuple[str, dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         names = ", ".join(shipped_recipes())
-        raise RecipeError(f"Recipe {path} cannot be read ({error}); give a YAML file or one of: {names}.") from None
+        raise RecipeError(
+            f"Recipe {path} cannot be read ({error}); give a YAML file or one of: {names}."
+        ) from None
     try:
         given = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -319,11 +325,15 @@ def _sentences(error: ValidationError, given: Mapping[str, Any]) -> list[str]:
             for part in problem["loc"][:-1]:
                 parent = parent[part]
             model = _model_at(problem["loc"][:-1])
-            lines.append(f"  {field}: unknown field (value {value!r}); allowed here: {', '.join(model.model_fields)}.")
+            lines.append(
+                f"  {field}: unknown field (value {value!r}); allowed here: {', '.join(model.model_fields)}."
+            )
         elif problem["type"] == "missing":
             lines.append(f"  {field}: is missing.")
         else:
-            lines.append(f"  {field}: {shown} is not allowed: {problem['msg'].removeprefix('Value error, ')}.")
+            lines.append(
+                f"  {field}: {shown} is not allowed: {problem['msg'].removeprefix('Value error, ')}."
+            )
     return lines
 
 

@@ -31,6 +31,8 @@ from facevid.engine import Step, StepError, atomic_dir, worker_threads
 from facevid.recipe import Analyze, Recipe
 
 Image = NDArray[np.uint8]
+_LOOK_AGAIN = 3
+"""Frames after which a hand that was seen for the first time is looked for again."""
 _READS = ("fps", "analyze", "shots", "crop", "cut.size", "backends")
 
 
@@ -203,10 +205,13 @@ class _Looker:
         x0, y0, x1, y1 = (int(v) for v in crop)
         square = np.ascontiguousarray(image[y0:y1, x0:x1])
         if index >= memory.next_hand:
-            memory.next_hand = index + settings.hands_every
             hands = self.loaded.hand_detector.detect(square)
             shift = np.array([x0, y0], np.float32)
-            memory.hand = quality.hand_over_face([h.points[:, :2] + shift for h in hands], seen.mesh)
+            covered = quality.hand_over_face([h.points[:, :2] + shift for h in hands], seen.mesh)
+            # A face is now and then taken for a hand in one frame; a hand is seen again at the next look.
+            memory.hand, memory.hand_before = min(covered, memory.hand_before), covered
+            soon = covered > 0 and memory.hand == 0
+            memory.next_hand = index + (_LOOK_AGAIN if soon else settings.hands_every)
         if index >= memory.next_text:
             memory.next_text = index + max(1, round(settings.text_every_s * self.recipe.fps))
             memory.text = text_width(self.loaded.text_detector.read(square), settings)
@@ -222,6 +227,7 @@ class _Memory:
     light: dict[str, float] = field(default_factory=dict)
     mesh: NDArray[np.float32] | None = None
     hand: float = 0.0
+    hand_before: float = 0.0
     text: float = 0.0
 
 
