@@ -28,7 +28,7 @@ def puff_up(person: Person, head: Head, cover: Array, rng: np.random.Generator) 
     """Moves the scalp points of `head` out by the hair's volume, in place; `cover` (R, C) cm inside the hairline."""
     top, side = VOLUME[person.hair_style]
     p = head.skin
-    inside = smoothstep(-0.2, 1.9, cover)
+    inside = smoothstep(-0.2, 1.6 if person.bangs else 2.8, cover)
     thick = side + (top - side) * smoothstep(3.0, 9.0, p[..., 1])
     lumps = 1 + 0.1 * noise_space(rng, p, 4.0)
     if person.hair_style in ("curly", "afro"):

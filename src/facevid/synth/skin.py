@@ -24,13 +24,23 @@ def texel_points(grid: Array) -> Array:
     return np.asarray(cv2.remap(grid, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
+def parting_of(person: Person) -> float | None:
+    """Where the hair is parted, in cm from the middle, or None for styles that are not."""
+    if person.bangs or person.hair_style not in ("long", "bob", "medium"):
+        return None
+    return 2.4 * float(np.sin(person.seed % 97))
+
+
 def hair_cover(person: Person, head: Head, p: Array, theta: Array, rng: np.random.Generator) -> Array:
     """How far inside the hairline (cm, positive inside) points p (..., 3) at angle theta are."""
     x, y, z = p[..., 0], p[..., 1], p[..., 2]
-    line = 6.7 * person.shape["skull_height"] + person.look["hairline"]
+    line = 7.15 * person.shape["skull_height"] + person.look["hairline"] - 0.042 * x**2
     if person.presentation == "male":
         line = line + 0.9 * person.look["age"] * np.exp(-0.5 * ((np.abs(x) - 3.6) / 1.3) ** 2)
-    line = line - 0.35 * np.exp(-0.5 * (x / 1.0) ** 2) - 0.12 * x**2 * 0.35
+    parting = parting_of(person)
+    if parting is not None:  # the hair falls to both sides of a parting
+        away = np.abs(x - parting)
+        line = line + 0.9 * np.exp(-away / 0.7) - 0.2 * np.maximum(away - 0.5, 0) ** 1.25 + 0.35
     side = np.abs(theta)
     # down the temple, a sideburn before the ear, round the ear, then the nape
     temple = np.interp(
@@ -59,7 +69,7 @@ def paint_head(
     colour = _brows(person, head, colour, x, y, p[..., 2], rng)
     colour = _hair(person, colour, hair, p, rng)
     alpha = 255 * (
-        1 - smoothstep(-15.2, -16.2, y + 0.12 * np.maximum(p[..., 2], -2) - 11.7 * (1 - s["face_length"]))
+        1 - smoothstep(-14.6, -15.2, y + 0.12 * np.maximum(p[..., 2], -2) - 11.7 * (1 - s["face_length"]))
     )
     rgba = np.dstack([np.clip(colour, 0, 255), alpha]).astype(np.uint8)
     return rgba, p, lips
@@ -215,9 +225,14 @@ def _hair(person: Person, colour: Array, cover: Array, p: Array, rng: np.random.
         shine = np.exp(-0.5 * ((p[..., 1] - 8.7 - 0.4 * noise_image(rng, shape, (30, 12))) / 0.8) ** 2)
         streak = _strands(rng, shape)
         look = base * (1 + 0.42 * streak[..., None]) + 26 * (shine * (0.6 + 0.6 * streak))[..., None] + 4
-    edge = smoothstep(-0.16, 0.2, ragged)
+    parting = parting_of(person)
+    if parting is not None:
+        groove = np.exp(-0.5 * ((p[..., 0] - parting) / 0.1) ** 2) * smoothstep(3.0, 6.0, p[..., 2])
+        look = look * (1 - 0.75 * groove[..., None])
+    fringe = person.bangs or person.hair_style in ("curly", "afro")
+    edge = smoothstep(-0.16, 0.2, ragged) if fringe else smoothstep(-0.4, 0.55, ragged)
     under = smoothstep(-1.0, 0.1, cover) * (1 - edge)
-    return mix(colour * (1 - 0.22 * under[..., None]), np.asarray(np.maximum(look, 3), np.float32), edge)
+    return mix(colour * (1 - (0.22 if fringe else 0.1) * under[..., None]), np.asarray(np.maximum(look, 3), np.float32), edge)
 
 
 def _beard(person: Person, head: Head, colour: Array, p: Array, rng: np.random.Generator) -> Array:
@@ -229,7 +244,7 @@ def _beard(person: Person, head: Head, colour: Array, p: Array, rng: np.random.G
     if person.beard == "stubble":
         return mix(colour, base, np.clip(area * (0.3 + 0.32 * hairs), 0, 0.6))
     look = base * (1 + 0.45 * hairs[..., None]) + 5
-    return mix(colour, np.asarray(look, np.float32), smoothstep(0.25, 0.75, area + 0.25 * hairs) * 0.95)
+    return mix(colour, np.asarray(look, np.float32), smoothstep(0.25, 0.75, area + 0.25 * hairs) * smoothstep(0.02, 0.25, area) * 0.95)
 
 
 def beard_cover(person: Person, head: Head, p: Array) -> Array:
