@@ -9,7 +9,7 @@ from facevid.errors import FacevidError
 
 if TYPE_CHECKING:
     from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
-    from facevid.dataset import open
+    from facevid.dataset import open, sheet
     from facevid.synth import synthesize
 
 __version__ = "0.1.0"
@@ -26,6 +26,7 @@ __all__ = [
     "pack",
     "scan",
     "select",
+    "sheet",
     "status",
     "synthesize",
 ]
@@ -42,6 +43,7 @@ _HOMES = {
     "pack": _BUILD,
     "scan": _BUILD,
     "select": _BUILD,
+    "sheet": "facevid.dataset",
     "status": _BUILD,
     "synthesize": "facevid.synth",
 }

@@ -33,7 +33,15 @@ from facevid.recipe import Analyze, Recipe
 Image = NDArray[np.uint8]
 _LOOK_AGAIN = 3
 """Frames after which a hand that was seen for the first time is looked for again."""
-_READS = ("fps", "analyze", "shots", "crop", "cut.size", "backends")
+_BACKENDS = ("face_detector", "face_mesh", "hand_detector", "text_detector", "speech_detector")
+_READS = (
+    "fps",
+    "shots",
+    "crop",
+    "cut.size",
+    *(f"backends.{name}" for name in _BACKENDS),
+    *(f"analyze.{name}" for name in Analyze.model_fields if not name.startswith("timeout")),
+)
 
 
 @dataclass(frozen=True)

@@ -5,5 +5,6 @@ for.
 from facevid.dataset.clip import Clip
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.published import FORMAT_VERSION, DatasetError, schema
+from facevid.dataset.sheet import sheet
 
-__all__ = ["FORMAT_VERSION", "Clip", "Dataset", "DatasetError", "open", "schema"]
+__all__ = ["FORMAT_VERSION", "Clip", "Dataset", "DatasetError", "open", "schema", "sheet"]
