@@ -3,8 +3,8 @@ for.
 """
 
 from facevid.dataset.clip import Clip
+from facevid.dataset.contact_sheet import sheet
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.published import FORMAT_VERSION, DatasetError, schema
-from facevid.dataset.sheet import sheet
 
 __all__ = ["FORMAT_VERSION", "Clip", "Dataset", "DatasetError", "open", "schema", "sheet"]
