@@ -64,7 +64,7 @@ class RecipeError(FacevidError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
