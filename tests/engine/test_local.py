@@ -190,7 +190,7 @@ def test_a_hanging_item_is_ended_and_the_rest_goes_on(ledger: Ledger) -> None:
     found = collect(step, items, ledger)
     assert time.monotonic() - begin < 5
     assert (found["hangs"].kind, found["works"].status) == ("timeout", "ok")
-    assert "limit 0.2 s" in (found["hangs"].message or "")
+    assert "within its 0.2 s" in (found["hangs"].message or "")
 
 
 @pytest.mark.parametrize("workers", [0, 1])

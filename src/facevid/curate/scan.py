@@ -149,6 +149,17 @@ def scan_items(found: Sequence[Found]) -> Iterator[Item]:
         yield Item(str(one.path), {"stamp": stamp, "_path": str(one.path)})
 
 
+def file_names(found: Sequence[Found]) -> dict[str, str]:
+    """Path -> file name, with its folder's name in front where several files have that name."""
+    count: dict[str, int] = {}
+    for one in found:
+        count[one.path.name] = count.get(one.path.name, 0) + 1
+    return {
+        str(p): p.name if count[p.name] == 1 else f"{p.parent.name}/{p.name}"
+        for p in (one.path for one in found)
+    }
+
+
 def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     """SHA-256 and probe of the file at `_path`; reads it once through, and its header."""
     path = Path(payload["_path"])
@@ -159,7 +170,7 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
         raise StepError(error.kind, str(error)) from error
     except FileNotFoundError:
         raise StepError("missing", f"{path} is not there; check the manifest or the folder.") from None
-    heard = max(probe.audio, key=lambda a: -a.index, default=None)
+    heard = next((a for a in probe.audio if a.index == probe.main_audio), None)
     return {
         "source_id": digest[:16], "sha256": digest, "size_bytes": probe.size_bytes,
         "container": probe.container, "video_codec": probe.video_codec, "pix_fmt": probe.pix_fmt,
@@ -171,7 +182,7 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     }  # fmt: skip
 
 
-SCAN = Step(name="scan", version=1, function=scan_step, timeout_s=3600.0)
+SCAN = Step(name="scan", version=2, function=scan_step, timeout_s=3600.0)
 
 
 def sources_table(found: Sequence[Found], scanned: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import facevid.dataset
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
-from facevid.curate.scan import SCAN, Found, scan_items, sources_table
+from facevid.curate.scan import SCAN, Found, file_names, scan_items, sources_table
 from facevid.curate.steps import analyze_items, cut_items, embed_items
 from facevid.curate.summary import StepSummary, Summary
 from facevid.curate.tables import (
@@ -29,7 +29,18 @@ from facevid.curate.tables import (
 )
 from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
 from facevid.dataset.published import check_output
-from facevid.engine import Item, Ledger, LocalExecutor, Outcome, Progress, Step, step_hash, track
+from facevid.engine import (
+    Item,
+    Ledger,
+    LocalExecutor,
+    Outcome,
+    Progress,
+    Step,
+    StorageError,
+    step_hash,
+    storage_sentence,
+    track,
+)
 from facevid.recipe import Recipe
 
 RecipeGiven = Recipe | str | Path | Mapping[str, Any] | None
@@ -77,7 +88,7 @@ class Session:
         if dry_run and not work.folder.is_dir():
             yield cls(work, chosen, None, LocalExecutor(count), True, retry_failed, on_progress, began)
             return
-        with work.held():
+        with _storage_faults_named(), work.held():
             log = work.folder / "worker.log"
             with Ledger(work.ledger) as ledger:
                 if not dry_run:
@@ -87,11 +98,12 @@ class Session:
 
     def scan(self, found: Sequence[Found]) -> StepSummary:
         items = list(scan_items(found))
-        summary, outcomes = self._run(SCAN, items)
+        summary, outcomes = self._run(SCAN, items, names=file_names(found))
         if self.dry_run:
             return summary
         scanned = {o.key: o.value for o in outcomes.values() if o.status == "ok"}
         rows = sources_table(found, scanned)
+        summary.notes += self._left_out(rows)
         self.work.write(pa.Table.from_pylist(rows, SOURCE_COLUMNS), self.work.sources)
         self._record_failures("scan", summary.failures)
         copies = sum(r["copies"] - 1 for r in rows)
@@ -103,6 +115,28 @@ class Session:
         if copies:
             summary.notes.append(f"{copies} files are copies of other files, byte for byte, and count once.")
         return summary
+
+    def _left_out(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What to say of sources that the last build had and this footage lacks.
+
+        Raises WorkError where it lacks them all: then another dataset's folder was named by mistake.
+        """
+        if not self.work.sources.exists():
+            return []
+        here = {r["source_id"] for r in rows}
+        before = self.work.read(self.work.sources, "scan").to_pylist()
+        gone = [s["source_name"] for s in before if s["source_id"] not in here]
+        if not gone:
+            return []
+        if len(gone) == len(before) and (self.work.dataset / "dataset.json").exists():
+            raise WorkError(
+                f"{self.work.dataset} was built from other footage: none of its {len(before)} sources (such as "
+                f"{gone[0]}) is in the footage given. Name that footage as well, or build in another folder."
+            )
+        return [
+            f"{len(gone)} sources of the last build (such as {gone[0]}) are not in this footage and leave the "
+            "dataset; what was found in them is kept, so naming them again brings them back at once."
+        ]
 
     def analyze(self) -> StepSummary:
         sources = self._sources()
@@ -222,6 +256,9 @@ class Session:
         if self.dry_run or self.ledger is None:
             summary.to_run = len(items) - len(self._finished(step, items))
             return summary, {}
+        if self.ledger.notice:
+            summary.notes.append(self.ledger.notice)
+            self.ledger.notice = None
         began = time.monotonic()
         weights = seconds or {}
         ordered = sorted(items, key=lambda i: (-weights.get(i.key, 0.0), i.key))
@@ -291,6 +328,18 @@ class Session:
         return pa.concat_tables(tables) if tables else FAILED_COLUMNS.empty_table()
 
 
+@contextmanager
+def _storage_faults_named() -> Iterator[None]:
+    """Turn what says that the output cannot be written into StorageError, wherever the driver meets it."""
+    try:
+        yield
+    except OSError as error:
+        sentence = storage_sentence(error)
+        if sentence is None:
+            raise
+        raise StorageError(sentence) from error
+
+
 def available_cores() -> int:
     """Cores this process may use."""
     try:
@@ -311,9 +360,9 @@ def published_size(dataset: Path) -> tuple[int, float]:
     row = (
         facevid.dataset.open(dataset)
         .sql("select count(*), coalesce(sum(end_s - start_s), 0) from clips")
-        .fetchone()
+        .fetchall()[0]
     )
-    return (int(row[0]), float(row[1])) if row else (0, 0.0)
+    return int(row[0]), float(row[1])
 
 
 def _reasons(dataset: Path) -> list[dict[str, Any]]:

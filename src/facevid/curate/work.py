@@ -87,7 +87,6 @@ class Work:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the folder for this process; raises FolderBusy in a second one, WorkError for another version."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(self.folder):
             version = self.folder / "version"
             found = version.read_text(encoding="ascii").strip() if version.exists() else None
@@ -99,9 +98,10 @@ class Work:
             if found is None:
                 with atomic_path(version) as partial:
                     Path(partial).write_text(f"{WORK_VERSION}\n", encoding="ascii")
-            for place in (self.folder, self.folder / "selection", self.folder / "analyses", self.clips):
-                if place.is_dir():
-                    clear_stale(place)
+            # Not the folders of single clips and analyses: they appear whole, and there may be 270,043.
+            for place in ("", "selection", "failed", "analyses", "clips", "embeddings"):
+                if (self.folder / place).is_dir():
+                    clear_stale(self.folder / place, recursive=False)
             yield
 
     def recipe(self, given: Recipe | str | Path | Mapping[str, Any] | None) -> Recipe:

@@ -7,6 +7,7 @@ from facevid.engine.files import (
     clear_stale,
     folder_lock,
     require_space,
+    storage_sentence,
     write_json_atomic,
     write_parquet_atomic,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "folder_lock",
     "require_space",
     "step_hash",
+    "storage_sentence",
     "track",
     "worker_threads",
     "write_json_atomic",

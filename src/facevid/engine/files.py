@@ -87,15 +87,16 @@ def write_json_atomic(value: Any, path: str | os.PathLike[str]) -> None:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def clear_stale(folder: str | os.PathLike[str]) -> int:
-    """Remove temporary files and folders of dead processes anywhere below `folder`; returns how many.
+def clear_stale(folder: str | os.PathLike[str], *, recursive: bool = True) -> int:
+    """Remove temporary files and folders of dead processes in `folder`; returns how many.
 
+    recursive: anywhere below it; else only directly in it, which is quick however many folders it holds.
     Call it while holding the folder's lock, before any worker starts.
     """
     removed = 0
     for parent, folders, names in os.walk(folder):
         stale = [path for name in [*folders, *names] if _is_stale(path := Path(parent, name))]
-        folders[:] = [name for name in folders if not _TEMPORARY.match(name)]
+        folders[:] = [name for name in folders if recursive and not _TEMPORARY.match(name)]
         for target in stale:
             if target.is_dir() and not target.is_symlink():
                 shutil.rmtree(target, ignore_errors=True)
@@ -117,14 +118,17 @@ def folder_lock(folder: str | os.PathLike[str], *, name: str = "lock") -> Iterat
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("a+", encoding="utf-8")
     except OSError as error:
-        raise StorageError(storage_sentence(error, path) or f"cannot lock {path.parent}: {error}") from error
+        plain = f"cannot write in the folder {path.parent}: {error.strerror}; choose another folder"
+        raise StorageError(storage_sentence(error, path) or plain) from error
     with handle:
         if not _try_lock(handle.fileno(), path):
             handle.seek(0)
             raise FolderBusy(_holder_sentence(path.parent, handle.read()))
         handle.truncate(0)
-        handle.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}))
-        handle.flush()
+        # Who holds the lock is told for convenience: a full disk need not stop a run that writes little.
+        with contextlib.suppress(OSError):
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()}
+            os.write(handle.fileno(), json.dumps(holder).encode())
         try:
             yield path
         finally:

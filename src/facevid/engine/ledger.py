@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from facevid.engine.step import EngineError, Outcome, StorageError, to_json
 SCHEMA_VERSION = 1
 _BATCH_ROWS = 64
 _BATCH_S = 0.05
+_LEAST_FREE = 1 << 16
 _SCHEMA = """
 CREATE TABLE outcomes (
     step TEXT NOT NULL, item TEXT NOT NULL, hash TEXT NOT NULL, status TEXT NOT NULL, kind TEXT, message TEXT,
@@ -266,6 +268,10 @@ class Ledger:
                 f"the ledger {self.path} is damaged ({text}): run again, and it will be set aside"
             )
         if any(part in text for part in ("full", "readonly", "unable to open", "disk I/O")):
+            # SQLite calls a full disk an I/O error where it cannot map its shared memory.
+            with contextlib.suppress(OSError):
+                if shutil.disk_usage(self.path.parent).free < _LEAST_FREE:
+                    text = "the disk is full"
             return StorageError(f"cannot write the ledger {self.path}: {text}; repair this and run again")
         return LedgerError(f"cannot use the ledger {self.path}: {text}")
 

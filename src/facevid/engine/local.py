@@ -286,9 +286,7 @@ class _Crew:
         elif worker in self.running:
             task, since, _ = self.running.pop(worker)
             seconds = time.monotonic() - since
-            message = (
-                f"the process working on it {how} after {seconds:.1f} s, {_times(task)}{self._see_log()}"
-            )
+            message = f"The process working on it {how}, {_times(task)}{self._see_log()}."
             yield from self._again(task, Reply("failed", "crash", message, seconds=seconds))
 
     def _overdue(self) -> Iterator[Outcome]:
@@ -301,7 +299,7 @@ class _Crew:
             if now - since > limit and not worker.answered:
                 del self.running[worker]
                 worker.end(kill=True)
-                message = f"it was not finished after {now - since:.1f} s (limit {limit:g} s), {_times(task)}"
+                message = f"It was not finished within its {limit:g} s, {_times(task)}."
                 yield from self._again(task, Reply("failed", "timeout", message, seconds=now - since))
         for worker, since in self._starting.items():
             if now - since > self._setup_timeout_s and not worker.answered:
@@ -317,7 +315,8 @@ class _Crew:
             yield self._work.finish(task, reply)
 
     def _see_log(self) -> str:
-        return f"; its last words may be in {self._log}" if self._log is not None else ""
+        # Only the name: a failure is published, and no table may depend on where it was built.
+        return f"; its last words may be in {self._log.name}" if self._log is not None else ""
 
 
 class _Remote(Exception):
@@ -336,7 +335,7 @@ def _setup_sentence(step: Step, why: str) -> str:
 
 
 def _times(task: _Task) -> str:
-    return "once" if task.attempts == 1 else f"{task.attempts} times"
+    return f"tried {'once' if task.attempts == 1 else f'{task.attempts} times'}"
 
 
 def _end_run(ledger: Ledger, run: int, ending: str) -> None:

@@ -89,12 +89,15 @@ def perform(function: Callable[[Payload, Any], Any], payload: Payload, recipe: A
         trace = traceback.format_exc()
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, MemoryError):
-            return reply("failed", kind="memory", message=f"not enough memory ({text})", traceback=trace)
+            return reply(
+                "failed", kind="memory", message=f"There was not enough memory ({text}).", traceback=trace
+            )
         if isinstance(error, PermissionError):
             return reply(
-                "failed", kind="unreadable", message=f"not allowed to read it ({text})", traceback=trace
+                "failed", kind="unreadable", message=f"It may not be read ({text}).", traceback=trace
             )
-        return reply("failed", kind="bug", message=text, traceback=trace)
+        message = f"facevid or a library of it failed ({text}); the ledger keeps the traceback."
+        return reply("failed", kind="bug", message=message, traceback=trace)
 
 
 def send(stream: BinaryIO, message: object) -> None:

@@ -34,7 +34,8 @@ class Probe:
     """Facts about a source. `width` and `height` are as displayed, after rotation and to square pixels;
     `rotation` is the clockwise turn that the display applies (0, 90, 180, 270); `fps` is the mean rate;
     `start_time_s` is the first picture's own timestamp; `duration_s` is the length of the picture as the
-    header states it, read to the end only where no header does; `video_bit_rate` is in bits a second."""
+    header states it, read to the end only where no header does; `video_bit_rate` is in bits a second;
+    `main_audio` is the index of the sound that is used, None without sound."""
 
     container: str
     size_bytes: int
@@ -50,6 +51,7 @@ class Probe:
     start_time_s: float
     video_bit_rate: float | None
     audio: tuple[AudioInfo, ...]
+    main_audio: int | None = None
 
 
 def probe(path: PathLike) -> Probe:
@@ -64,6 +66,7 @@ def probe(path: PathLike) -> Probe:
         rate, variable = _rate(stream, times)
         duration_s = _duration(container, stream, start_s, times, rate)
         pixels = stream.codec_context.format
+        sound = audio_stream(container, name=display_name(path))
         return Probe(
             container=container.format.name.split(",")[0],
             size_bytes=Path(path).stat().st_size,
@@ -79,6 +82,7 @@ def probe(path: PathLike) -> Probe:
             start_time_s=start_s,
             video_bit_rate=_bit_rate(stream, times, sizes, rate),
             audio=_audio(container),
+            main_audio=None if sound is None else sound.index,
         )
     finally:
         container.close()
