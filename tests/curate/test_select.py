@@ -243,7 +243,7 @@ def test_every_frame_of_every_track_is_in_one_stretch_or_one_rejected_row(
 
 
 def test_a_track_is_judged_alike_alone_and_among_others() -> None:
-    rows = random_rows(2)
+    rows = random_rows(2, 25)
     whole = select(tracks_table(*rows), load_recipe())
     alone = [select(tracks_table(row), load_recipe()) for row in rows]
     assert whole.stretches.equals(pa.concat_tables([s.stretches for s in alone]).combine_chunks())

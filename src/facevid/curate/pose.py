@@ -24,7 +24,8 @@ def head_pose(mesh: Floats) -> tuple[float, float, float]:
 
     The head's axes are read off the mesh: x from the right to the left outer eye corner, y from forehead
     to chin made square to it. Yaw > 0 turns the face to the picture's right, pitch > 0 lifts the chin,
-    roll > 0 tilts the head clockwise in the picture. Decomposed as Rz(roll) Rx(pitch) Ry(yaw).
+    roll > 0 tilts the head clockwise in the picture. The head is rolled first, then pitched, then turned
+    (R = Ry Rx Rz), so yaw and pitch say where the face points, whatever its roll.
     """
     x = mesh[LEFT_EYE] - mesh[RIGHT_EYE]
     x = x / (np.linalg.norm(x) + 1e-9)
@@ -32,9 +33,9 @@ def head_pose(mesh: Floats) -> tuple[float, float, float]:
     y = y - (y @ x) * x
     y = y / (np.linalg.norm(y) + 1e-9)
     z = np.cross(x, y)
-    roll = np.degrees(np.arctan2(x[1], x[0]))
-    yaw = np.degrees(np.arcsin(np.clip(x[2], -1, 1)))
-    pitch = np.degrees(np.arctan2(-y[2], np.hypot(y[0], y[1]))) if z[2] >= 0 else 180.0
+    yaw = np.degrees(np.arctan2(-z[0], z[2]))
+    pitch = np.degrees(np.arctan2(z[1], np.hypot(z[0], z[2])))
+    roll = np.degrees(np.arctan2(x[1], y[1]))
     return float(yaw), float(pitch), float(roll)
 
 
