@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from facevid.synth.person import IRIS, LOOK, SHAPE, Person, Voice
 
-CANDIDATES = 120  # drawn for each place; the one least like the people already chosen gets it
+CANDIDATES = 150  # drawn for each place; the one least like the people already chosen gets it
 CLOTHES = ("t-shirt", "v-neck", "shirt", "suit", "hoodie", "sweater")
 CLOTH_COLOURS = (
     (196, 60, 52), (44, 66, 110), (40, 44, 52), (214, 210, 200), (66, 104, 78), (170, 130, 60), (120, 80, 120),
@@ -19,8 +19,8 @@ FEMALE_VOICES, MALE_VOICES = (
 )
 LANGUAGES = ("en-us", "en-gb-x-rp", "de", "fr", "es", "it", "en-us")
 # distance of dlib's embedding that a change of one of these made on an average head
-_STEP = {"beard": 0.36, "glasses": 0.42, "hair_style": 0.12, "brow_colour": 0.15, "iris": 0.15, "lipstick": 0.13,
-         "freckles": 0.14, "bangs": 0.15}  # fmt: skip
+_STEP = {"beard": 0.36, "glasses": 0.34, "hair_style": 0.12, "brow_colour": 0.15, "iris": 0.15, "lipstick": 0.13,
+         "freckles": 0.2, "bangs": 0.15}  # fmt: skip
 _TONE_STEP = 0.06  # per step of the Monk scale
 
 
@@ -33,8 +33,11 @@ def make_people(count: int, seed: int) -> list[Person]:
     chosen: list[Person] = []
     vectors: list[NDArray[np.float64]] = []
     for i in range(count):
+        glasses = _pick(
+            np.random.default_rng([seed, 7005, i]), ("none", "none", "none", "round", "square", "thin")
+        )
         drawn = [
-            _draw(i, tones[i], female[i], np.random.default_rng([seed, 7002, i, k]))
+            _draw(i, tones[i], female[i], glasses, np.random.default_rng([seed, 7002, i, k]))
             for k in range(CANDIDATES)
         ]
         looks = [_vector(p) for p in drawn]
@@ -65,10 +68,11 @@ def _vector(person: Person) -> NDArray[np.float64]:
     ):
         flags += [_STEP[name] / np.sqrt(2) * (getattr(person, name) == option) for option in options]
     flags += [_STEP["lipstick"] * (person.lipstick is not None), _STEP["freckles"] * person.freckles]
-    return np.array([*numbers, *flags, _STEP["bangs"] * person.bangs, _TONE_STEP * person.monk])
+    contrast = 1 - 0.05 * max(0, person.monk - 5)  # features of dark skin move the embedding less
+    return contrast * np.array([*numbers, *flags, _STEP["bangs"] * person.bangs, _TONE_STEP * person.monk])
 
 
-def _draw(index: int, monk: int, female: bool, rng: np.random.Generator) -> Person:
+def _draw(index: int, monk: int, female: bool, glasses: str, rng: np.random.Generator) -> Person:
     shape = {k: float(rng.uniform(low, high)) for k, (low, high, _) in SHAPE.items()}
     look = {k: float(rng.uniform(low, high)) for k, (low, high, _) in LOOK.items()}
     if female:
@@ -99,7 +103,7 @@ def _draw(index: int, monk: int, female: bool, rng: np.random.Generator) -> Pers
         beard=beard,
         brow_colour="grey" if old else colour,
         iris=IRIS[int(rng.integers(3 if dark else len(IRIS)))],
-        glasses=_pick(rng, ("none", "none", "none", "round", "square", "thin")),
+        glasses=glasses,
         lipstick=LIPSTICKS[int(rng.integers(len(LIPSTICKS)))] if female and rng.random() < 0.55 else None,
         freckles=bool(not dark and rng.random() < 0.25),
         moles=int(rng.integers(0, 4)),

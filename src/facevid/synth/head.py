@@ -40,7 +40,7 @@ ROWS = np.array(
     ],
     np.float32,
 )
-COLUMNS = 81  # the first and the last lie on the back seam
+COLUMNS = 73  # the first and the last lie on the back seam
 MEMBRANE = 5  # rows of the sheet between the lips, on which the inside of the mouth is painted
 JAW_AXIS = np.array([0.0, -1.6, 0.8], np.float32)
 JAW_FULL = np.deg2rad(17.0)
@@ -113,10 +113,10 @@ def _positions(keys: Array, mouth_y: float) -> tuple[Array, int]:
     parts = [
         np.linspace(0, 4, 9)[:-1],
         np.linspace(4, brow_k, 8)[:-1],
-        np.linspace(brow_k, mouth_k, 40),
+        np.linspace(brow_k, mouth_k, 36),
         np.full(MEMBRANE, mouth_k),
-        np.linspace(mouth_k, 13, 20)[0:],
-        np.linspace(13, 19, 13)[1:],
+        np.linspace(mouth_k, 13, 18),
+        np.linspace(13, 18.4, 10)[1:],
     ]
     return np.concatenate(parts).astype(np.float32), len(parts[0]) + len(parts[1]) + len(parts[2]) - 1
 

@@ -40,8 +40,8 @@ def synthesize(
 ) -> list[Path]:
     """Makes `videos` programmes with `people` persons in folder `out`, with truth.json beside them.
 
-    `size` is (width, height) of the pictures, both even; `seconds` about the length of each programme (default: seven
-    segments, about 25 s); `kinds` limits the segments to these names of KINDS; `workers` processes (default: one per
+    `size` is (width, height) of the pictures, both even; `seconds` about the length of each programme (default: six
+    segments, about 18 s); `kinds` limits the segments to these names of KINDS; `workers` processes (default: one per
     core, at most one per video). The same arguments give the same bytes on one platform. Returns the videos' paths.
 
     Raises ValueError for numbers that cannot be, FileExistsError when a programme of that name is already there.
@@ -87,24 +87,19 @@ def _run(jobs: list[Any], workers: int) -> Iterator[dict[str, Any]]:
 def _plan(
     index: int, cast: list[Person], seed: int, fps: int, seconds: float | None, only: tuple[str, ...] | None
 ) -> list[Plan]:
-    """The segments of one programme: four good ones to three bad ones, every bad kind in its turn."""
+    """The segments of one programme: two good ones to each bad one, every bad kind in its turn."""
     rng = np.random.default_rng([seed, 7003, index])
     bad = [
         str(k) for k in np.random.default_rng([seed, 7004]).permutation([k for k, r in KINDS.items() if r])
     ]
-    count = 7 if seconds is None else max(1, round(seconds / 3.7))
-    good = count - count * 3 // 7
+    count = 6 if seconds is None else max(1, round(seconds / 3.2))
+    good = count - count // 3
     kinds = ["corner_text" if k == 0 and index % 2 else "clean" for k in range(good)]
-    kinds += [bad[(index * 3 + j) % len(bad)] for j in range(count - good)]
+    kinds += [bad[(index * (count - good) + j) % len(bad)] for j in range(count - good)]
     kinds = [str(k) for k in rng.permutation(kinds)]
     if only:
         kinds = [only[(index * count + k) % len(only)] for k in range(count)]
-    lengths = np.array(
-        [
-            0.8 if k == "short" else rng.uniform(3.6, 5.6) if not KINDS[k] else rng.uniform(2.4, 3.4)
-            for k in kinds
-        ]
-    )
+    lengths = np.array([_length(k) + rng.uniform(0, 0.8) for k in kinds])
     if seconds is not None:
         lengths *= seconds / lengths.sum()
     plans, last = [], None
@@ -144,7 +139,7 @@ def _compose(job: tuple[Path, list[Plan], tuple[int, int], int]) -> dict[str, An
         for p in (plan.person, plan.other if plan.kind == "two_faces" else None)
         if p
     }
-    figures = {name: Figure(person) for name, person in names.items()}
+    figures = {name: _figure(person) for name, person in names.items()}
     entries, cuts = [], []
     done = 0
     with VideoWriter(path, width=size[0], height=size[1], fps=fps, audio_rate=RATE) as writer:
@@ -178,6 +173,24 @@ def _compose(job: tuple[Path, list[Plan], tuple[int, int], int]) -> dict[str, An
         for frame in held:
             writer.write(frame)
     return {"video": path.name, "fps": fps, "frames": done, "segments": entries, "cuts": cuts}
+
+
+def _length(kind: str) -> float:
+    """The least seconds of a segment; silence must last to be told from a pause in speech."""
+    return {"short": 0.5, "silent": 4.2}.get(kind, 2.4 if KINDS[kind] else 3.3)
+
+
+_figures: dict[str, Figure] = {}
+
+
+def _figure(person: Person) -> Figure:
+    """The person made drawable; a process keeps the last few, since people appear in several programmes."""
+    key = repr(person)
+    if key not in _figures:
+        if len(_figures) >= 12:
+            _figures.clear()
+        _figures[key] = Figure(person)
+    return _figures[key]
 
 
 def _samples(frame: int, fps: int) -> int:

@@ -81,7 +81,7 @@ def base_tone(person: Person) -> Array:
     tone = np.array(person.skin_srgb, np.float32)
     light = person.lightness
     tone = tone * (0.93 - 0.06 * light) + np.array([15, -1, -4], np.float32) * (0.4 + light)
-    tone += np.array([18, 9, 5], np.float32) * max(0.0, 0.4 - light) / 0.25
+    tone += np.array([22, 12, 8], np.float32) * max(0.0, 0.4 - light) / 0.25
     return np.asarray(tone + person.look["tint_red"] * np.array([3, -3, -4], np.float32), np.float32)
 
 
@@ -232,7 +232,11 @@ def _hair(person: Person, colour: Array, cover: Array, p: Array, rng: np.random.
     fringe = person.bangs or person.hair_style in ("curly", "afro")
     edge = smoothstep(-0.16, 0.2, ragged) if fringe else smoothstep(-0.4, 0.55, ragged)
     under = smoothstep(-1.0, 0.1, cover) * (1 - edge)
-    return mix(colour * (1 - (0.22 if fringe else 0.1) * under[..., None]), np.asarray(np.maximum(look, 3), np.float32), edge)
+    return mix(
+        colour * (1 - (0.22 if fringe else 0.1) * under[..., None]),
+        np.asarray(np.maximum(look, 3), np.float32),
+        edge,
+    )
 
 
 def _beard(person: Person, head: Head, colour: Array, p: Array, rng: np.random.Generator) -> Array:
@@ -244,7 +248,11 @@ def _beard(person: Person, head: Head, colour: Array, p: Array, rng: np.random.G
     if person.beard == "stubble":
         return mix(colour, base, np.clip(area * (0.3 + 0.32 * hairs), 0, 0.6))
     look = base * (1 + 0.45 * hairs[..., None]) + 5
-    return mix(colour, np.asarray(look, np.float32), smoothstep(0.25, 0.75, area + 0.25 * hairs) * smoothstep(0.02, 0.25, area) * 0.95)
+    return mix(
+        colour,
+        np.asarray(look, np.float32),
+        smoothstep(0.25, 0.75, area + 0.25 * hairs) * smoothstep(0.02, 0.25, area) * 0.95,
+    )
 
 
 def beard_cover(person: Person, head: Head, p: Array) -> Array:
