@@ -62,7 +62,10 @@ def mesh_at(frame: int) -> np.ndarray:
 
 def analysis(folder: Path) -> Path:
     folder.mkdir()
-    tracks = {"track": pa.array([3], pa.int32()), "face": pa.array([1], pa.int32()), "scale": [1.0]}
+    numbers = {"track": 3, "face": 1, "first_frame": 0, "last_frame": FRAMES - 1}
+    tracks = {name: pa.array([value], pa.int32()) for name, value in numbers.items()} | {
+        "scale": pa.array([1.0])
+    }
     pq.write_table(pa.table(tracks), folder / "tracks.parquet")
     points = [np.rint(mesh_at(k) * 8).astype("<i2").tobytes() for k in range(FRAMES)]
     frames = {

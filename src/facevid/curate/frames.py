@@ -17,6 +17,8 @@ POINTS = 478
 _STEP = 8.0
 """Mesh points are kept in eighths of an analysed pixel as int16: exact to 1/16 pixel up to 4,095 pixels."""
 _GROUP = 256
+_LONGEST_GAP = 101
+"""Frames without a mesh that a track may bridge: one more than the largest `analyze.detect_every`."""
 
 _SCHEMA = pa.schema(
     [
@@ -77,19 +79,32 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
     """Frames `first_frame` to `last_frame` inclusive of a track of an analysis.
 
     The few frames in which the mesh was lost for a moment are filled in linearly between their
-    neighbours. Raises ValueError where the track does not reach over the frames asked for.
+    neighbours in the track, which may lie outside the stretch. Raises ValueError where the track does not
+    reach over the frames asked for.
     """
-    tracks = pq.read_table(analysis_dir / "tracks.parquet", columns=["track", "face", "scale"])
+    tracks = pq.read_table(
+        analysis_dir / "tracks.parquet", columns=["track", "face", "scale", "first_frame", "last_frame"]
+    )
     row = tracks.filter(pa.compute.equal(tracks["track"], track)).to_pylist()
     if not row:
         raise ValueError(f"{analysis_dir.name} has no track {track}.")
+    begin, end = row[0]["first_frame"], row[0]["last_frame"]
+    if not begin <= first_frame <= last_frame <= end:
+        raise ValueError(
+            f"track {track} of {analysis_dir.name} reaches from frame {begin} to {end}, "
+            f"not over {first_frame} to {last_frame}."
+        )
     found = pq.read_table(
         analysis_dir / "frames.parquet",
-        filters=[("face", "=", row[0]["face"]), ("frame", ">=", first_frame), ("frame", "<=", last_frame)],
+        filters=[
+            ("face", "=", row[0]["face"]),
+            ("frame", ">=", max(begin, first_frame - _LONGEST_GAP)),
+            ("frame", "<=", min(end, last_frame + _LONGEST_GAP)),
+        ],
     )
     have = found["frame"].to_numpy()
     wanted = np.arange(first_frame, last_frame + 1, dtype=np.int32)
-    if not len(have) or have[0] != first_frame or have[-1] != last_frame:
+    if not len(have) or have[0] > first_frame or have[-1] < last_frame:
         raise ValueError(f"track {track} of {analysis_dir.name} lacks frame {first_frame} or {last_frame}.")
     raw = np.frombuffer(b"".join(found["mesh"].to_pylist()), "<i2").reshape(len(have), POINTS * 3)
     pose = np.stack([found[name].to_numpy() for name in ("yaw", "pitch", "roll")], axis=1)
@@ -102,8 +117,6 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
 def _filled(
     wanted: NDArray[np.int32], have: NDArray[np.int32], rows: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    if len(wanted) == len(have):
-        return rows.astype(np.float32)
     after = np.clip(np.searchsorted(have, wanted), 0, len(have) - 1)
     before = np.where(have[after] == wanted, after, np.maximum(after - 1, 0))
     gap = np.maximum(have[after] - have[before], 1)
