@@ -149,7 +149,9 @@ def _compose(job: tuple[Path, list[Plan], tuple[int, int], int]) -> dict[str, An
             if plan.join != "start":
                 cuts.append({"frame": done, "time_s": done / fps, "type": plan.join})
             entries.append(segment.truth(done))
-            sound = segment.sound[: _samples(done + plan.frames, fps) - _samples(done, fps)]
+            wanted = _samples(done + plan.frames, fps) - _samples(done, fps)
+            sound = np.zeros(wanted, np.float32)
+            sound[: len(segment.sound)] = segment.sound[:wanted]
             writer.write_audio(fade(sound, 0.02, RATE))
             for i, frame in enumerate(segment.frames()):
                 if i < plan.lead:
