@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from messy import Messy
 
 import facevid
+from facevid.cli import main
 from facevid.media import read_clip_frames, read_slice
 
 ODD = (
@@ -71,6 +73,16 @@ def test_the_summary_counts_the_failed_by_kind(messy: Messy) -> None:
     assert summary.failed_by_kind["crash"] == summary.failed_by_kind["timeout"] == 1
     assert summary.clips == len(ODD)
     json.dumps(summary.to_dict())
+
+
+def test_the_exit_code_and_the_last_line_say_how_many_failed(
+    messy: Messy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = Path(shutil.copytree(messy.dataset, tmp_path / "dataset"))
+    code = main(["build", str(messy.footage), "-o", str(dataset)])
+    captured = capsys.readouterr()
+    assert code == 1
+    assert re.search(rf"\b{len(BAD)}\b.*failed", captured.out.rstrip().splitlines()[-1]), captured.out
 
 
 def test_nothing_is_lost_between_the_tables(messy: Messy) -> None:

@@ -98,11 +98,18 @@ class Work:
             if found is None:
                 with atomic_path(version) as partial:
                     Path(partial).write_text(f"{WORK_VERSION}\n", encoding="ascii")
-            # Not the folders of single clips and analyses: they appear whole, and there may be 270,043.
-            for place in ("", "selection", "failed", "analyses", "clips", "embeddings"):
-                if (self.folder / place).is_dir():
-                    clear_stale(self.folder / place, recursive=False)
-            yield
+            self._clear_stale()
+            try:
+                yield
+            finally:
+                # Workers that crashed or were ended leave half an analysis behind, which may be large.
+                self._clear_stale()
+
+    def _clear_stale(self) -> None:
+        # Not inside the folders of single clips and analyses: those appear whole, and there may be 270,043.
+        for place in ("", "selection", "failed", "analyses", "clips", "embeddings"):
+            if (self.folder / place).is_dir():
+                clear_stale(self.folder / place, recursive=False)
 
     def recipe(self, given: Recipe | str | Path | Mapping[str, Any] | None) -> Recipe:
         """The recipe given, else the one this dataset was last built with, else the default."""
