@@ -6,6 +6,7 @@ import csv
 import glob
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,22 +69,31 @@ def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[s
 def _look(name: str) -> Iterator[Found]:
     path = Path(name).expanduser()
     if path.is_dir():
-        for folder, _, files in os.walk(path):
-            for file in files:
-                if Path(file).suffix.lower() in VIDEO_SUFFIXES and not file.startswith("."):
-                    yield Found((Path(folder) / file).resolve())
+        yield from _walk(path)
     elif path.is_file():
         if path.suffix.lower() in MANIFEST_SUFFIXES:
             yield from read_manifest(path)
         else:
             yield Found(path.resolve())
     else:
-        matches = sorted(glob.glob(str(path), recursive=True))
+        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path.glob refuses absolute patterns)
         if not matches:
             raise FootageError(f"There is no {name}; give video files, folders, globs or a manifest.")
         for match in matches:
             if Path(match).is_dir() or Path(match).is_file():
                 yield from _look(match)
+
+
+def _walk(top: Path) -> Iterator[Found]:
+    """Videos in a folder and all below it, also behind links; hidden ones are left out, such as a build's own."""
+    entered: set[str] = set()
+    for folder, folders, files in os.walk(top, followlinks=True):
+        here = os.path.realpath(folder)
+        folders[:] = [] if here in entered else [name for name in folders if not name.startswith(".")]
+        entered.add(here)
+        for file in files:
+            if Path(file).suffix.lower() in VIDEO_SUFFIXES and not file.startswith("."):
+                yield Found((Path(folder) / file).resolve())
 
 
 def read_manifest(path: Path) -> Iterator[Found]:
@@ -107,7 +117,7 @@ def read_manifest(path: Path) -> Iterator[Found]:
         if stated is not None and not isinstance(stated, Mapping):
             raise FootageError(f"{path}, row {number}: self_reported must be a JSON object, not {stated!r}.")
         facts = {name: _text(row.pop(name, None)) for name in FACTS}
-        others = {k: v for k, v in row.items() if v not in (None, "")}
+        others = {k: v for k, v in row.items() if not _missing(v)}
         yield Found((path.parent / str(where)).resolve(), facts, {**others, **(stated or {})})
 
 
@@ -135,7 +145,11 @@ def _manifest_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _text(value: Any) -> str | None:
-    return None if value in (None, "") else str(value)
+    return None if _missing(value) else str(value)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def scan_items(found: Sequence[Found]) -> Iterator[Item]:
@@ -170,6 +184,8 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
         raise StepError(error.kind, str(error)) from error
     except FileNotFoundError:
         raise StepError("missing", f"{path} is not there; check the manifest or the folder.") from None
+    except OSError as error:
+        raise StepError("unreadable", f"{path} cannot be read: {error.strerror}.") from None
     heard = next((a for a in probe.audio if a.index == probe.main_audio), None)
     return {
         "source_id": digest[:16], "sha256": digest, "size_bytes": probe.size_bytes,
