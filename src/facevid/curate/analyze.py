@@ -31,8 +31,6 @@ from facevid.engine import Step, StepError, atomic_dir, worker_threads
 from facevid.recipe import Analyze, Recipe
 
 Image = NDArray[np.uint8]
-_LOOK_AGAIN = 3
-"""Frames after which a hand that was seen for the first time is looked for again."""
 _BACKENDS = ("face_detector", "face_mesh", "hand_detector", "text_detector", "speech_detector")
 _READS = (
     "fps",
@@ -216,10 +214,9 @@ class _Looker:
             hands = self.loaded.hand_detector.detect(square)
             shift = np.array([x0, y0], np.float32)
             covered = quality.hand_over_face([h.points[:, :2] + shift for h in hands], seen.mesh)
-            # A face is now and then taken for a hand in one frame; a hand is seen again at the next look.
+            # A face is now and then taken for a hand for a moment; a hand is seen again at the next look.
             memory.hand, memory.hand_before = min(covered, memory.hand_before), covered
-            soon = covered > 0 and memory.hand == 0
-            memory.next_hand = index + (_LOOK_AGAIN if soon else settings.hands_every)
+            memory.next_hand = index + settings.hands_every
         if index >= memory.next_text:
             memory.next_text = index + max(1, round(settings.text_every_s * self.recipe.fps))
             memory.text = text_width(self.loaded.text_detector.read(square), settings)
