@@ -40,9 +40,9 @@ IRIS: tuple[tuple[int, int, int], ...] = (
 # 0..1. The weight is how far dlib's face embedding moves from one end to the other on an average head, as measured.
 SHAPE: dict[str, tuple[float, float, float]] = {
     "face_width": (0.84, 1.16, 0.28),
-    "face_length": (0.86, 1.14, 0.42),  # below the eyes
+    "face_length": (0.84, 1.16, 0.48),  # below the eyes
     "skull_height": (0.92, 1.08, 0.13),
-    "jaw_width": (0.76, 1.24, 0.33),
+    "jaw_width": (0.75, 1.27, 0.36),
     "jaw_square": (-1.0, 1.0, 0.1),
     "cheek_full": (-0.8, 1.2, 0.1),
     "cheek_bone": (-0.4, 1.2, 0.1),
@@ -55,19 +55,19 @@ SHAPE: dict[str, tuple[float, float, float]] = {
     "brow_thick": (0.15, 0.58, 0.3),  # cm
     "brow_dense": (0.4, 1.0, 0.14),
     "brow_gap": (-0.35, 0.4, 0.16),  # cm
-    "eye_space": (2.72, 3.66, 0.47),  # cm from the middle
+    "eye_space": (2.66, 3.72, 0.53),  # cm from the middle
     "eye_width": (1.22, 1.74, 0.17),  # cm, half
     "eye_open": (0.37, 0.74, 0.13),  # cm, upper lid above the pupil
-    "eye_tilt": (-0.18, 0.28, 0.45),
+    "eye_tilt": (-0.22, 0.32, 0.53),
     "eye_depth": (-0.6, 0.9, 0.08),
     "lid_fold": (0.0, 1.0, 0.07),
-    "nose_length": (4.0, 5.6, 0.47),  # cm below the eyes
-    "nose_width": (0.72, 1.5, 0.37),
+    "nose_length": (3.9, 5.7, 0.53),  # cm below the eyes
+    "nose_width": (0.66, 1.6, 0.45),
     "nose_out": (0.7, 1.4, 0.11),
     "nose_hook": (-0.8, 0.9, 0.08),
     "nose_tip": (0.7, 1.45, 0.06),
     "mouth_width": (1.9, 3.1, 0.29),  # cm, half
-    "mouth_drop": (1.8, 2.9, 0.5),  # cm below the nose
+    "mouth_drop": (1.7, 2.95, 0.57),  # cm below the nose
     "lip_upper": (0.24, 1.05, 0.32),  # cm
     "lip_lower": (0.42, 1.25, 0.18),  # cm
     "lip_out": (0.1, 0.5, 0.03),
