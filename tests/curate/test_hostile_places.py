@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from messy import RECIPE, Messy
 
@@ -18,7 +19,7 @@ from facevid.curate.build import clean, cut, pack, status
 from facevid.curate.scan import FootageError
 from facevid.curate.work import WorkError
 from facevid.dataset.dataset import DatasetError
-from facevid.engine import Ledger, StorageError
+from facevid.engine import Ledger, StorageError, storage_sentence
 from facevid.errors import FacevidError
 from facevid.recipe import RecipeError
 
@@ -99,6 +100,13 @@ def test_a_full_disk_stops_the_build_with_a_sentence_and_room_lets_it_finish(
     full.unlink()
     pack(dataset)
     assert published(dataset) == before
+
+
+def test_a_file_that_numpy_could_write_only_in_part_is_a_full_disk_and_no_bug(small_disk: Any) -> None:
+    place = small_disk("64k")
+    with pytest.raises(OSError, match="requested") as told:
+        np.save(place / "chips.npy", np.zeros(200_000, np.uint8))
+    assert "the disk is full" in (storage_sentence(told.value) or "")
 
 
 def test_a_disk_without_any_room_is_named_at_once(footage: Path, small_disk: Any) -> None:

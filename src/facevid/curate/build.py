@@ -17,7 +17,7 @@ from facevid.curate.scan import SCAN, find_footage
 from facevid.curate.session import OnProgress, RecipeGiven, Session, available_cores, failure, published_size
 from facevid.curate.summary import Status, StepSummary, Summary
 from facevid.curate.work import Work, WorkError
-from facevid.engine import FolderBusy, Ledger
+from facevid.engine import FolderBusy, Ledger, StorageError, folder_lock
 
 Footage = Sequence[str | os.PathLike[str]] | str | os.PathLike[str]
 
@@ -107,12 +107,12 @@ def status(output: str | os.PathLike[str]) -> Status:
     steps, failures, running = [], [], None
     if work.ledger.exists():
         try:
-            with work.held():
+            with folder_lock(work.folder):
                 pass
         except FolderBusy as busy:
             running = str(busy)
-        except OSError:
-            running = None
+        except StorageError:
+            running = None  # a disk that may only be read can still be looked at
         with Ledger(work.ledger, read_only=True) as ledger:
             counts = ledger.counts()
             for step in (SCAN, ANALYZE, CUT, EMBED):

@@ -113,7 +113,7 @@ class Session:
             "footage_s": sum(r["duration_s"] for r in rows),
         }
         if copies:
-            summary.notes.append(f"{copies} files are copies of other files, byte for byte, and count once.")
+            summary.notes.append(f"Left aside as copies of other files, byte for byte: {copies}.")
         return summary
 
     def _left_out(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -19,6 +19,8 @@ from typing import Any
 from facevid.engine.step import EngineError, StorageError
 
 _TEMPORARY = re.compile(r"^\..+\.tmp-(\d+)-[0-9a-f]{8}(\.[^.]+)?$")
+# How numpy says that a file took only a part: an OSError without a number.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _FORBIDDEN = {errno.EACCES: "writing is not allowed", errno.EPERM: "writing is not allowed"}
 _NO_OUTPUT = {**_FULL, errno.EROFS: "the file system is read-only"}
@@ -165,6 +167,8 @@ def storage_sentence(error: BaseException, path: str | os.PathLike[str] | None =
         where = getattr(link, "filename", None) or path
         if number in _NO_OUTPUT:
             return _sentence(where, _NO_OUTPUT[number])
+        if isinstance(link, OSError) and number is None and _SHORT_WRITE.fullmatch(str(link)):
+            return _sentence(where, _FULL[errno.ENOSPC])
         if number in _FORBIDDEN and where is not None and _may_not_write(where):
             return _sentence(where, _FORBIDDEN[number])
         link = link.__cause__ or link.__context__
