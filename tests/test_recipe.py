@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,21 @@ def test_a_file_that_is_no_mapping_is_refused_in_a_sentence(tmp_path: Path, text
 def test_a_base_that_is_no_recipe_is_refused() -> None:
     assert "'other'" in mistakes({"base": "other"})
     assert "[1]" in mistakes({"base": [1]})
+
+
+SCORES_PAGE = Path(__file__).resolve().parent.parent / "docs" / "scores.md"
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_every_score_is_explained_in_the_documentation(score: str) -> None:
+    assert re.search(rf"^\*\*[^*]*`{score}`", SCORES_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_default_rule_stands_in_the_documentation_with_its_threshold() -> None:
+    rows = [line for line in SCORES_PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    for rule in load_recipe().select.rules:
+        cells = [line.split("|") for line in rows if line.startswith(f"| `{rule.reason}`")]
+        (said,) = [cell[2].replace(" .", " 0.") for cell in cells if f"`{rule.score}`" in cell[2]]
+        for bound in (rule.min, rule.max):
+            assert bound is None or f"{bound:g}" in said, (said, bound)
+        assert not rule.over_s or f"over {rule.over_s:g} s" in said
