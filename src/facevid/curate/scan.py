@@ -87,13 +87,20 @@ def _look(name: str) -> Iterator[Found]:
 def _walk(top: Path) -> Iterator[Found]:
     """Videos in a folder and all below it, also behind links; hidden ones are left out, such as a build's own."""
     entered: set[str] = set()
-    for folder, folders, files in os.walk(top, followlinks=True):
+    for folder, folders, files in os.walk(top, followlinks=True, onerror=_unreadable_folder):
         here = os.path.realpath(folder)
         folders[:] = [] if here in entered else [name for name in folders if not name.startswith(".")]
         entered.add(here)
         for file in files:
             if Path(file).suffix.lower() in VIDEO_SUFFIXES and not file.startswith("."):
                 yield Found((Path(folder) / file).resolve())
+
+
+def _unreadable_folder(error: OSError) -> None:
+    # Not passed over: nobody would miss the footage in it.
+    raise FootageError(
+        f"The folder {error.filename} cannot be looked into ({error.strerror}); make it readable or move it away."
+    ) from error
 
 
 def read_manifest(path: Path) -> Iterator[Found]:
