@@ -15,9 +15,11 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -41,6 +43,8 @@ class Build:
     output: Path
     workers: int
     mark: str
+    aim: tuple[str, float] | None = None
+    """A step, and the seconds after its begin at which the process kills itself."""
 
     def __post_init__(self) -> None:
         command = [
@@ -51,6 +55,8 @@ class Build:
             str(self.output),
             str(self.workers),
         ]
+        if self.aim is not None:
+            command += [self.aim[0], str(self.aim[1])]
         path = os.pathsep.join(p for p in sys.path if p)
         self.began = time.monotonic()
         self.process = subprocess.Popen(
@@ -77,23 +83,20 @@ class Build:
         spans["all"] = (0.0, time.monotonic() - self.began)
         return spans
 
-    def kill(self, *, step: str | None, after_s: float) -> str:
-        """SIGKILL after so many seconds, counted from the begin of `step` or from the start; where it hit."""
-        if step is not None:
-            next(entry for entry in self.says() if entry[1:] == ("begin", step))
-            time.sleep(after_s)
-        else:
+    def kill(self, *, after_s: float) -> str:
+        """SIGKILL so many seconds after the start, or by its own aim; where it hit."""
+        if self.aim is None:
             time.sleep(max(0.0, self.began + after_s - time.monotonic()))
-        self.process.kill()
-        last = step
+            self.process.kill()
+        last = None
         for _, what, name in self.says():
             last = name if what == "begin" else f"after {name}"
         self.process.wait()
         return last or "start"
 
 
-def child(footage: str, output: str, workers: int) -> None:
-    """Build, and announce each step."""
+def child(footage: str, output: str, workers: int, aim: str = "", after_s: float = 0.0) -> None:
+    """Build, and announce each step; `after_s` seconds into the step `aim`, be killed."""
     import facevid
 
     def announced(step: str) -> Any:
@@ -101,6 +104,8 @@ def child(footage: str, output: str, workers: int) -> None:
 
         def run(self: Session, *arguments: Any) -> Any:
             print("begin", step, flush=True)
+            if step == aim:
+                threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
             result = plain(self, *arguments)
             print("end", step, flush=True)
             return result
@@ -173,8 +178,8 @@ def compare(given: argparse.Namespace, place: Path) -> int:
         begin, end = spans[step or "all"]
         after_s = dice.uniform(0, end - begin)
         dataset, mark = place / f"run_{run:02d}" / "dataset", uuid.uuid4().hex
-        first = Build(given.footage, dataset, given.workers, mark)
-        where = first.kill(step=step, after_s=after_s)
+        first = Build(given.footage, dataset, given.workers, mark, (step, after_s) if step else None)
+        where = first.kill(after_s=after_s)
         at, alive = time.monotonic() - first.began, left_alive(mark)
         second = Build(given.footage, dataset, given.workers, mark).finish()
         got = published(dataset)
@@ -197,6 +202,7 @@ def compare(given: argparse.Namespace, place: Path) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        aim, after = sys.argv[5:7] or ("", "0")
+        child(sys.argv[2], sys.argv[3], int(sys.argv[4]), aim, float(after))
         sys.exit(0)
     sys.exit(main())
