@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facevid.curate.spans import Spans, moving_mean, ranges
+from facevid.curate.spans import Neighbours, Spans, ranges
 
 VALUES = np.array([3, 1, 4, 1, 5, 9, 2, 6], np.float32)
 
@@ -67,8 +67,8 @@ def test_a_moving_mean_stays_in_its_group_and_leaves_out_what_is_unknown(reach: 
             if abs(i - j) <= reach and group[i] == group[j] and v == v
         ]
         expected.append(sum(near) / len(near) if near else np.nan)
-    np.testing.assert_allclose(moving_mean(values, group, reach), expected, rtol=1e-6)
+    np.testing.assert_allclose(Neighbours(group, reach).mean(values), expected, rtol=1e-6)
 
 
 def test_a_moving_mean_of_nothing_is_nothing() -> None:
-    assert moving_mean(np.zeros(0, np.float32), np.zeros(0, np.int64), 3).tolist() == []
+    assert Neighbours(np.zeros(0, np.int64), 3).mean(np.zeros(0, np.float32)).tolist() == []

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from facevid.curate.crop import crop_squares, even_squares
-from facevid.curate.spans import Spans, moving_mean, ranges
+from facevid.curate.spans import Neighbours, Spans, ranges
 from facevid.curate.windows import GEOMETRY, NO_TRACK
 from facevid.recipe import SCORES, Recipe, Rule
 
@@ -67,9 +67,9 @@ def select(tracks: pa.Table, recipe: Recipe) -> Selection:
     `select.max_s`; shorter ones are rejected for `duration`. Rows come in the order of the tracks, and what
     comes of a track depends on no other track.
     """
-    windows = _unfold(tracks, recipe.analyze.window_frames)
+    windows = _unfold(tracks)
     verdict = _judge(windows, recipe)
-    pieces = _pieces(_runs(windows, verdict), recipe)
+    pieces = _pieces(_runs(windows, verdict, recipe.analyze.window_frames), recipe)
     spans = Spans.of(pieces.a, pieces.b, len(verdict))
     scores = _averages(windows, spans)
     kept, rest = np.flatnonzero(pieces.verdict == _GOOD), np.flatnonzero(pieces.verdict != _GOOD)
@@ -85,13 +85,17 @@ def select(tracks: pa.Table, recipe: Recipe) -> Selection:
 
 @dataclass(frozen=True)
 class _Windows:
-    """Every window of every track in one row of arrays, in the order of the tracks."""
+    """Every window of every track in one row of arrays, in the order of the tracks.
+
+    offset: (tracks + 1,) first window of each track. track_of: (windows,). faced: windows that show a face.
+    """
 
     table: pa.Table
+    offset: Ints
     track_of: Ints
-    first: Ints
-    last: Ints
+    faced: Ints
     _read: dict[str, Floats] = field(default_factory=dict)
+    _near: dict[int, Neighbours] = field(default_factory=dict)
 
     def column(self, name: str) -> Floats:
         if name not in self._read:
@@ -100,27 +104,46 @@ class _Windows:
             self._read[name] = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
         return self._read[name]
 
+    def smoothed(self, rule: Rule, window_s: float) -> Floats:
+        """The rule's score averaged over `over_s` around each window, within its track."""
+        reach = int(rule.over_s / window_s / 2 + 1e-9)
+        name = f"{rule.score} over {reach}"
+        if reach < 1:
+            return self.column(rule.score)
+        if name not in self._read:
+            if reach not in self._near:
+                self._near[reach] = Neighbours(self.track_of[self.faced], reach)
+            out = np.full(len(self.track_of), np.nan, np.float32)
+            out[self.faced] = self._near[reach].mean(self.column(rule.score)[self.faced])
+            self._read[name] = out
+        return self._read[name]
 
-def _unfold(tracks: pa.Table, window: int) -> _Windows:
+    def frames(self, a: Ints, b: Ints, window: int) -> tuple[Ints, Ints]:
+        """First and last frame of window ranges [a, b), each within one track."""
+        track = self.track_of[a]
+        begin = self.table["first_frame"].to_numpy().astype(np.int64)[track] - self.offset[track] * window
+        end = self.table["last_frame"].to_numpy().astype(np.int64)[track]
+        return begin + a * window, np.where(b == self.offset[track + 1], end, begin + b * window - 1)
+
+
+def _unfold(tracks: pa.Table) -> _Windows:
     count = pc.list_value_length(tracks["faces"]).to_numpy().astype(np.int64)
     offset = np.concatenate([[0], np.cumsum(count)])
-    track_of = np.repeat(np.arange(len(count)), count)
-    begin = tracks["first_frame"].to_numpy().astype(np.int64)
-    first = begin[track_of] + (np.arange(offset[-1]) - offset[track_of]) * window
-    last = first + window - 1
-    ends = offset[1:][count > 0] - 1
-    last[ends] = tracks["last_frame"].to_numpy()[count > 0]
-    return _Windows(tracks, track_of, first, last)
+    with_face = tracks["track"].to_numpy() != NO_TRACK
+    return _Windows(
+        tracks, offset, np.repeat(np.arange(len(count)), count), np.flatnonzero(np.repeat(with_face, count))
+    )
 
 
-def _judge(windows: _Windows, recipe: Recipe) -> Ints:
-    """Per window: the number of the first rule it fails, or -1."""
+def _judge(windows: _Windows, recipe: Recipe) -> NDArray[np.int16]:
+    """Per window: the number of the first rule it fails, -1 for none, one more than the last without a face."""
     rules = recipe.select.rules
-    without_face = (windows.table["track"].to_numpy() == NO_TRACK)[windows.track_of]
-    verdict = np.where(without_face, len(rules), _GOOD)
+    verdict = np.full(len(windows.track_of), len(rules), np.int16)
+    verdict[windows.faced] = _GOOD
     window_s = recipe.analyze.window_frames / recipe.fps
     for number, rule in enumerate(rules):
-        verdict[breaks(rule, _smoothed(windows, rule, window_s)) & (verdict == _GOOD)] = number
+        fails = breaks(rule, windows.smoothed(rule, window_s)) & (verdict == _GOOD)
+        np.copyto(verdict, np.int16(number), where=fails)
     return verdict
 
 
@@ -132,17 +155,6 @@ def breaks(rule: Rule, values: Floats) -> NDArray[np.bool_]:
     if rule.max is not None:
         out |= values > np.float32(rule.max)
     return out
-
-
-def _smoothed(windows: _Windows, rule: Rule, window_s: float) -> Floats:
-    """The score averaged over `over_s` around each window, within its track."""
-    reach = int(rule.over_s / window_s / 2 + 1e-9)
-    name = f"{rule.score} over {reach}"
-    if reach < 1:
-        return windows.column(rule.score)
-    if name not in windows._read:
-        windows._read[name] = moving_mean(windows.column(rule.score), windows.track_of, reach)
-    return windows._read[name]
 
 
 @dataclass(frozen=True)
@@ -161,14 +173,15 @@ class _Pieces:
         )
 
 
-def _runs(windows: _Windows, verdict: Ints) -> _Pieces:
+def _runs(windows: _Windows, verdict: NDArray[np.int16], window: int) -> _Pieces:
     """Runs of windows of one track with one verdict."""
     if not len(verdict):
         return _Pieces(*(np.zeros(0, np.int64) for _ in range(5)))
-    change = (np.diff(verdict) != 0) | (np.diff(windows.track_of) != 0)
-    start = np.concatenate([[0], np.flatnonzero(change) + 1])
+    starts = np.concatenate([[True], verdict[1:] != verdict[:-1]])
+    starts[windows.offset[:-1][np.diff(windows.offset) > 0]] = True
+    start = np.flatnonzero(starts)
     end = np.append(start[1:], len(verdict))
-    return _Pieces(start, end, windows.first[start], windows.last[end - 1], verdict[start])
+    return _Pieces(start, end, *windows.frames(start, end, window), verdict[start].astype(np.int64))
 
 
 def _pieces(runs: _Pieces, recipe: Recipe) -> _Pieces:
@@ -292,7 +305,7 @@ def _worst(
     windows: _Windows, rule: Rule, parts: _Pieces, recipe: Recipe
 ) -> tuple[Floats, NDArray[np.float64]]:
     """The value furthest out of the rule's bounds in each part, and the bound it breaks."""
-    values = _smoothed(windows, rule, recipe.analyze.window_frames / recipe.fps)
+    values = windows.smoothed(rule, recipe.analyze.window_frames / recipe.fps)
     spans = Spans.of(parts.a, parts.b, len(values))
     lowest = np.asarray(spans.reduce(np.fmin, values), np.float32)
     highest = np.asarray(spans.reduce(np.fmax, values), np.float32)

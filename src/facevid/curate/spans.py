@@ -79,26 +79,34 @@ def ranges(a: Ints, b: Ints) -> Ints:
     return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(a - (ends - lengths), lengths))
 
 
-def moving_mean(values: Floats, group: Ints, reach: int) -> Floats:
-    """Mean of what is known in the `reach` values before and after each value, within its group.
+class Neighbours:
+    """Moving averages over the `reach` values before and after each value, within its group.
 
-    group: number of each value's group, 0, 0, ... 1, 1, ...; returns nan where nothing is known.
+    group: number of each value's group, 0, 0, ... 1, 1, ..., in which numbers may be left out.
     """
-    at = np.arange(len(values)) + reach * group
-    known = ~np.isnan(values)
-    size = len(values) + reach * (int(group[-1]) if len(group) else 0)
-    total = _moving_sum(np.where(known, values, np.float32(0)), at, size, reach)
-    count = _moving_sum(known.astype(np.int16), at, size, reach)
-    with np.errstate(invalid="ignore"):
-        return np.divide(total, count, dtype=np.float32)
 
+    def __init__(self, group: Ints, reach: int) -> None:
+        self._reach = reach
+        self._at = np.arange(len(group)) + reach * group
+        self._size = int(self._at[-1]) + 1 if len(group) else 0
+        self._all = self._sum(np.ones(len(group), np.float32))
 
-def _moving_sum(values: NDArray[Any], at: Ints, size: int, reach: int) -> NDArray[Any]:
-    """Sums over values laid out at `at` with zeros between the groups, so that no sum crosses into another."""
-    padded = np.zeros(size + 2 * reach, values.dtype)
-    padded[at + reach] = values
-    total = padded[reach : size + reach].copy()
-    for shift in range(1, reach + 1):
-        total += padded[reach + shift : size + reach + shift]
-        total += padded[reach - shift : size + reach - shift]
-    return np.asarray(total[at])
+    def mean(self, values: Floats) -> Floats:
+        """Mean of what is known (not nan) near each value; nan where nothing is."""
+        unknown = np.isnan(values)
+        if not unknown.any():
+            return self._sum(values) / self._all
+        total = self._sum(np.where(unknown, np.float32(0), values))
+        with np.errstate(invalid="ignore"):
+            return total / self._sum((~unknown).astype(np.float32))
+
+    def _sum(self, values: Floats) -> Floats:
+        """Sums over values laid out with zeros between the groups, so that no sum crosses into another."""
+        reach, size = self._reach, self._size
+        padded = np.zeros(size + 2 * reach, np.float32)
+        padded[self._at + reach] = values
+        total = padded[reach : size + reach].copy()
+        for shift in range(1, reach + 1):
+            total += padded[reach + shift : size + reach + shift]
+            total += padded[reach - shift : size + reach - shift]
+        return np.asarray(total[self._at])
