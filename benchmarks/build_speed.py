@@ -104,7 +104,8 @@ def main() -> int:
     limit = decoded + recoded
     realtime = summary.footage_s / built
     print(
-        f"footage {summary.footage_s:.0f} s, kept {summary.kept_s:.0f} s in {summary.clips} clips, {options.workers} workers"
+        f"footage {summary.footage_s:.0f} s, kept {summary.kept_s:.0f} s in {summary.clips} clips, "
+        f"{options.workers} workers"
     )
     for step in summary.steps:
         print(f"  {step['step']:<9} {step['seconds']:7.2f} s  {100 * step['seconds'] / built:5.1f} %")
