@@ -1,6 +1,6 @@
 """Times `select` on as many tracks as DH-FaceVid-1K has clips, against the limit of 5 seconds.
 
-    python benchmarks/select_speed.py [--tracks 270043] [--threads N] [--keep FOLDER]
+    python benchmarks/select_speed.py [--tracks 270043] [--threads 1] [--keep FOLDER]
 
 The tracks are made up: lengths of 16 s on average, scores that drift within a track as measured ones do,
 and faults of the kinds and lengths that real footage has. The file is made once and kept.
@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from facevid.curate.session import available_cores
 from facevid.curate.tables import select_tables
 from facevid.curate.trackfile import GROUP, TrackFileWriter, track_file_key
 from facevid.curate.windows import GEOMETRY, tracks_schema
@@ -60,7 +59,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tracks", type=int, default=TRACKS)
-    parser.add_argument("--threads", type=int, default=available_cores())
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "facevid-select-speed")
     given = parser.parse_args()
     path = given.keep / f"tracks-{given.tracks}.arrow"

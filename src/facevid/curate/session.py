@@ -170,7 +170,7 @@ class Session:
                     f"No source of {self.work.dataset} is analysed yet; run `facevid analyze` first."
                 )
         self.work.gather_tracks(sources, versions)
-        stretches, rejected = select_tables(self.work.tracks, self.recipe, threads=self.executor.workers)
+        stretches, rejected = select_tables(self.work.tracks, self.recipe)
         self.work.write(stretches, self.work.stretches)
         self.work.write(rejected, self.work.rejected)
         return StepSummary(

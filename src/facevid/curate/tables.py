@@ -45,7 +45,7 @@ class Members:
 def select_tables(tracks: Path, recipe: Recipe, *, threads: int = 1) -> tuple[pa.Table, pa.Table]:
     """Select over a file of tracks, some thousand tracks at a time, so that memory stays bounded.
 
-    threads: batches judged at once; the tables are the same with any number.
+    threads: batches judged at once, at some 100 MB each; the tables are the same with any number.
     """
 
     def one(number: int) -> Selection:
