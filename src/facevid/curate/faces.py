@@ -52,6 +52,8 @@ class FaceFollower:
     def push(self, image: Image, *, new_picture: bool) -> list[Seen]:
         """Faces of the next frame; `new_picture` ends every face, since the frame shows something else."""
         if new_picture:
+            for followed in self._followed:
+                followed.tracker.release()
             self._followed.clear()
         self._since += 1
         if new_picture or self._since >= self.settings.detect_every:
@@ -91,6 +93,9 @@ class FaceFollower:
         for i, followed in enumerate(self._followed):
             if i not in matched:
                 followed.missed += 1
+        for followed in self._followed:
+            if followed.missed > _MISSED_DETECTIONS:
+                followed.tracker.release()
         self._followed = [f for f in self._followed if f.missed <= _MISSED_DETECTIONS]
         room = self.settings.max_faces - len(self._followed)
         new = [d for j, d in enumerate(found) if j not in taken]

