@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import import_cv2, import_part
 from .mediapipe_graph import import_mediapipe, landmark_graph, outputs_of, quiet_stderr, shrunk, version_of
@@ -93,7 +94,7 @@ class MediapipeFaceMesh:
         )
         seen: Any = outputs_of(self._graph, {"image": crop, "roi": rect})
         presence = float(seen.facelandmarkcpu__face_presence_score)
-        points = np.array([(p.x, p.y, p.z) for p in seen.landmarks.landmark], np.float64)
+        points = points_of(seen.landmarks)
         mesh = points * side
         mesh[:, 0] += left
         mesh[:, 1] += top
@@ -113,6 +114,20 @@ class MediapipeFaceMesh:
             crop = self._cv2.copyMakeBorder(crop, *around, self._cv2.BORDER_REPLICATE)[:side, :side]
         small, factor = shrunk(self._cv2, crop, at_most=CROP_SIDE)
         return small, left, top, factor
+
+
+def points_of(landmarks: Any) -> NDArray[np.float64]:
+    """x, y, z of a NormalizedLandmarkList, (n, 3); from its wire format where that is plain, four times as fast.
+
+    Each landmark is then 17 bytes: tag and length of the message, then tag and float32 of x, y and z.
+    """
+    wire = landmarks.SerializeToString()
+    if len(wire) == 17 * len(landmarks.landmark):
+        rows = np.frombuffer(wire, np.uint8).reshape(-1, 17)
+        if (rows[:, (0, 1, 2, 7, 12)] == (0x0A, 0x0F, 0x0D, 0x15, 0x1D)).all():
+            floats = rows[:, (3, 4, 5, 6, 8, 9, 10, 11, 13, 14, 15, 16)].copy().view("<f4")
+            return np.asarray(floats, np.float64)
+    return np.array([(p.x, p.y, p.z) for p in landmarks.landmark], np.float64)
 
 
 class MediapipeMeshTracker:

@@ -113,7 +113,7 @@ def _analyze(path: Path, out: Path, payload: dict[str, Any], recipe: Recipe) -> 
     with media.VideoReader(path, fps=recipe.fps, max_side=recipe.analyze.max_side, threads=threads) as video:
         for frame in video:
             small = quality.small_picture(frame.image)
-            looker.look(frame.index, frame.image, small, new_picture=shots.push(small))
+            looker.look(frame.index, frame.image, small, new_picture=shots.push(quality.halved(small)))
             frames, scale = frame.index + 1, frame.scale
         stopped, skipped = video.stopped_early, video.skipped_packets
         width, height = video.width, video.height
@@ -157,6 +157,7 @@ class _Looker:
     _last: dict[int, _Memory] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._text_every = max(1, round(self.recipe.analyze.text_every_s * self.recipe.fps))
         self._follower = FaceFollower(self.loaded.face_detector, self.loaded.face_mesh, self.recipe.analyze)
 
     def look(self, index: int, image: Image, small: Image, *, new_picture: bool) -> None:
@@ -175,8 +176,8 @@ class _Looker:
         height, width = image.shape[:2]
         mesh, tall = seen.mesh, face_height(seen.mesh)
         crop = crop_square(seen.box, tall, (width, height), self.recipe.crop)
-        memory = self._last.get(seen.face) or _Memory(index, index, index)
-        self._look_closer(index, image, seen, crop, memory)
+        memory = self._last.get(seen.face) or _Memory(index, index + self._text_every // 2, index)
+        text = self._look_closer(index, image, seen, crop, memory)
         moved = float("nan")
         if memory.mesh is not None:
             moved = 1000 * float(np.abs(mesh[:468, :2] - memory.mesh[:468, :2]).mean()) / max(tall, 1e-6)
@@ -193,7 +194,7 @@ class _Looker:
             yaw=pose[0], pitch=pose[1], roll=pose[2], mouth=mouth_opening(mesh),
             confidence=seen.confidence, inside=float(inside.mean()),
             motion_pixels=quality.pixel_motion(grey, before, seen.box, width), motion_landmarks=moved,
-            hand=memory.hand, text=memory.text,
+            hand=memory.hand, text=text,
             bar_left=self._bars[0], bar_top=self._bars[1], bar_right=self._bars[2], bar_bottom=self._bars[3],
             faces=max(1, self._follower.faces_in_view), **memory.light,
         )  # fmt: skip
@@ -203,11 +204,11 @@ class _Looker:
 
     def _look_closer(
         self, index: int, image: Image, seen: Seen, crop: tuple[float, float, float, float], memory: _Memory
-    ) -> None:
-        """Hands and text, now and then, in the square that a clip of this face would keep."""
-        settings = self.recipe.analyze
+    ) -> float:
+        """Hands and text, now and then, in the square that a clip of this face would keep; returns the text."""
+        settings, text = self.recipe.analyze, float("nan")
         if index < memory.next_hand and index < memory.next_text:
-            return
+            return text
         x0, y0, x1, y1 = (int(v) for v in crop)
         square = np.ascontiguousarray(image[y0:y1, x0:x1])
         if index >= memory.next_hand:
@@ -218,8 +219,9 @@ class _Looker:
             memory.hand, memory.hand_before = min(covered, memory.hand_before), covered
             memory.next_hand = index + settings.hands_every
         if index >= memory.next_text:
-            memory.next_text = index + max(1, round(settings.text_every_s * self.recipe.fps))
-            memory.text = text_width(self.loaded.text_detector.read(square), settings)
+            memory.next_text = index + self._text_every
+            text = text_width(self.loaded.text_detector.read(square), settings)
+        return text
 
 
 @dataclass
@@ -233,7 +235,6 @@ class _Memory:
     mesh: NDArray[np.float32] | None = None
     hand: float = 0.0
     hand_before: float = 0.0
-    text: float = 0.0
 
 
 def text_width(boxes: list[Any], settings: Analyze) -> float:

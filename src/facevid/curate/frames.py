@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -82,10 +83,11 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
     neighbours in the track, which may lie outside the stretch. Raises ValueError where the track does not
     reach over the frames asked for.
     """
-    tracks = pq.read_table(
-        analysis_dir / "tracks.parquet", columns=["track", "face", "scale", "first_frame", "last_frame"]
+    # Not read_table: it loads pyarrow.dataset and with it pandas, half a second in every worker.
+    tracks = pq.ParquetFile(analysis_dir / "tracks.parquet").read(
+        columns=["track", "face", "scale", "first_frame", "last_frame"]
     )
-    row = tracks.filter(pa.compute.equal(tracks["track"], track)).to_pylist()
+    row = tracks.filter(pc.equal(tracks["track"], track)).to_pylist()
     if not row:
         raise ValueError(f"{analysis_dir.name} has no track {track}.")
     begin, end = row[0]["first_frame"], row[0]["last_frame"]
@@ -94,13 +96,11 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
             f"track {track} of {analysis_dir.name} reaches from frame {begin} to {end}, "
             f"not over {first_frame} to {last_frame}."
         )
-    found = pq.read_table(
+    found = _rows(
         analysis_dir / "frames.parquet",
-        filters=[
-            ("face", "=", row[0]["face"]),
-            ("frame", ">=", max(begin, first_frame - _LONGEST_GAP)),
-            ("frame", "<=", min(end, last_frame + _LONGEST_GAP)),
-        ],
+        face=row[0]["face"],
+        first=max(begin, first_frame - _LONGEST_GAP),
+        last=min(end, last_frame + _LONGEST_GAP),
     )
     have = found["frame"].to_numpy()
     wanted = np.arange(first_frame, last_frame + 1, dtype=np.int32)
@@ -112,6 +112,20 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
     mesh = mesh.reshape(len(wanted), POINTS, 3)
     low, high = mesh[:, :468, :2].min(axis=1), mesh[:, :468, :2].max(axis=1)
     return TrackFrames(wanted, mesh, np.concatenate([low, high], axis=1), _filled(wanted, have, pose))
+
+
+def _rows(path: Path, *, face: int, first: int, last: int) -> pa.Table:
+    """Rows of one face between two frames, from the row groups that hold any of these frames."""
+    file = pq.ParquetFile(path)
+    column = _SCHEMA.get_field_index("frame")
+    near = []
+    for number in range(file.num_row_groups):
+        held = file.metadata.row_group(number).column(column).statistics
+        if held is None or not held.has_min_max or (held.max >= first and held.min <= last):
+            near.append(number)
+    rows = file.read_row_groups(near)
+    frame = rows["frame"].to_numpy()
+    return rows.filter(pa.array((rows["face"].to_numpy() == face) & (frame >= first) & (frame <= last)))
 
 
 def _filled(

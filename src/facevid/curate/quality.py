@@ -118,6 +118,12 @@ def small_picture(image: Image) -> Image:
     )
 
 
+def halved(small: Image) -> Image:
+    """A small picture at half its width and height."""
+    size = (small.shape[1] // 2, small.shape[0] // 2)
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def grey_of(image: Image) -> Image:
     """The picture in grey (BT.601 luma)."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.curate import duplicates as repeats
@@ -124,9 +125,9 @@ def publish_tables(
     known = {row["clip_id"]: row for row in identity.to_pylist()}
     is_repeat = [bool(known.get(c, {}).get("duplicate_of")) for c in members.stretches["clip_id"].to_pylist()]
     mask = pa.array(is_repeat, pa.bool_())
-    kept = members.stretches.filter(pa.compute.invert(mask))
+    kept = members.stretches.filter(pc.invert(mask))
     rejected = pa.concat_tables(
-        [pq.read_table(work.rejected), _repeats(members.stretches.filter(mask), known, recipe)]
+        [pq.ParquetFile(work.rejected).read(), _repeats(members.stretches.filter(mask), known, recipe)]
     ).sort_by(
         [
             ("source_name", "ascending"),

@@ -155,6 +155,7 @@ def _heard(
 
 
 def _windows(rows: Floats, sound: Sound, picture: Picture, recipe: Recipe) -> dict[str, list[float]]:
+    rows = _nearest_text(rows)
     first, last = int(rows[0, 0]), int(rows[-1, 0])
     starts = window_starts(last - first + 1, recipe.analyze.window_frames)
     out: dict[str, list[float]] = {name: [] for name in (*SCORES, *GEOMETRY)}
@@ -169,6 +170,17 @@ def _windows(rows: Floats, sound: Sound, picture: Picture, recipe: Recipe) -> di
         values |= {"sync_correlation": correlation, "sync_offset": float(offset)}
         for name, value in values.items():
             out[name].append(value)
+    return out
+
+
+def _nearest_text(rows: Floats) -> Floats:
+    """Text is looked for now and then: every frame takes what the nearest look in its track found."""
+    looked = np.flatnonzero(~np.isnan(rows[:, _AT["text"]]))
+    if not len(looked):
+        return rows
+    middles = (rows[looked[1:], 0] + rows[looked[:-1], 0]) / 2
+    out = rows.copy()
+    out[:, _AT["text"]] = rows[looked[np.searchsorted(middles, rows[:, 0])], _AT["text"]]
     return out
 
 
@@ -196,7 +208,7 @@ def _scores(part: Floats, picture: Picture, recipe: Recipe) -> dict[str, float]:
         "landmarks_inside": float(column("inside").min()),
         "stillness": float(still.mean()),
         "occlusion": float(max(_mean(column("hand")), 1.0 - _mean(column("confidence")))),
-        "text_chars": float(np.nanmax(column("text"))) if not np.isnan(column("text")).all() else 0.0,
+        "text_chars": float(column("text").max()),
         "border_px": _border(part, picture, recipe),
         "bits_per_pixel": picture.bits_per_pixel,
     }

@@ -127,7 +127,7 @@ class Work:
         """A table of the work folder; raises WorkError naming the step to run first."""
         if not path.exists():
             raise WorkError(f"{self.dataset} has no {path.stem} yet; run `facevid {needs}` first.")
-        return pq.read_table(path)
+        return pq.ParquetFile(path).read()
 
     def gather_tracks(self, sources: Sequence[Mapping[str, Any]], versions: Mapping[str, str]) -> str:
         """Put the tracks of all analysed sources into one table, unless they are there; returns its key.
@@ -141,7 +141,7 @@ class Work:
             return key
         with atomic_path(self.tracks) as partial, TrackFileWriter(Path(partial), key=key) as file:
             for row in rows:
-                file.add(pq.read_table(self.analysis(str(row["source_id"])) / "tracks.parquet"), row)
+                file.add(pq.ParquetFile(self.analysis(str(row["source_id"])) / "tracks.parquet").read(), row)
         return key
 
     def write(self, table: pa.Table, path: Path) -> None:

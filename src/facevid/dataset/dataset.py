@@ -94,7 +94,7 @@ class Dataset:
 
     def to_arrow(self, table: str) -> pa.Table:
         """A whole table as Arrow; `table` is one of clips, rejected, failed, sources, keypoints."""
-        return pa.concat_tables([pq.read_table(path) for path in self._parts(table)])
+        return pa.concat_tables([pq.ParquetFile(path).read() for path in self._parts(table)])
 
     def shards(self) -> list[Path]:
         """The tar shards in order, as the `webdataset` library takes them."""
