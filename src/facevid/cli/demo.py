@@ -16,7 +16,7 @@ from facevid.cli.summary import print_summary
 if TYPE_CHECKING:
     from facevid.engine.progress import Progress
 
-PEOPLE = 4
+PEOPLE = 6
 VIDEOS = 6
 SEED = 1
 
