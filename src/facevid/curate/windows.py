@@ -174,7 +174,7 @@ def _windows(rows: Floats, sound: Sound, picture: Picture, recipe: Recipe) -> di
 
 
 def _nearest_text(rows: Floats) -> Floats:
-    """Text is looked for now and then: every frame takes what the nearest look in its track found."""
+    """Text is read every few seconds: each frame takes what the nearest reading in its track found."""
     looked = np.flatnonzero(~np.isnan(rows[:, _AT["text"]]))
     if not len(looked):
         return rows
