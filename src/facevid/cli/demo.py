@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PEOPLE = 6
 VIDEOS = 6
 SEED = 1
+SECONDS = 15
 
 
 def demo(
@@ -51,7 +52,13 @@ def run_demo(
         partial = output / ".footage.partial"
         shutil.rmtree(partial, ignore_errors=True)
         facevid.synthesize(
-            partial, people=PEOPLE, videos=VIDEOS, seed=SEED, workers=workers, on_progress=on_progress
+            partial,
+            people=PEOPLE,
+            videos=VIDEOS,
+            seed=SEED,
+            seconds=SECONDS,
+            workers=workers,
+            on_progress=on_progress,
         )
         partial.rename(footage)
     return facevid.build([footage], output / "dataset", workers=workers, on_progress=on_progress)
