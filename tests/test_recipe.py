@@ -212,3 +212,28 @@ def test_every_default_rule_stands_in_the_documentation_with_its_threshold() -> 
         for bound in (rule.min, rule.max):
             assert bound is None or f"{bound:g}" in said, (said, bound)
         assert not rule.over_s or f"over {rule.over_s:g} s" in said
+
+
+def test_rules_given_by_score_change_these_alone() -> None:
+    default = load_recipe()
+    changed = load_recipe(
+        {
+            "select": {
+                "rules": {
+                    "sharpness": {"min": 1.0},
+                    "pose_extreme": None,
+                    "sync_correlation": {"reason": "sync", "min": 0.2},
+                }
+            }
+        }
+    )
+    before = {(r.score, r.min, r.max) for r in default.select.rules}
+    after = {(r.score, r.min, r.max) for r in changed.select.rules}
+    assert before - after == {("sharpness", 0.7, None), ("pose_extreme", None, 60.0)}
+    assert after - before == {("sharpness", 1.0, None), ("sync_correlation", 0.2, None)}
+    assert changed.name == "dh-facevid, changed"
+
+
+def test_a_rule_given_by_an_unknown_score_is_named() -> None:
+    with pytest.raises(RecipeError, match="sharpnes"):
+        load_recipe({"select": {"rules": {"sharpnes": {"min": 1.0}}}})

@@ -247,7 +247,9 @@ def load_recipe(recipe: Recipe | str | Path | Mapping[str, Any] | None = None) -
     """The recipe of that name or file, or the default one.
 
     A file or a mapping may give only the fields it changes; the rest comes from the default recipe, or
-    from the recipe named by its `base`. Raises `RecipeError` with one line a mistake.
+    from the recipe named by its `base`. `select.rules` as a list replaces all rules; as a mapping of scores it
+    changes these alone: `{sharpness: {min: 1.0}}` sets a bound, `{pose_extreme: null}` drops the rule. A file
+    that gives no `name` is named after itself. Raises `RecipeError` with one line a mistake.
     """
     if isinstance(recipe, Recipe):
         return recipe
@@ -260,6 +262,8 @@ def load_recipe(recipe: Recipe | str | Path | Mapping[str, Any] | None = None) -
     base = given.pop("base", DEFAULT_RECIPE)
     if not isinstance(base, str) or base not in shipped_recipes():
         raise RecipeError(f"{where}: base {base!r} is no recipe; allowed: {', '.join(shipped_recipes())}.")
+    if given and "name" not in given:
+        given["name"] = f"{base}, changed" if isinstance(recipe, Mapping) else Path(recipe).stem
     merged = _merge(yaml.safe_load(_shipped(base)), given)
     try:
         return Recipe.model_validate(merged)
@@ -310,8 +314,23 @@ def _merge(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(base)
     for key, value in change.items():
         old = out.get(key)
-        out[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+        if key == "rules" and isinstance(old, list) and isinstance(value, Mapping):
+            out[key] = _merge_rules(old, value)
+        else:
+            out[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
     return out
+
+
+def _merge_rules(rules: list[dict[str, Any]], change: Mapping[str, Any]) -> list[Any]:
+    """Rules with those of the named scores changed (by a mapping), dropped (by null) or added at the end."""
+    out: list[Any] = []
+    for rule in rules:
+        value = change.get(rule["score"], {})
+        if value is not None:
+            out.append({**rule, **value} if isinstance(value, Mapping) else value)
+    known = {rule["score"] for rule in rules}
+    added = {score: value for score, value in change.items() if score not in known and value is not None}
+    return out + [{"score": s, **v} if isinstance(v, Mapping) else v for s, v in added.items()]
 
 
 def _sentences(error: ValidationError, given: Mapping[str, Any]) -> list[str]:

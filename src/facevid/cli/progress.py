@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 if TYPE_CHECKING:
     from facevid.engine.progress import Progress
 
-_OK_WORDS = {"cut": "kept", "analyze": "seen", "scan": "found", "embed": "told apart", "synth": "made"}
+_OK_WORDS = {"cut": "kept", "analyze": "seen", "scan": "found", "identify": "told apart", "synth": "made"}
 
 
 class ProgressDisplay:

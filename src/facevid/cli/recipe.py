@@ -33,9 +33,11 @@ def show(recipe: _RecipeName = "dh-facevid", *, as_json: _Json = False) -> None:
 @app.command()
 def check(recipe: _RecipeName = "dh-facevid", *, as_json: _Json = False) -> None:
     """Say whether a recipe can be used; a mistake is named with its field, its value and what is allowed."""
+    from facevid.curate.session import check_backends
     from facevid.recipe import load_recipe
 
     loaded = load_recipe(recipe)
+    check_backends(loaded)
     if as_json:
         typer.echo(json.dumps({"recipe": recipe, "name": loaded.name, "rules": len(loaded.select.rules)}))
     else:

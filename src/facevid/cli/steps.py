@@ -28,7 +28,11 @@ Dataset = Annotated[
 ]
 RecipeOption = Annotated[
     str | None,
-    typer.Option("--recipe", metavar="R", help="Recipe: a shipped name or a YAML file. Default: dh-facevid."),
+    typer.Option(
+        "--recipe",
+        metavar="R",
+        help="Recipe: a shipped name or a YAML file. Default: what the dataset was last built with, else dh-facevid.",
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", min=1, help="Worker processes. Default: one a core.")

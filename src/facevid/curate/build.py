@@ -17,6 +17,7 @@ from facevid.curate.scan import SCAN, find_footage
 from facevid.curate.session import OnProgress, RecipeGiven, Session, available_cores, failure, published_size
 from facevid.curate.summary import Status, StepSummary, Summary
 from facevid.curate.work import Work, WorkError
+from facevid.dataset.published import check_output
 from facevid.engine import FolderBusy, Ledger, StorageError, folder_lock
 
 Footage = Sequence[str | os.PathLike[str]] | str | os.PathLike[str]
@@ -119,21 +120,30 @@ def status(output: str | os.PathLike[str]) -> Status:
                 steps.append({"step": step.name, **counts.get(step.name, {})})
                 failures += [failure(o) for o in ledger.outcomes(step.name, status="failed")]
     recipe = work.recipe(None).name if (work.folder / "recipe.yaml").exists() else None
-    go_on = (
-        f"facevid build FOOTAGE -o {output}"
-        if not published
-        else f"python -c \"import facevid; print(facevid.open('{output}'))\""
-    )
+    if not published:
+        go_on = f"facevid build FOOTAGE -o {output}"
+    elif _is_newer(work.stretches, work.dataset / "dataset.json"):
+        go_on = f"facevid cut {output}, then identify and pack: the selection is newer than what is published"
+    else:
+        go_on = f"python -c \"import facevid; print(facevid.open('{output}'))\""
     return Status(str(output), recipe, published, clips, kept_s, steps, failures, running, go_on)
+
+
+def _is_newer(one: Path, other: Path) -> bool:
+    return one.exists() and one.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def clean(output: str | os.PathLike[str]) -> int:
     """Remove the work folder of a dataset and return the bytes freed; what is published stays.
 
-    A later build of the same footage starts from the beginning. Raises FolderBusy while a build runs.
+    A later build of the same footage starts from the beginning. Raises FolderBusy while a build runs, WorkError
+    where there is no such folder, DatasetError where it holds something else.
     """
     work = Work(Path(output))
     if not work.folder.is_dir():
+        if not work.dataset.is_dir():
+            raise WorkError(f"There is no folder {output}, so there is nothing to clean.")
+        check_output(work.dataset)
         return 0
     try:
         with work.held():

@@ -207,7 +207,7 @@ def _by_first_appearance(labels: I64, count: int) -> I64:
 
 
 EMBED = Step(
-    name="embed",
+    name="identify",
     version=1,
     function=embed_step,
     reads=("backends.face_embedder",),

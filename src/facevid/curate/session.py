@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 import facevid.dataset
+from facevid import backends
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
@@ -83,6 +84,7 @@ class Session:
             raise WorkError(f"There is no build in {output}; start with `facevid scan FOOTAGE -o {output}`.")
         if workers is not None and workers < 1:
             raise WorkError(f"workers must be 1 or more, not {workers}.")
+        check_backends(chosen)
         count = workers or available_cores()
         began = time.monotonic()
         if dry_run and not work.folder.is_dir():
@@ -112,6 +114,11 @@ class Session:
             "copies": copies,
             "footage_s": sum(r["duration_s"] for r in rows),
         }
+        stated = sorted({name for one in found for name in one.self_reported})
+        if stated:
+            summary.notes.append(
+                f"Manifest columns taken as what people state of themselves: {', '.join(stated)}."
+            )
         if copies:
             summary.notes.append(f"Left aside as copies of other files, byte for byte: {copies}.")
         return summary
@@ -212,6 +219,12 @@ class Session:
             return self._unknown("pack")
         began = time.monotonic()
         identity = self.work.read(self.work.identity, "identify")
+        unknown = set(self._members().hashes) - set(identity["clip_id"].to_pylist())
+        if unknown:
+            raise WorkError(
+                f"{len(unknown)} cut clips of {self.work.dataset} have no identity yet; "
+                f"run `facevid identify {self.work.dataset}` first."
+            )
         sources = self.work.read(self.work.sources, "scan")
         failed = self._failed_table()
         publish_tables(self._members(), identity, sources, failed, self.work, self.recipe, tool_versions())
@@ -254,7 +267,10 @@ class Session:
         """Run a step over items, long ones first so that no worker ends late; outcomes by key."""
         summary = StepSummary(step.name, str(self.work.dataset), total=len(items), dry_run=self.dry_run)
         if self.dry_run or self.ledger is None:
-            summary.to_run = len(items) - len(self._finished(step, items))
+            settled = self._settled(
+                step, items, ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
+            )
+            summary.to_run = len(items) - len(settled)
             return summary, {}
         if self.ledger.notice:
             summary.notes.append(self.ledger.notice)
@@ -282,6 +298,10 @@ class Session:
 
     def _finished(self, step: Step, items: Sequence[Item]) -> dict[str, str]:
         """Keys that the ledger holds as ok under today's hash, with that hash."""
+        return self._settled(step, items, ("ok",))
+
+    def _settled(self, step: Step, items: Sequence[Item], statuses: Sequence[str]) -> dict[str, str]:
+        """Keys that the ledger holds with one of the statuses under today's hash, with that hash."""
         if self.ledger is None:
             return {}
         held = self.ledger.get_many(step.name, [i.key for i in items])
@@ -289,7 +309,7 @@ class Session:
         out = {}
         for item in items:
             digest = hasher(item.payload)
-            if item.key in held and held[item.key][0] == digest and held[item.key][1].status == "ok":
+            if item.key in held and held[item.key][0] == digest and held[item.key][1].status in statuses:
                 out[item.key] = digest
         return out
 
@@ -298,8 +318,12 @@ class Session:
         stretches = self.work.read(self.work.stretches, "select")
         items = cut_items(stretches.to_pylist(), {s["source_id"]: s for s in sources}, self.work, self.recipe)
         done = self._finished(CUT, items)
-        if len(stretches) and not done and self.ledger is not None and "cut" not in self.ledger.counts():
-            raise WorkError(f"No clip of {self.work.dataset} is cut yet; run `facevid cut` first.")
+        waiting = len(items) - len(self._settled(CUT, items, ("ok", "failed", "rejected")))
+        if waiting:
+            raise WorkError(
+                f"{waiting} of the {len(items)} selected stretches of {self.work.dataset} are not cut yet; "
+                f"run `facevid cut {self.work.dataset}` first."
+            )
         held = self.ledger.get_many(CUT.name, list(done)) if self.ledger is not None else {}
         return clips_with_cuts(stretches, done, {k: o.value for k, (_, o) in held.items()}, sources)
 
@@ -339,6 +363,14 @@ def _storage_faults_named() -> Iterator[None]:
         if sentence is None:
             raise
         raise StorageError(sentence) from error
+
+
+def check_backends(recipe: Recipe) -> None:
+    """Raise BackendError where the recipe names a backend that is not installed; loads none of them."""
+    for kind, name in recipe.backends.model_dump().items():
+        if name not in backends.names(kind):
+            allowed = ", ".join(backends.names(kind))
+            raise backends.BackendError(f"backends.{kind}: there is no {name!r}; allowed: {allowed}.")
 
 
 def available_cores() -> int:

@@ -163,11 +163,12 @@ def _windows(rows: Floats, sound: Sound, picture: Picture, recipe: Recipe) -> di
     correlation, offset = mouth_sync(
         _each_frame(rows, "mouth"), sound.level[first : last + 1], max_offset=recipe.analyze.sync_max_offset
     )
+    late = float("nan") if np.isnan(correlation) else float(offset)
     bounds = np.append(np.searchsorted(rows[:, 0], first + starts), len(rows))
     for a, b in pairwise(bounds):
         part = rows[a:b] if b > a else rows[max(0, a - 1) : max(1, a)]
         values = {**_scores(part, picture, recipe), **_geometry(part, picture)}
-        values |= {"sync_correlation": correlation, "sync_offset": float(offset)}
+        values |= {"sync_correlation": correlation, "sync_offset": late}
         for name, value in values.items():
             out[name].append(value)
     return out
