@@ -370,7 +370,7 @@ def check_backends(recipe: Recipe) -> None:
     for kind, name in recipe.backends.model_dump().items():
         if name not in backends.names(kind):
             allowed = ", ".join(backends.names(kind))
-            raise backends.BackendError(f"backends.{kind}: there is no {name!r}; allowed: {allowed}.")
+            raise backends.BackendError(f"backends.{kind}: there is no backend {name!r}; allowed: {allowed}.")
 
 
 def available_cores() -> int:
