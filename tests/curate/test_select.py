@@ -200,7 +200,7 @@ def test_best_frames_are_spread_out_and_the_best_of_their_span() -> None:
 def test_best_frames_lie_inside_the_stretch() -> None:
     kept, _ = chosen(recipe_with(max_s=6.0), track_row(40))
     for row in kept:
-        assert len(row["best_frames"]) == 4
+        assert len(row["best_frames"]) == load_recipe().identify.faces_per_clip
         assert all(row["first_frame"] <= f <= row["last_frame"] for f in row["best_frames"])
 
 
