@@ -133,7 +133,6 @@ class LocalExecutor:
                     break
                 crew.hire()
                 yield from crew.step()
-            pool.stop()
 
 
 class _Work:

@@ -122,6 +122,7 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # What a worker finished is on disk before it says so; its libraries' own clean-up takes half a second.
         self._forget_ended()
         for worker in self._workers:
             worker.end(kill=True)
@@ -137,15 +138,6 @@ class Pool:
             raise SetupError(f"cannot start a worker process: {error}") from error
         self._workers.append(worker)
         return worker
-
-    def stop(self) -> None:
-        """Let idle workers end by themselves, so that their libraries clean up, for at most two seconds."""
-        self._forget_ended()
-        for worker in self._workers:
-            worker.send(None)
-        until = time.monotonic() + _STOP_S
-        for worker in self._workers:
-            worker.end(wait_s=max(until - time.monotonic(), 0.0))
 
     def _forget_ended(self) -> None:
         self._workers = [worker for worker in self._workers if not worker.ended]
