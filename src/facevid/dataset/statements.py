@@ -1,0 +1,201 @@
+"""Statements about clips: who said what with which confidence; all are kept, and an order decides which is shown.
+
+A statement is one row of the table `annotations`. What is shown of them stands in the clips table: `attributes`,
+`actions`, `captions`, `caption` and `transcript`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from facevid.dataset.vocabulary import ATTRIBUTES, VocabularyError, attribute, check_action
+
+SHOWN_ORDER = ("self", "annotator", "model", "measured")
+"""Whose value is shown where several were given: the first of these that gave one, then the most confident."""
+
+KINDS = ("attribute", "action", "caption", "transcript")
+CAPTION_LENGTHS = ("short", "medium", "long")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What somebody or something says of one clip.
+
+    kind: "attribute", "action", "caption" or "transcript". name: the attribute, the action, the caption's length
+    ("short", "medium", "long") or the transcript's language. value: of an attribute its value, of a caption or
+    transcript the text; empty for an action. start_s, end_s: seconds from the clip's start, None for the whole clip.
+    confidence: 0 to 1, None where nobody said how sure. by: "self", "annotator", "model:NAME" or "measured:NAME".
+    who: the annotator's id, None otherwise. detail: what else is known (JSON-able), such as the numbers measured.
+    """
+
+    clip_id: str
+    kind: str
+    name: str
+    value: str
+    by: str
+    confidence: float | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    who: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise VocabularyError(
+                f"A statement cannot be of kind {self.kind!r}; allowed: {', '.join(KINDS)}."
+            )
+        if source_of(self.by) not in SHOWN_ORDER:
+            raise VocabularyError(
+                f"by cannot be {self.by!r}; allowed: self, annotator, model:NAME, measured:NAME."
+            )
+        if self.confidence is not None and not 0 <= self.confidence <= 1:
+            raise VocabularyError(f"confidence cannot be {self.confidence}; it lies from 0 to 1.")
+        if self.kind == "attribute":
+            object.__setattr__(self, "value", attribute(self.name).check(self.value))
+        elif self.kind == "action":
+            check_action(self.name)
+            if self.start_s is None or self.end_s is None or self.end_s < self.start_s:
+                raise VocabularyError(f"The action {self.name!r} needs start_s and end_s, in this order.")
+        elif self.kind == "caption" and self.name not in CAPTION_LENGTHS:
+            raise VocabularyError(f"A caption is {', '.join(CAPTION_LENGTHS)}, not {self.name!r}.")
+
+
+def source_of(by: str) -> str:
+    """ "self", "annotator", "model" or "measured" of a statement's `by`."""
+    return by.split(":", 1)[0]
+
+
+_S, _D, _F = pa.string(), pa.float64(), pa.float32()
+_SAID = pa.struct([("value", _S), ("confidence", _F), ("by", _S)])
+ANNOTATIONS: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("clip_id", _S, "clip"),
+    ("kind", _S, "attribute, action, caption or transcript"),
+    ("name", _S, "the attribute or action; a caption's length; a transcript's language"),
+    ("value", _S, "value of the attribute, or the text; empty for an action"),
+    ("start_s", _D, "start in the clip in seconds, null for the whole clip"),
+    ("end_s", _D, "end in the clip in seconds, null for the whole clip"),
+    ("confidence", _F, "how sure, 0 to 1, or null"),
+    ("by", _S, "who said so: self, annotator, model:NAME or measured:NAME"),
+    ("who", _S, "the annotator's id, else null"),
+    ("detail", _S, "JSON of what else is known, such as the numbers measured, or null"),
+)
+"""Columns of the table `annotations`: every statement of every source."""
+
+LABELS: tuple[tuple[str, pa.DataType, str], ...] = (
+    (
+        "attributes",
+        pa.struct([(name, _SAID) for name in ATTRIBUTES]),
+        "per attribute the value shown, its confidence and who said so; null where unknown",
+    ),
+    (
+        "actions",
+        pa.list_(pa.struct([("name", _S), ("start_s", _D), ("end_s", _D), ("confidence", _F), ("by", _S)])),
+        "actions in the clip by their start, in seconds of the clip; null where nobody looked",
+    ),
+    (
+        "caption",
+        _S,
+        "the caption shown: of medium length, a person's or a model's before the grammar's, or null",
+    ),
+    (
+        "captions",
+        pa.list_(pa.struct([("length", _S), ("text", _S), ("by", _S)])),
+        "all captions; null where there is none",
+    ),
+    (
+        "transcript",
+        pa.struct([("text", _S), ("language", _S), ("confidence", _F), ("by", _S)]),
+        "what is said, or null",
+    ),
+)
+"""Columns that the clips table gets from the statements."""
+LABEL_COLUMNS = frozenset(name for name, _, _ in LABELS)
+
+
+def to_table(statements: Iterable[Statement]) -> pa.Table:
+    """Statements as rows of the table `annotations`, sorted, each once."""
+    rows = {_row_key(row): row for row in (_row(s) for s in statements)}
+    return pa.Table.from_pylist([rows[key] for key in sorted(rows)], _schema(ANNOTATIONS))
+
+
+def from_table(table: pa.Table) -> list[Statement]:
+    """Rows of the table `annotations` as statements."""
+    return [
+        Statement(**{**row, "detail": json.loads(row["detail"]) if row["detail"] else {}})
+        for row in table.to_pylist()
+    ]
+
+
+def shown(statements: Sequence[Statement]) -> dict[str, Any]:
+    """The label columns of one clip from all statements about it, by `SHOWN_ORDER`.
+
+    An action list is taken whole from the first source that gives any actions, since lists of two sources cannot be
+    mixed without naming one action twice.
+    """
+    best = sorted(statements, key=_rank)
+    attributes: dict[str, Any] = {}
+    for s in best:
+        if s.kind == "attribute" and s.name not in attributes:
+            attributes[s.name] = {"value": s.value, "confidence": s.confidence, "by": s.by}
+    acted = [s for s in best if s.kind == "action"]
+    actions = [
+        {"name": s.name, "start_s": s.start_s, "end_s": s.end_s, "confidence": s.confidence, "by": s.by}
+        for s in sorted(acted, key=lambda s: (s.start_s, s.end_s, s.name))
+        if source_of(s.by) == source_of(acted[0].by)
+    ]
+    captions = [
+        {"length": s.name, "text": s.value, "by": s.by}
+        for s in sorted((s for s in best if s.kind == "caption"), key=lambda s: CAPTION_LENGTHS.index(s.name))
+    ]
+    medium = next((s.value for s in best if s.kind == "caption" and s.name == "medium"), None)
+    said = next((s for s in best if s.kind == "transcript"), None)
+    return {
+        "attributes": attributes or None,
+        "actions": actions if acted else None,
+        "caption": medium or (captions[0]["text"] if captions else None),
+        "captions": captions or None,
+        "transcript": (
+            {"text": said.value, "language": said.name, "confidence": said.confidence, "by": said.by}
+            if said
+            else None
+        ),
+    }
+
+
+def with_labels(clips: pa.Table, annotations: pa.Table) -> pa.Table:
+    """The clips table with its label columns made anew from the statements; without any, without the columns."""
+    bare = clips.drop_columns([c for c in clips.column_names if c in LABEL_COLUMNS])
+    if not annotations.num_rows:
+        return bare
+    about: dict[str, list[Statement]] = defaultdict(list)
+    for statement in from_table(annotations):
+        about[statement.clip_id].append(statement)
+    rows = [shown(about.get(clip_id, ())) for clip_id in bare["clip_id"].to_pylist()]
+    labels = pa.Table.from_pylist(rows, _schema(LABELS))
+    for column in labels.schema:
+        bare = bare.append_column(column, labels[column.name])
+    return bare
+
+
+def _rank(s: Statement) -> tuple[Any, ...]:
+    sure = -1.0 if s.confidence is None else s.confidence
+    return (SHOWN_ORDER.index(source_of(s.by)), -sure, s.by, s.who or "", s.kind, s.name, s.value)
+
+
+def _row(s: Statement) -> dict[str, Any]:
+    detail = json.dumps(dict(s.detail), sort_keys=True, ensure_ascii=False) if s.detail else None
+    return {name: getattr(s, name) for name, _, _ in ANNOTATIONS} | {"detail": detail}
+
+
+def _row_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple((v is not None, v if v is not None else 0) for v in row.values())
+
+
+def _schema(columns: Sequence[tuple[str, pa.DataType, str]]) -> pa.Schema:
+    return pa.schema([pa.field(n, t, metadata={"description": d}) for n, t, d in columns])
