@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.dataset.publish import has_size, publish
 from facevid.curate.shards import ClipMembers, Member, ShardPlan, plan_shards, write_shard
+from facevid.dataset.publish import has_size, publish
 from facevid.dataset.published import (
     MANIFEST,
     MEDIA,
