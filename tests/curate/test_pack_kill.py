@@ -15,9 +15,9 @@ import pytest
 from packing import clip_name, work
 
 import facevid.dataset
-from facevid.curate import publish as publishing
 from facevid.curate.pack import pack_dataset
 from facevid.dataset import DatasetError
+from facevid.dataset import publish as publishing
 
 SIZES = {7, 4, 6}
 

@@ -7,33 +7,32 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.curate.shards import ClipMembers, Member, ShardPlan, plan_shards, write_shard
+from facevid.dataset.annotating import annotations_of
 from facevid.dataset.publish import has_size, publish
 from facevid.dataset.published import (
     MANIFEST,
     MEDIA,
     MEMBERS,
     STORAGE_COLUMNS,
-    TABLES,
     DatasetError,
     Manifest,
     PublishedFile,
     check_output,
     schema,
 )
+from facevid.dataset.statements import with_labels
+from facevid.dataset.tables import described, staging_folder, write_table
 
-ROWS_A_PART = 100_000
 KEYPOINT_ROWS_A_GROUP = 16  # one clip is read by reading its row group: about 7 MB at 5 s a clip
 _STRETCH_ONLY = frozenset({"first_frame", "last_frame", "best_frames", "identity"})
 
@@ -84,11 +83,15 @@ def pack_dataset(
     about = _about(tables, rows, name=name, licence=licence, recipe=recipe, tools=tools or {})
     staged = _staging(output, about, rows, plans)
     scores = _scores(tables.stretches)
+    clips = pa.Table.from_pylist(rows, schema("clips", scores))
+    # What was said of clips that stay is kept: annotations are not made anew by a build.
+    annotations = annotations_of(output, old, clips["clip_id"])
     files = [
-        *_write_table(staged, "sources", tables.sources, ()),
-        *_write_table(staged, "clips", pa.Table.from_pylist(rows, schema("clips", scores)), scores),
-        *_write_table(staged, "rejected", tables.rejected, _scores(tables.rejected)),
-        *_write_table(staged, "failed", tables.failed, ()),
+        *write_table(staged, "sources", tables.sources, ()),
+        *write_table(staged, "clips", with_labels(clips, annotations), scores),
+        *write_table(staged, "annotations", annotations),
+        *write_table(staged, "rejected", tables.rejected, _scores(tables.rejected)),
+        *write_table(staged, "failed", tables.failed, ()),
     ]
     present = {f.path: f for f in old.files if f.key} if old else {}
     for k, plan in enumerate(plans):
@@ -97,7 +100,7 @@ def pack_dataset(
         if on_shard:
             on_shard(k + 1, len(plans))
     if not plans:
-        files += _write_table(staged, "keypoints", schema("keypoints").empty_table(), ())
+        files += write_table(staged, "keypoints", schema("keypoints").empty_table(), ())
     return publish(output, staged=staged, files=files, about=about, card=_card(about))
 
 
@@ -185,54 +188,8 @@ def _about(
 def _staging(
     output: Path, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], plans: Sequence[ShardPlan]
 ) -> Path:
-    """The folder to build in, named by what will be built, so that a run after a kill finds its finished
-    shards.
-    """
-    content = json.dumps(
-        [about, [p.key for p in plans], [r["clip_id"] for r in rows]], sort_keys=True, default=str
-    )
-    staged = output / ".work" / f"publish-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
-    for other in (output / ".work").glob("publish-*"):
-        if other != staged:
-            shutil.rmtree(other)
-    for folder in (*TABLES, MEDIA):
-        (staged / folder).mkdir(parents=True, exist_ok=True)
-    return staged
-
-
-def _write_table(
-    staged: Path, table: str, content: pa.Table, scores: Sequence[str]
-) -> Iterator[PublishedFile]:
-    """Write a table in its published schema, as one or more parts; also an empty table has one part."""
-    target = schema(table, scores)
-    columns = [_column(content, field) for field in target]
-    shaped = pa.Table.from_arrays(columns, schema=target)
-    order = [(c, "ascending") for c in _ORDER[table] if c in shaped.column_names]
-    shaped = shaped.sort_by(order).combine_chunks() if shaped.num_rows else shaped
-    for k in range(max(1, -(-shaped.num_rows // ROWS_A_PART))):
-        part = shaped.slice(k * ROWS_A_PART, ROWS_A_PART)
-        path = f"{table}/part-{k:05d}.parquet"
-        pq.write_table(part, staged / path, compression="zstd")
-        yield _described(staged, path, part.num_rows)
-
-
-def _column(content: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
-    """A published column: null where nothing is known, NaN included."""
-    if field.name not in content.column_names:
-        return pa.nulls(content.num_rows, field.type)
-    column = content[field.name].cast(field.type)
-    if pa.types.is_floating(field.type):
-        return pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
-    return column
-
-
-_ORDER = {
-    "sources": ("source_name", "source_id"),
-    "clips": ("clip_id",),
-    "rejected": ("source_name", "start_s", "end_s", "track", "reason"),
-    "failed": ("item", "step"),
-    "keypoints": ("clip_id",),
-}
+    content = [about, [p.key for p in plans], [r["clip_id"] for r in rows]]
+    return staging_folder(output, json.dumps(content, sort_keys=True, default=str).encode())
 
 
 def _stage_keypoints(staged: Path, index: int, plan: ShardPlan, clip_folder: Path) -> PublishedFile:
@@ -243,7 +200,7 @@ def _stage_keypoints(staged: Path, index: int, plan: ShardPlan, clip_folder: Pat
         for k in range(0, len(plan.clips), KEYPOINT_ROWS_A_GROUP):
             group = plan.clips[k : k + KEYPOINT_ROWS_A_GROUP]
             writer.write_table(_keypoint_rows([c.clip_id for c in group], clip_folder), KEYPOINT_ROWS_A_GROUP)
-    return _described(staged, path, len(plan.clips))
+    return described(staged, path, len(plan.clips))
 
 
 def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
@@ -284,15 +241,6 @@ def _stage_shard(output: Path, staged: Path, plan: ShardPlan, present: Published
         partial.write_text(digest)
         partial.replace(note)
     return PublishedFile(path, plan.bytes, digest, len(plan.clips), path, plan.key)
-
-
-def _described(staged: Path, path: str, rows: int) -> PublishedFile:
-    data = staged / path
-    with data.open("rb") as file:
-        digest = hashlib.sha256()
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return PublishedFile(path, data.stat().st_size, digest.hexdigest(), rows, path)
 
 
 def _card(about: Mapping[str, Any]) -> str:

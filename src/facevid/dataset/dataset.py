@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facevid.dataset.clip import Clip
-from facevid.dataset.published import MANIFEST, MEDIA, TABLES, DatasetError, Manifest, read_manifest
+from facevid.dataset.published import MANIFEST, MEDIA, TABLES, DatasetError, Manifest, read_manifest, schema
 
 _TRIES = 5  # a dataset that is published anew while we open it is read again
 
@@ -40,8 +40,8 @@ def open(path: str | os.PathLike[str]) -> Dataset:
 class Dataset:
     """Clips in the order of their ids: `len(ds)`, `ds[0]`, `ds[-1]`, `ds["<clip_id>"]`, `for clip in ds`.
 
-    `ds.clips`, `ds.rejected`, `ds.failed`, `ds.sources`, `ds.keypoints` are DuckDB relations, read lazily
-    from Parquet; `ds.sql` queries them by these names; `ds.to_arrow(table)` reads a whole table.
+    `ds.clips`, `ds.rejected`, `ds.failed`, `ds.sources`, `ds.keypoints` and `ds.annotations` are DuckDB relations,
+    read lazily from Parquet; `ds.sql` queries them by these names; `ds.to_arrow(table)` reads a whole table.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -88,13 +88,19 @@ class Dataset:
     def keypoints(self) -> duckdb.DuckDBPyRelation:
         return self._relation("keypoints")
 
+    @property
+    def annotations(self) -> duckdb.DuckDBPyRelation:
+        return self._relation("annotations")
+
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Run SQL over the views clips, rejected, failed, sources and keypoints."""
+        """Run SQL over the views clips, rejected, failed, sources, keypoints and annotations."""
         return self._connection.sql(query)
 
     def to_arrow(self, table: str) -> pa.Table:
-        """A whole table as Arrow; `table` is one of clips, rejected, failed, sources, keypoints."""
-        return pa.concat_tables([pq.ParquetFile(path).read() for path in self._parts(table)])
+        """A whole table as Arrow; `table` is one of clips, rejected, failed, sources, keypoints,
+        annotations."""
+        parts = [pq.ParquetFile(path).read() for path in self._parts(table)]
+        return pa.concat_tables(parts) if parts else schema(table).empty_table()
 
     def shards(self) -> list[Path]:
         """The tar shards in order, as the `webdataset` library takes them."""
@@ -104,7 +110,10 @@ class Dataset:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
         for table in TABLES:
-            connection.read_parquet([str(p) for p in self._parts(table)]).create_view(table)
+            if parts := [str(p) for p in self._parts(table)]:
+                connection.read_parquet(parts).create_view(table)
+            else:
+                connection.from_arrow(schema(table).empty_table()).create_view(table)
         return connection
 
     @cached_property

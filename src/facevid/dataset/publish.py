@@ -36,9 +36,12 @@ _OURS = re.compile(r"(part|shard)-\d{5}(-[0-9a-f]{64})?\.(parquet|tar)(\.partial
 
 
 def publish(
-    output: Path, *, staged: Path, files: Sequence[PublishedFile], about: Mapping[str, Any], card: str
+    output: Path, *, staged: Path, files: Sequence[PublishedFile], about: Mapping[str, Any], card: str | None
 ) -> Manifest:
-    """Make `output` the dataset of `files`, which lie under `staged` by `path` or are in `output` already."""
+    """Make `output` the dataset of `files`, which lie under `staged` by `path` or are in `output` already.
+
+    card: the text of README.md; None leaves the one that is there.
+    """
     old = check_output(output)
     taken = {f.stored_as: f for f in old.files} if old else {}
     placed = [_place(output, staged, f, taken) for f in files]
@@ -50,7 +53,8 @@ def publish(
     _remove_unlisted(output, manifest)
     if any(f.stored_as != f.path for f in manifest.files):
         manifest = _take_plain_names(output, manifest)
-    _write_text(output / "README.md", card)
+    if card is not None:
+        _write_text(output / "README.md", card)
     shutil.rmtree(staged, ignore_errors=True)
     return manifest
 

@@ -15,12 +15,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from facevid.dataset.statements import ANNOTATIONS, LABELS
 from facevid.errors import FacevidError
 
 FORMAT = "facevid"
 FORMAT_VERSION = 1
 MANIFEST = "dataset.json"
-TABLES = ("sources", "clips", "rejected", "failed", "keypoints")
+TABLES = ("sources", "clips", "rejected", "failed", "keypoints", "annotations")
 MEDIA = "media"
 MEMBERS = ("mp4", "flac", "json")  # the order of a clip's members in its shard
 
@@ -128,6 +129,7 @@ _COLUMNS = {
     "rejected": _REJECTED,
     "failed": _FAILED,
     "keypoints": _KEYPOINTS,
+    "annotations": ANNOTATIONS,
 }
 STORAGE_COLUMNS = frozenset(
     {"shard", "split"} | {f"{m}_{what}" for m in MEMBERS for what in ("offset", "size", "sha256")}
@@ -135,12 +137,15 @@ STORAGE_COLUMNS = frozenset(
 
 
 def schema(table: str, scores: Iterable[str] = ()) -> pa.Schema:
-    """The Arrow schema of one published table; `scores` are appended as float32 columns (clips and
-    rejected).
+    """The Arrow schema of one published table; `scores` are appended as float32 columns (clips and rejected).
+
+    The clips table ends with the label columns, which a dataset has once it is annotated.
     """
     fields = [pa.field(n, t, metadata={"description": d}) for n, t, d in _COLUMNS[table]]
     known = {f.name for f in fields}
     fields += [pa.field(s, _F, metadata={"description": f"score {s}"}) for s in scores if s not in known]
+    if table == "clips":
+        fields += [pa.field(n, t, metadata={"description": d}) for n, t, d in LABELS]
     return pa.schema(fields)
 
 
@@ -233,7 +238,8 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         tables, shards = content.pop("tables"), content.pop("shards")
-        files = [PublishedFile.from_json(e) for t in TABLES for e in tables[t]]
+        # A dataset from before there were annotations lists none.
+        files = [PublishedFile.from_json(e) for t in TABLES for e in {"annotations": [], **tables}[t]]
         files += [PublishedFile.from_json(e) for e in shards]
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(

@@ -7,31 +7,36 @@ A statement is one row of the table `annotations`. What is shown of them stands 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facevid.dataset.vocabulary import ATTRIBUTES, VocabularyError, attribute, check_action
 
 SHOWN_ORDER = ("self", "annotator", "model", "measured")
 """Whose value is shown where several were given: the first of these that gave one, then the most confident."""
 
-KINDS = ("attribute", "action", "caption", "transcript")
+KINDS = ("attribute", "action", "caption", "transcript", "review")
+REVIEW_VALUES = ("keep", "reject")
 CAPTION_LENGTHS = ("short", "medium", "long")
+_BATCH = 5000  # clips whose statements are Python objects at once
 
 
 @dataclass(frozen=True)
 class Statement:
     """What somebody or something says of one clip.
 
-    kind: "attribute", "action", "caption" or "transcript". name: the attribute, the action, the caption's length
-    ("short", "medium", "long") or the transcript's language. value: of an attribute its value, of a caption or
-    transcript the text; empty for an action. start_s, end_s: seconds from the clip's start, None for the whole clip.
-    confidence: 0 to 1, None where nobody said how sure. by: "self", "annotator", "model:NAME" or "measured:NAME".
-    who: the annotator's id, None otherwise. detail: what else is known (JSON-able), such as the numbers measured.
+    kind: "attribute", "action", "caption", "transcript" or "review". name: the attribute, the action, the caption's
+    length ("short", "medium", "long"), the transcript's language, or "keep" for a review. value: of an attribute its
+    value, of a caption or transcript the text, of a review "keep" or "reject"; empty for an action. start_s, end_s:
+    seconds from the clip's start, None for the whole clip. confidence: 0 to 1, None where nobody said how sure. by:
+    "self", "annotator", "model:NAME" or "measured:NAME". who: the annotator's id, None otherwise. detail: what else
+    is known (JSON-able), such as the numbers measured.
     """
 
     clip_id: str
@@ -64,6 +69,10 @@ class Statement:
                 raise VocabularyError(f"The action {self.name!r} needs start_s and end_s, in this order.")
         elif self.kind == "caption" and self.name not in CAPTION_LENGTHS:
             raise VocabularyError(f"A caption is {', '.join(CAPTION_LENGTHS)}, not {self.name!r}.")
+        elif self.kind == "review" and (self.name != "keep" or self.value not in REVIEW_VALUES):
+            raise VocabularyError(
+                f"A review is named keep and says {' or '.join(REVIEW_VALUES)}, not {self.name!r}: {self.value!r}."
+            )
 
 
 def source_of(by: str) -> str:
@@ -75,7 +84,7 @@ _S, _D, _F = pa.string(), pa.float64(), pa.float32()
 _SAID = pa.struct([("value", _S), ("confidence", _F), ("by", _S)])
 ANNOTATIONS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("clip_id", _S, "clip"),
-    ("kind", _S, "attribute, action, caption or transcript"),
+    ("kind", _S, "attribute, action, caption, transcript or review"),
     ("name", _S, "the attribute or action; a caption's length; a transcript's language"),
     ("value", _S, "value of the attribute, or the text; empty for an action"),
     ("start_s", _D, "start in the clip in seconds, null for the whole clip"),
@@ -113,6 +122,7 @@ LABELS: tuple[tuple[str, pa.DataType, str], ...] = (
         pa.struct([("text", _S), ("language", _S), ("confidence", _F), ("by", _S)]),
         "what is said, or null",
     ),
+    ("review", _S, "keep or reject where somebody looked at the clip as a whole, or null"),
 )
 """Columns that the clips table gets from the statements."""
 LABEL_COLUMNS = frozenset(name for name, _, _ in LABELS)
@@ -120,8 +130,15 @@ LABEL_COLUMNS = frozenset(name for name, _, _ in LABELS)
 
 def to_table(statements: Iterable[Statement]) -> pa.Table:
     """Statements as rows of the table `annotations`, sorted, each once."""
-    rows = {_row_key(row): row for row in (_row(s) for s in statements)}
-    return pa.Table.from_pylist([rows[key] for key in sorted(rows)], _schema(ANNOTATIONS))
+    return combined(pa.Table.from_pylist([_row(s) for s in statements], _schema(ANNOTATIONS)))
+
+
+def combined(*tables: pa.Table) -> pa.Table:
+    """The rows of several tables of statements, each once, sorted by clip and then by all other columns."""
+    rows = pa.concat_tables(tables)
+    names = [name for name, _, _ in ANNOTATIONS]
+    rows = rows.group_by(names, use_threads=False).aggregate([]).select(names).cast(_schema(ANNOTATIONS))
+    return rows.sort_by([(name, "ascending") for name in names]) if rows.num_rows else rows
 
 
 def from_table(table: pa.Table) -> list[Statement]:
@@ -165,6 +182,7 @@ def shown(statements: Sequence[Statement]) -> dict[str, Any]:
             if said
             else None
         ),
+        "review": next((s.value for s in best if s.kind == "review"), None),
     }
 
 
@@ -173,11 +191,18 @@ def with_labels(clips: pa.Table, annotations: pa.Table) -> pa.Table:
     bare = clips.drop_columns([c for c in clips.column_names if c in LABEL_COLUMNS])
     if not annotations.num_rows:
         return bare
-    about: dict[str, list[Statement]] = defaultdict(list)
-    for statement in from_table(annotations):
-        about[statement.clip_id].append(statement)
-    rows = [shown(about.get(clip_id, ())) for clip_id in bare["clip_id"].to_pylist()]
-    labels = pa.Table.from_pylist(rows, _schema(LABELS))
+    place = pc.index_in(annotations["clip_id"], value_set=bare["clip_id"].combine_chunks())
+    place = np.asarray(pc.fill_null(place, -1))
+    order = np.argsort(place, kind="stable")
+    ends = np.searchsorted(place[order], np.arange(len(bare) + 1))
+    parts = []
+    for first in range(0, len(bare), _BATCH):
+        last = min(first + _BATCH, len(bare))
+        said = from_table(annotations.take(order[ends[first] : ends[last]]))
+        bounds = ends[first : last + 1] - ends[first]
+        rows = [shown(said[a:b]) for a, b in pairwise(bounds.tolist())]
+        parts.append(pa.Table.from_pylist(rows, _schema(LABELS)))
+    labels = pa.concat_tables(parts) if parts else _schema(LABELS).empty_table()
     for column in labels.schema:
         bare = bare.append_column(column, labels[column.name])
     return bare
@@ -191,10 +216,6 @@ def _rank(s: Statement) -> tuple[Any, ...]:
 def _row(s: Statement) -> dict[str, Any]:
     detail = json.dumps(dict(s.detail), sort_keys=True, ensure_ascii=False) if s.detail else None
     return {name: getattr(s, name) for name, _, _ in ANNOTATIONS} | {"detail": detail}
-
-
-def _row_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple((v is not None, v if v is not None else 0) for v in row.values())
 
 
 def _schema(columns: Sequence[tuple[str, pa.DataType, str]]) -> pa.Schema:

@@ -1,0 +1,80 @@
+"""Writes the tables of a dataset that is to be published into a staging folder, in their published schema."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from facevid.dataset.published import MEDIA, TABLES, PublishedFile, schema
+from facevid.dataset.statements import LABEL_COLUMNS
+
+ROWS_A_PART = 100_000
+_ORDER = {
+    "sources": ("source_name", "source_id"),
+    "clips": ("clip_id",),
+    "rejected": ("source_name", "start_s", "end_s", "track", "reason"),
+    "failed": ("item", "step"),
+    "keypoints": ("clip_id",),
+    "annotations": (),
+}
+
+
+def staging_folder(output: Path, content: bytes) -> Path:
+    """The folder to build in, named by what will be built, so that a run after a kill finds what it finished.
+
+    Folders of other content are removed; the caller holds the lock of `output`'s work folder.
+    """
+    staged = output / ".work" / f"publish-{hashlib.sha256(content).hexdigest()[:16]}"
+    for other in (output / ".work").glob("publish-*"):
+        if other != staged:
+            shutil.rmtree(other)
+    for folder in (*TABLES, MEDIA):
+        (staged / folder).mkdir(parents=True, exist_ok=True)
+    return staged
+
+
+def write_table(
+    staged: Path, table: str, content: pa.Table, scores: Sequence[str] = ()
+) -> Iterator[PublishedFile]:
+    """Write a table in its published schema, as one or more parts; also an empty table has one part.
+
+    The clips table keeps its label columns where `content` has them. `annotations` is written in the order given.
+    """
+    target = schema(table, scores)
+    if table != "clips" or not LABEL_COLUMNS & set(content.column_names):
+        target = pa.schema([f for f in target if f.name not in LABEL_COLUMNS or table != "clips"])
+    columns = [_column(content, field) for field in target]
+    shaped = pa.Table.from_arrays(columns, schema=target)
+    order = [(c, "ascending") for c in _ORDER[table] if c in shaped.column_names]
+    shaped = shaped.sort_by(order).combine_chunks() if shaped.num_rows and order else shaped
+    for k in range(max(1, -(-shaped.num_rows // ROWS_A_PART))):
+        part = shaped.slice(k * ROWS_A_PART, ROWS_A_PART)
+        path = f"{table}/part-{k:05d}.parquet"
+        pq.write_table(part, staged / path, compression="zstd")
+        yield described(staged, path, part.num_rows)
+
+
+def described(staged: Path, path: str, rows: int) -> PublishedFile:
+    """A staged file as `dataset.json` lists it."""
+    data = staged / path
+    with data.open("rb") as file:
+        digest = hashlib.sha256()
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return PublishedFile(path, data.stat().st_size, digest.hexdigest(), rows, path)
+
+
+def _column(content: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    """A published column: null where nothing is known, NaN included."""
+    if field.name not in content.column_names:
+        return pa.nulls(content.num_rows, field.type)
+    column = content[field.name].cast(field.type)
+    if pa.types.is_floating(field.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
+    return column

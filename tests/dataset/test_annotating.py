@@ -1,0 +1,75 @@
+"""Statements reach a published dataset in one move, without touching its media, and survive the next pack."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+
+import facevid
+from facevid.dataset.annotating import update_annotations
+from facevid.dataset.statements import Statement
+from facevid.engine import FolderBusy, folder_lock
+
+
+def said(clip_id: str, value: str, by: str = "measured:hair") -> Statement:
+    return Statement(clip_id, "attribute", "hair_colour", value, by, 0.9)
+
+
+def shards(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {p.name: (p.stat().st_ino, p.read_bytes()) for p in (folder / "media").iterdir()}
+
+
+def test_labels_appear_in_the_clips_table_and_media_stay_as_they_are(published: Path) -> None:
+    before, clip = shards(published), facevid.open(published)[3].clip_id
+    done = update_annotations(published, add=[said(clip, "black"), said("no-such-clip", "red")])
+    assert (done.added, done.dropped, done.without_clip, done.statements) == (1, 0, 1, 1)
+    ds = facevid.open(published)
+    assert ds[clip]["attributes"]["hair_colour"]["value"] == "black" and ds[0]["attributes"] is None
+    assert ds.sql("select clip_id from clips where attributes.hair_colour.value = 'black'").fetchall() == [
+        (clip,)
+    ]
+    assert ds.annotations.fetchall()[0][:4] == (clip, "attribute", "hair_colour", "black")
+    assert shards(published) == before and ds[clip].mesh.shape[1:] == (478, 3)
+
+
+def test_the_same_statements_again_change_no_byte(published: Path) -> None:
+    clip = facevid.open(published)[0].clip_id
+    update_annotations(published, add=[said(clip, "black")])
+    first = (published / "dataset.json").read_bytes()
+    update_annotations(published, add=[said(clip, "black")])
+    assert (published / "dataset.json").read_bytes() == first
+
+
+def test_what_is_dropped_goes_and_the_rest_stays(published: Path) -> None:
+    clip = facevid.open(published)[0].clip_id
+    update_annotations(published, add=[said(clip, "black"), said(clip, "red", "annotator")])
+    done = update_annotations(
+        published, add=[said(clip, "brown")], drop=lambda t: pc.starts_with(t["by"], "measured")
+    )
+    ds = facevid.open(published)
+    assert done.dropped == 1 and done.statements == 2
+    assert ds[clip]["attributes"]["hair_colour"]["by"] == "annotator"
+
+
+def test_packing_again_keeps_what_was_said(published: Path, clip_folder: Path) -> None:
+    from packing import work
+
+    from facevid.curate.pack import pack_dataset
+
+    ids = [c.clip_id for c in facevid.open(published)]
+    update_annotations(published, add=[said(ids[0], "black"), said(ids[30], "red")])
+    pack_dataset(
+        published, tables=work(clip_folder, 20), clip_folder=clip_folder, recipe={"fps": 25.0}, name="small"
+    )
+    ds = facevid.open(published)
+    kept = {c.clip_id for c in ds}
+    assert {r[0] for r in ds.annotations.fetchall()} == kept & {ids[0], ids[30]} != set()
+    assert json.loads((published / "dataset.json").read_text())["tables"]["annotations"][0]["rows"] >= 1
+
+
+def test_a_dataset_that_is_being_worked_on_is_left_alone(published: Path) -> None:
+    with folder_lock(published / ".work"), pytest.raises(FolderBusy, match="is working in"):
+        update_annotations(published, add=[])
