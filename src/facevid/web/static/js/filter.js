@@ -1,0 +1,104 @@
+// The filter: what the address of the page says, read, changed and written back.
+
+const ORDER = ["sort", "desc"];
+
+/** Fires "change" after each change. Names are those of the server: q, a.NAME, s.NAME, action, identity, ... */
+export class Filter extends EventTarget {
+  constructor(search = "") {
+    super();
+    this._params = new URLSearchParams();
+    this.read(search);
+  }
+
+  /** Take over an address without firing, as when the reader goes back. */
+  read(search) {
+    this._params = new URLSearchParams(search);
+    this._params.delete("token");
+  }
+
+  toString() {
+    return readable(this._params);
+  }
+
+  /** What is filtered, without the order. */
+  get conditions() {
+    const params = new URLSearchParams(this._params);
+    for (const name of ORDER) params.delete(name);
+    return readable(params);
+  }
+
+  get table() {
+    return this._params.get("table") === "rejected" ? "rejected" : "clips";
+  }
+
+  get(name) {
+    return this._params.get(name) ?? "";
+  }
+
+  set(name, value) {
+    if (value === "" || value === null) this._params.delete(name);
+    else this._params.set(name, value);
+    this._changed();
+  }
+
+  /** The other table, from whose rows only the source and the scores are kept as conditions. */
+  show(table) {
+    for (const name of [...this._params.keys()]) {
+      if (name !== "source" && !name.startsWith("s.")) this._params.delete(name);
+    }
+    if (table === "rejected") this._params.set("table", table);
+    this._changed();
+  }
+
+  values(name) {
+    return this.get(name) ? this.get(name).split(",") : [];
+  }
+
+  /** Add a value to those wanted of a field, or take it away. */
+  toggle(name, value) {
+    const now = this.values(name);
+    this.set(name, now.includes(value) ? now.filter((v) => v !== value).join(",") : [...now, value].join(","));
+  }
+
+  /** [low, high] of a score, null where a side is open. */
+  range(name) {
+    const [low = "", high = ""] = this.get(name).split("..");
+    return [low === "" ? null : Number(low), high === "" ? null : Number(high)];
+  }
+
+  setRange(name, low, high) {
+    const open = low === null && high === null;
+    this.set(name, open ? "" : `${low === null ? "" : short(low)}..${high === null ? "" : short(high)}`);
+  }
+
+  order(field, descending) {
+    if (field) this._params.set("sort", field);
+    else this._params.delete("sort");
+    if (descending) this._params.set("desc", "1");
+    else this._params.delete("desc");
+    this._changed();
+  }
+
+  clear() {
+    for (const name of [...this._params.keys()]) if (!ORDER.includes(name) && name !== "table") this._params.delete(name);
+    this._changed();
+  }
+
+  /** [name, value] of each condition. */
+  entries() {
+    return [...this._params].filter(([name]) => !ORDER.includes(name) && name !== "table");
+  }
+
+  _changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+// Commas and dots read better unescaped, and are allowed in a query.
+function readable(params) {
+  return params.toString().replaceAll("%2C", ",");
+}
+
+function short(value) {
+  return String(Number(value.toPrecision(6)));
+}
