@@ -1,4 +1,4 @@
-"""Builds mediapipe graphs quietly and on few threads, for the three backends that run on them."""
+"""Builds mediapipe graphs quietly and on few threads, for the four backends that run on them."""
 
 from __future__ import annotations
 
