@@ -119,7 +119,7 @@ function controls() {
 }
 
 function sorting(info, rejected) {
-  const own = rejected ? ["source_name", "start_s", "reason", "value"] : ["clip_id", "source_name", "identity", "frames"];
+  const own = rejected ? ["source_name", "start_s"] : ["clip_id", "source_name", "start_s", "identity", "frames"];
   byId("sort").replaceChildren(
     el("option", { value: "", text: "dataset order" }),
     el("optgroup", { label: "Columns" }, ...own.map((name) => el("option", { value: name, text: words(name) }))),
@@ -143,7 +143,11 @@ function chips() {
 function condition(name, value) {
   if (name === "q") return `caption has “${value}”`;
   const field = words(name.replace(/^[as]\./, ""));
-  if (!name.startsWith("s.")) return `${field}: ${value.split(",").map(words).join(" or ")}`;
+  if (!value.includes("..") || !/^[as]\./.test(name)) {
+    // Several values of a field mean any of them; several actions are all wanted.
+    const values = filter.values(name).map((v) => (name === "source" ? v : words(v)));
+    return `${field}: ${values.join(name === "action" ? " and " : " or ")}`;
+  }
   const [low, high] = filter.range(name);
   if (low === null) return `${field} ≤ ${number(high)}`;
   return high === null ? `${field} ≥ ${number(low)}` : `${field} ${number(low)} – ${number(high)}`;

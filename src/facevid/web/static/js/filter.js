@@ -1,6 +1,8 @@
 // The filter: what the address of the page says, read, changed and written back.
 
 const ORDER = ["sort", "desc"];
+// File names may hold commas, so each has a parameter of its own.
+const REPEATED = new Set(["source"]);
 
 /** Fires "change" after each change. Names are those of the server: q, a.NAME, s.NAME, action, identity, ... */
 export class Filter extends EventTarget {
@@ -41,23 +43,26 @@ export class Filter extends EventTarget {
     this._changed();
   }
 
-  /** The other table, from whose rows only the source and the scores are kept as conditions. */
+  /** The other table; of the conditions only the sources hold for both. */
   show(table) {
-    for (const name of [...this._params.keys()]) {
-      if (name !== "source" && !name.startsWith("s.")) this._params.delete(name);
-    }
+    for (const name of [...this._params.keys()]) if (name !== "source") this._params.delete(name);
     if (table === "rejected") this._params.set("table", table);
     this._changed();
   }
 
   values(name) {
+    if (REPEATED.has(name)) return this._params.getAll(name);
     return this.get(name) ? this.get(name).split(",") : [];
   }
 
   /** Add a value to those wanted of a field, or take it away. */
   toggle(name, value) {
     const now = this.values(name);
-    this.set(name, now.includes(value) ? now.filter((v) => v !== value).join(",") : [...now, value].join(","));
+    const wanted = now.includes(value) ? now.filter((v) => v !== value) : [...now, value];
+    this._params.delete(name);
+    if (REPEATED.has(name)) for (const one of wanted) this._params.append(name, one);
+    else if (wanted.length) this._params.set(name, wanted.join(","));
+    this._changed();
   }
 
   /** [low, high] of a score, null where a side is open. */
@@ -84,9 +89,11 @@ export class Filter extends EventTarget {
     this._changed();
   }
 
-  /** [name, value] of each condition. */
+  /** [name, values joined for reading] of each condition. */
   entries() {
-    return [...this._params].filter(([name]) => !ORDER.includes(name) && name !== "table");
+    const names = new Set(this._params.keys());
+    for (const name of [...ORDER, "table"]) names.delete(name);
+    return [...names].map((name) => [name, this._params.getAll(name).join(",")]);
   }
 
   _changed() {

@@ -25,6 +25,7 @@ export class Grid {
     this._waiting = new Map();
     this._tiles = new Map();
     this._settle = 0;
+    this._stale = true;
     this._drawn = 0;
     scroller.addEventListener("scroll", () => this._scrolled(), { passive: true });
     scroller.addEventListener("keydown", (event) => this._key(event));
@@ -33,12 +34,15 @@ export class Grid {
 
   /** Forget everything and show anew, from the top or from a former scroll position. */
   async reset(scrollTop = 0, options = {}) {
-    Object.assign(this._options, options);
     for (const controller of this._waiting.values()) controller.abort();
     this._waiting.clear();
+    clearTimeout(this._settle);
+    this._stale = true;
     this._space.classList.add("stale");
     const first = await this._fetch(0);
     if (!first) return;
+    this._stale = false;
+    Object.assign(this._options, options);
     this._pages = new Map([[0, first.rows]]);
     this.total = first.total;
     this._space.replaceChildren();
@@ -69,7 +73,7 @@ export class Grid {
   }
 
   _measure() {
-    const { columns, width, height } = this._options.layout(this.scroller.clientWidth);
+    const { columns, width, height } = this._options.layout(this._space.clientWidth);
     this.columns = columns;
     this._width = width;
     this._height = height;
@@ -87,7 +91,7 @@ export class Grid {
   }
 
   _resize() {
-    if (!this.total) return;
+    if (!this.total || this._stale) return;
     const index = Math.floor(this._virtualTop() / this._height) * this.columns;
     this._measure();
     this._space.replaceChildren();
@@ -102,6 +106,8 @@ export class Grid {
   }
 
   _draw() {
+    // What is seen stays, dimmed, until the first page of what comes next is here.
+    if (this._stale) return;
     const top = this._virtualTop();
     const first = Math.max(0, Math.floor(top / this._height) - SPARE_ROWS) * this.columns;
     const rows = Math.ceil(this.scroller.clientHeight / this._height) + 2 * SPARE_ROWS + 1;

@@ -7,19 +7,19 @@ const WIDTH = 240;
 /**
  * data: {edges (n + 1), counts (n), missing, thresholds: [{min, max, reason}], kept?, rejected? (n counts each)}.
  * range: [low, high] with null for an open side. onRange(low, high) makes it a control; marks: extra lines
- * [{value, label}].
+ * [{value, label}]; reach: values that the axis must take in.
  */
-export function histogram(data, { name, range = [null, null], onRange = null, marks = [], height = 56 } = {}) {
+export function histogram(data, { name, range = [null, null], onRange = null, marks = [], reach = [], height = 56 } = {}) {
   const { edges, counts } = data;
   if (!counts.length || counts.every((c) => c === 0)) {
     return el("div", { class: "histogram empty muted", text: "No clip has this score." });
   }
-  const low = edges[0];
-  const span = edges[edges.length - 1] - low || 1;
+  const low = Math.min(edges[0], ...reach);
+  const span = Math.max(edges[edges.length - 1], ...reach) - low || 1;
   const x = (value) => Math.max(0, Math.min(WIDTH, ((value - low) / span) * WIDTH));
   const chart = svg("svg", {
     viewBox: `0 0 ${WIDTH} ${height}`, preserveAspectRatio: "none", role: "img", height,
-    "aria-label": `${name}: ${number(total(counts))} from ${number(low)} to ${number(edges[edges.length - 1])}`,
+    "aria-label": `${name}: ${number(total(counts))} from ${number(edges[0])} to ${number(edges[edges.length - 1])}`,
   });
   const series = data.stacks ?? [["bar", counts]];
   const tallest = Math.max(1, ...series.flatMap(([, values]) => values));
@@ -38,7 +38,7 @@ export function histogram(data, { name, range = [null, null], onRange = null, ma
     });
   }
   for (const mark of [...thresholdMarks(data.thresholds ?? []), ...marks]) {
-    if (mark.value < low || mark.value > low + span) continue;
+    if (mark.value < low || mark.value > low + span) continue; // a rule that is far from every score
     chart.append(
       svg("line", { class: mark.kind ?? "mark", x1: x(mark.value), x2: x(mark.value), y1: 0, y2: height },
         svg("title", {}, mark.label)),

@@ -61,7 +61,7 @@ export class Overlay {
   _drawMesh(context, frame) {
     const start = frame * POINTS * 2;
     const at = (k) => [this._points[start + 2 * k], this._points[start + 2 * k + 1]];
-    const dot = this._size[0] / 420;
+    const dot = this._size[0] / 320;
     context.fillStyle = COLOURS.point;
     context.globalAlpha = 0.75;
     for (let k = 0; k < POINTS; k++) {

@@ -4,7 +4,7 @@ import { clipHref, mediaUrl, thumbUrl } from "./api.js";
 import { el, number, words } from "./dom.js";
 
 const TILE_PX = 196;
-const TEXT_PX = 58;
+const TEXT_PX = 48;
 const ROW_PX = 38;
 const PREVIEW_MS = 140;
 

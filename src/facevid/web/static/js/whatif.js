@@ -64,7 +64,7 @@ export class WhatIf {
     const both = kept.map((count, k) => count + rejected[k]);
     const data = { edges, counts: both, stacks: [["rejected", both], ["kept", kept]], thresholds: [rule] };
     this._plot.replaceChildren(
-      histogram(data, { name: words(rule.score), marks: moved, height: 96 }),
+      histogram(data, { name: words(rule.score), marks: moved, reach: limits(rule), height: 96 }),
       el(
         "div", { class: "legend muted" },
         el("span", {}, el("i", { class: "swatch kept" }), "kept"),
@@ -78,8 +78,8 @@ export class WhatIf {
   _slider(side) {
     const { edges } = this._data;
     const rule = this._rule;
-    const low = Math.min(edges[0], rule[side]);
-    const high = Math.max(edges[edges.length - 1], rule[side]);
+    const low = Math.min(edges[0], ...limits(rule));
+    const high = Math.max(edges[edges.length - 1], ...limits(rule));
     const shown = el("output", { class: "mono", text: number(rule[side]) });
     const slider = el("input", {
       type: "range", min: low, max: high, step: (high - low) / STEPS || 1, "aria-label": `${words(rule.score)}, ${limit(side)}`,
@@ -119,6 +119,10 @@ function said({ clips_now, clips_kept, rejected_by_this_rule, rejected_that_woul
     el("div", {}, el("strong", { text: number(rejected_that_would_pass) }),
       ` of ${number(rejected_by_this_rule)} stretches rejected by this rule would pass it`),
   ];
+}
+
+function limits(rule) {
+  return [rule.min, rule.max].filter((value) => value !== null);
 }
 
 function limit(side) {
