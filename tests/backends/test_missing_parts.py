@@ -71,6 +71,8 @@ def test_a_models_folder_goes_before_the_wheel(tmp_path: Path, monkeypatch: pyte
 
 def test_every_weight_file_of_the_wheels_has_the_pinned_bytes() -> None:
     for name, weight in weights.WEIGHTS.items():
+        if weight.package is None:
+            continue
         assert weights.sha256_of(weights.resolve(name)) == weight.sha256, name
 
 

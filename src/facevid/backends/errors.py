@@ -13,8 +13,11 @@ class BackendError(FacevidError):
     """A backend cannot run here; the message is a sentence for the user that ends with what to do."""
 
 
-def import_part(module: str, *, package: str, used_for: str) -> Any:
-    """Import `module` of the Python package `package`, or raise BackendError naming what to install."""
+def import_part(module: str, *, package: str, used_for: str, install: str | None = None) -> Any:
+    """Import `module` of the Python package `package`, or raise BackendError naming what to install.
+
+    install: what pip is to be given instead of the missing package, such as an extra of facevid.
+    """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -22,7 +25,7 @@ def import_part(module: str, *, package: str, used_for: str) -> Any:
         what = package if module.split(".")[0] == missing.split(".")[0] else missing
         raise BackendError(
             f"{used_for} needs the Python package {what}, which is not installed here; "
-            f"run: pip install {what}"
+            f"run: pip install {install or what}"
         ) from error
     except (ImportError, OSError) as error:
         raise BackendError(

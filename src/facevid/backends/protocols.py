@@ -6,7 +6,7 @@ Images are RGB uint8 (height, width, 3); coordinates are float pixels of the ima
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -46,6 +46,46 @@ class TextBox:
     quad: Floats
     text: str
     confidence: float
+
+
+@dataclass(frozen=True)
+class FaceGuess:
+    """What a model says of a face: an attribute and its value, both words of facevid's vocabulary.
+
+    confidence: mean probability of the value over the pictures, 0 to 1; None where the model tells none.
+    model: the model's name, such as "fairface". scores: mean probability of each of the model's own classes.
+    """
+
+    name: str
+    value: str
+    confidence: float | None
+    model: str
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A stretch of a transcript: start and end in seconds of the sound, its text, confidence 0 to 1."""
+
+    start_s: float
+    end_s: float
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What is said in a recording; `text` is empty and `segments` too where no speech was recognised.
+
+    language: code such as "en". language_confidence: how sure the language is, 0 to 1. confidence: of the words,
+    0 to 1.
+    """
+
+    text: str
+    language: str
+    language_confidence: float
+    confidence: float
+    segments: tuple[Spoken, ...] = ()
 
 
 class Backend(Protocol):
@@ -102,6 +142,15 @@ class HandDetector(Backend, Protocol):
 
 
 @runtime_checkable
+class PersonSegmenter(Backend, Protocol):
+    """Tells the person in front from the background, in single images."""
+
+    def mask(self, image: Image) -> Floats:
+        """(h, w) float32: share 0..1 of each pixel of `image` that shows the person."""
+        ...
+
+
+@runtime_checkable
 class FaceEmbedder(Backend, Protocol):
     """Turns aligned faces into vectors; the same person's are near to each other."""
 
@@ -137,4 +186,26 @@ class TextDetector(Backend, Protocol):
 
     def read(self, image: Image) -> list[TextBox]:
         """The lines of text in `image`, top to bottom; empty when there is none."""
+        ...
+
+
+@runtime_checkable
+class FaceAttributes(Backend, Protocol):
+    """Guesses who is seen (age, gender, ethnicity) and with which expression."""
+
+    def read(self, images: Image, meshes: Floats) -> list[FaceGuess]:
+        """What the face of (k, h, w, 3) uint8 images shows, its meshes (k, 478, 2 or 3) in their pixels.
+
+        A picture without a face has NaN for its mesh. Empty when no picture shows one. An attribute comes more
+        than once where several models speak of it.
+        """
+        ...
+
+
+@runtime_checkable
+class SpeechRecognizer(Backend, Protocol):
+    """Writes down what is said."""
+
+    def transcribe(self, samples: Floats) -> Transcript:
+        """(n,) float32 samples at 16 kHz in [-1, 1] to a transcript."""
         ...

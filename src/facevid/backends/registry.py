@@ -8,7 +8,17 @@ from importlib import metadata
 from typing import Any, Literal, overload
 
 from .errors import BackendError
-from .protocols import FaceDetector, FaceEmbedder, FaceMesh, HandDetector, SpeechDetector, TextDetector
+from .protocols import (
+    FaceAttributes,
+    FaceDetector,
+    FaceEmbedder,
+    FaceMesh,
+    HandDetector,
+    PersonSegmenter,
+    SpeechDetector,
+    SpeechRecognizer,
+    TextDetector,
+)
 
 GROUP = "facevid.backends"
 
@@ -16,9 +26,12 @@ BUILT_IN: dict[str, str] = {
     "face_detector.mediapipe": "facevid.backends.mediapipe_face:MediapipeFaceDetector",
     "face_mesh.mediapipe": "facevid.backends.mediapipe_mesh:MediapipeFaceMesh",
     "hand_detector.mediapipe": "facevid.backends.mediapipe_hands:MediapipeHandDetector",
+    "person_segmenter.mediapipe": "facevid.backends.mediapipe_person:MediapipePersonSegmenter",
     "face_embedder.dlib": "facevid.backends.dlib_embedder:DlibFaceEmbedder",
     "speech_detector.silero": "facevid.backends.silero_speech:SileroSpeechDetector",
     "text_detector.rapidocr": "facevid.backends.rapidocr_text:RapidocrTextDetector",
+    "face_attributes.uniface": "facevid.backends.uniface_attributes:UnifaceAttributes",
+    "speech_recognizer.faster-whisper": "facevid.backends.faster_whisper_speech:FasterWhisperRecognizer",
 }
 
 
@@ -29,6 +42,10 @@ def load(kind: Literal["face_mesh"], name: str, *, threads: int = 1, **options: 
 @overload
 def load(kind: Literal["hand_detector"], name: str, *, threads: int = 1, **options: Any) -> HandDetector: ...
 @overload
+def load(
+    kind: Literal["person_segmenter"], name: str, *, threads: int = 1, **options: Any
+) -> PersonSegmenter: ...
+@overload
 def load(kind: Literal["face_embedder"], name: str, *, threads: int = 1, **options: Any) -> FaceEmbedder: ...
 @overload
 def load(
@@ -36,6 +53,14 @@ def load(
 ) -> SpeechDetector: ...
 @overload
 def load(kind: Literal["text_detector"], name: str, *, threads: int = 1, **options: Any) -> TextDetector: ...
+@overload
+def load(
+    kind: Literal["face_attributes"], name: str, *, threads: int = 1, **options: Any
+) -> FaceAttributes: ...
+@overload
+def load(
+    kind: Literal["speech_recognizer"], name: str, *, threads: int = 1, **options: Any
+) -> SpeechRecognizer: ...
 @overload
 def load(kind: str, name: str, *, threads: int = 1, **options: Any) -> Any: ...
 def load(kind: str, name: str, *, threads: int = 1, **options: Any) -> Any:

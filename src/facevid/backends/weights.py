@@ -67,6 +67,22 @@ WEIGHTS: dict[str, Weight] = {
         inside="models/PP-OCRv6_rec_small.onnx",
         distribution="rapidocr",
     ),
+    # Addresses and SHA-256 as uniface 4.2.1 pins them (uniface/constants.py, MODEL_REGISTRY).
+    "fairface": Weight(
+        file="fairface.onnx",
+        sha256="9c8c47d437cd310538d233f2465f9ed0524cb7fb51882a37f74e8bc22437fdbf",
+        url="https://github.com/yakhyo/fairface-onnx/releases/download/weights/fairface.onnx",
+    ),
+    "genderage": Weight(
+        file="genderage.onnx",
+        sha256="4fde69b1c810857b88c64a335084f1c3fe8f01246c9a191b48c7bb756d6652fb",
+        url="https://github.com/yakhyo/uniface/releases/download/weights/genderage.onnx",
+    ),
+    "affectnet8": Weight(
+        file="affecnet8.script",
+        sha256="8c66963bc71db42796a14dfcbfcd181b268b65a3fc16e87147d6a3a3d7e0f487",
+        url="https://github.com/yakhyo/uniface/releases/download/weights/affecnet8.script",
+    ),
 }
 
 
