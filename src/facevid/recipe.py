@@ -202,6 +202,15 @@ class Pack(_Part):
     shard_bytes: int = Field(ge=1_000_000)
 
 
+class Annotate(_Part):
+    """How finished clips are looked at for attributes and actions."""
+
+    looks: int = Field(ge=1, le=64)
+    caption_confidence: Share
+    timeout_s: Positive
+    timeout_per_second: Positive
+
+
 class Backends(_Part):
     """Which model does what; names as registered under the entry points `facevid.backends`."""
 
@@ -211,6 +220,7 @@ class Backends(_Part):
     face_embedder: str
     speech_detector: str
     text_detector: str
+    person_segmenter: str
 
 
 class Recipe(_Part):
@@ -225,6 +235,7 @@ class Recipe(_Part):
     cut: Cut
     identify: Identify
     pack: Pack
+    annotate: Annotate
     backends: Backends
 
     def subset(self, names: Sequence[str]) -> dict[str, Any]:

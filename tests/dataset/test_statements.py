@@ -59,16 +59,16 @@ def test_actions_of_one_source_are_shown_in_time_order() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        dict(kind="attribute", name="hair_color", value="black"),
-        dict(kind="attribute", name="age", value="young"),
-        dict(kind="attribute", name="age", value="-3"),
-        dict(kind="action", name="smile", value=""),
-        dict(kind="action", name="fly", value="", start_s=0.0, end_s=1.0),
-        dict(kind="caption", name="huge", value="A man."),
-        dict(kind="review", name="keep", value="maybe"),
-        dict(kind="opinion", name="x", value="y"),
-        dict(kind="attribute", name="bangs", value="yes", confidence=1.5),
-        dict(kind="attribute", name="bangs", value="yes", by="somebody"),
+        {"kind": "attribute", "name": "hair_color", "value": "black"},
+        {"kind": "attribute", "name": "age", "value": "young"},
+        {"kind": "attribute", "name": "age", "value": "-3"},
+        {"kind": "action", "name": "smile", "value": ""},
+        {"kind": "action", "name": "fly", "value": "", "start_s": 0.0, "end_s": 1.0},
+        {"kind": "caption", "name": "huge", "value": "A man."},
+        {"kind": "review", "name": "keep", "value": "maybe"},
+        {"kind": "opinion", "name": "x", "value": "y"},
+        {"kind": "attribute", "name": "bangs", "value": "yes", "confidence": 1.5},
+        {"kind": "attribute", "name": "bangs", "value": "yes", "by": "somebody"},
     ],
 )
 def test_what_the_vocabulary_lacks_is_refused_with_what_is_allowed(wrong: dict[str, object]) -> None:

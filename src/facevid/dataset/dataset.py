@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 
 from facevid.dataset.clip import Clip
 from facevid.dataset.published import MANIFEST, MEDIA, TABLES, DatasetError, Manifest, read_manifest, schema
+from facevid.dataset.statements import LABEL_COLUMNS
 
+_BATCH = 1000
 _TRIES = 5  # a dataset that is published anew while we open it is read again
 
 
@@ -136,6 +138,23 @@ class Dataset:
         row = self._rows.slice(number, 1).to_pylist()[0]
         return Clip(row, shard=self._files[f"{MEDIA}/{row['shard']}"], keypoints=self._keypoints_of)
 
+    def places(self) -> Iterator[dict[str, Any]]:
+        """Where each clip lies, as plain values for another process, which opens it with `clip_at`; in order."""
+        columns = [
+            n for n in schema("clips").names if n in self._rows.column_names and n not in LABEL_COLUMNS
+        ]
+        rows = self._rows.select(columns)
+        parts = [(file, k) for file in self.manifest.of("keypoints") for k in range(file.rows)]
+        for start in range(0, len(rows), _BATCH):
+            for k, row in enumerate(rows.slice(start, _BATCH).to_pylist(), start):
+                file, number = parts[k]
+                yield {
+                    "row": row,
+                    "shard": str(self._files[f"{MEDIA}/{row['shard']}"]),
+                    "keypoints": str(self._files[file.path]),
+                    "number": number,
+                }
+
     def _keypoints_of(self, clip_id: str) -> Mapping[str, Any]:
         number = self._index[clip_id]
         for file in self.manifest.of("keypoints"):
@@ -153,6 +172,16 @@ class Dataset:
             f"{counts.get('rejected', 0):,} stretches rejected, {counts.get('failed', 0):,} items failed; "
             f"{self.folder})"
         )
+
+
+def clip_at(place: Mapping[str, Any]) -> Clip:
+    """The clip at one of `Dataset.places`; nothing else of the dataset is read."""
+    path, number = Path(place["keypoints"]), int(place["number"])
+    return Clip(
+        place["row"],
+        shard=Path(place["shard"]),
+        keypoints=lambda clip_id: _keypoint_row(path, number, clip_id),
+    )
 
 
 def _keypoint_row(path: Path, number: int, clip_id: str) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ from facevid.engine.step import (
     StorageError,
     step_hash,
 )
+from facevid.engine.summary import StepSummary
 from facevid.engine.worker import worker_threads
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "SetupError",
     "Step",
     "StepError",
+    "StepSummary",
     "StorageError",
     "Tally",
     "atomic_dir",
