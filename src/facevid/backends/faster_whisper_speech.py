@@ -65,7 +65,8 @@ class FasterWhisperRecognizer:
                 f"The Whisper model {size} does not know the language {language!r}; it knows: {', '.join(known)}."
             )
         self._language, self._vad = language, vad
-        self.version = f"faster-whisper {package_version('faster-whisper')} {size} weights {weights_tag(folder / 'model.bin')}"
+        tag = weights_tag(folder / "model.bin")
+        self.version = f"faster-whisper {package_version('faster-whisper')} {size} weights {tag}"
 
     def transcribe(self, samples: Floats) -> Transcript:
         """(n,) float32 samples at 16 kHz in [-1, 1] to text with times.
