@@ -104,14 +104,14 @@ export class Facets {
       body.replaceChildren(histogram(answer, {
         name: words(field.slice(2)), range: this.filter.range(field),
         onRange: (low, high) => this.filter.setRange(field, low, high),
-      }), missing(answer.missing));
+      }), ...notes(answer));
       return;
     }
     body.replaceChildren(...this._values(field, answer));
     if (focused !== undefined) body.querySelector(`[data-value="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  _values(field, { values, unknown }) {
+  _values(field, { values, unknown, distinct }) {
     const chosen = this.filter.values(field);
     const all = unknown ? [...values, { value: "unknown", count: unknown }] : values;
     if (!all.length) return [el("div", { class: "muted", text: "Nothing to choose from." })];
@@ -135,10 +135,16 @@ export class Facets {
         on: { click: () => { this._long.add(field); this._fill(field); } },
       }));
     }
+    if (long && distinct > values.length) {
+      rows.push(el("div", { class: "muted missing", text: `the first ${number(values.length)} of ${number(distinct)}` }));
+    }
     return rows;
   }
 }
 
-function missing(count) {
-  return count ? el("div", { class: "muted missing", text: `${number(count)} without a value` }) : "";
+function notes({ below, above, missing }) {
+  const said = [[below, "below"], [above, "above"], [missing, "without a value"]].filter(([count]) => count);
+  return said.length
+    ? [el("div", { class: "muted missing", text: said.map(([count, what]) => `${number(count)} ${what}`).join(" · ") })]
+    : [];
 }

@@ -4,6 +4,7 @@ import { el, words } from "./dom.js";
 
 const WAVE_PX = 52;
 const CURVE_PX = 34;
+const SPEECH = 0.5; // the detector's own threshold
 const CURVES = [
   ["yaw", "yaw", "°"], ["pitch", "pitch", "°"], ["roll", "roll", "°"],
   ["mouth_opening", "mouth opening", ""], ["eye_opening", "eye opening", ""],
@@ -20,7 +21,10 @@ export class Timeline {
     this._scrub = el("div", { class: "scrub", role: "slider", tabindex: "0", "aria-label": "Frame",
       "aria-valuemin": 0, "aria-valuemax": curves.frames - 1 }, this._playhead);
     const lanes = el("div", { class: "lanes" });
-    if (curves.waveform?.peaks?.length) this._lane(lanes, "sound", WAVE_PX, (c, w, h) => this._wave(c, w, h));
+    if (curves.waveform) {
+      const heard = el("span", { class: "speech-key", title: "shaded: speech", text: "speech" });
+      this._lane(lanes, "sound", WAVE_PX, (c, w, h) => this._wave(c, w, h), curves.speech && heard);
+    }
     for (const [key, name, unit] of CURVES) {
       if (curves[key]?.some((v) => v !== null)) this._curve(lanes, curves[key], name, unit);
     }
@@ -84,19 +88,21 @@ export class Timeline {
   }
 
   _wave(context, width, height) {
-    const { peaks, rate } = this.curves.waveform;
-    context.fillStyle = colour("--accent-soft");
-    for (const span of this.curves.speech ?? []) {
-      const [start, end] = Array.isArray(span) ? span : [span.start_s, span.end_s];
-      context.fillRect((start / this.seconds) * width, 0, ((end - start) / this.seconds) * width, height);
-    }
+    const { waveform, speech, fps } = this.curves;
+    const { peaks } = waveform;
+    context.fillStyle = colour("--speech");
+    const frame = width / fps / this.seconds;
+    (speech ?? []).forEach((probability, k) => {
+      // A pixel over, so that no seam shows between frames.
+      if (probability >= SPEECH) context.fillRect(k * frame, 0, frame + 0.5, height);
+    });
     context.fillStyle = colour("--accent");
     const loudest = Math.max(0.05, ...peaks.map(([low, high]) => Math.max(-low, high)));
-    const wide = Math.max(1, width / this.seconds / rate);
+    const wide = width / peaks.length;
     peaks.forEach(([low, high], k) => {
-      const x = (k / rate / this.seconds) * width;
       const top = (1 - high / loudest) * (height / 2);
-      context.fillRect(x, top, wide, Math.max(1, (1 - low / loudest) * (height / 2) - top));
+      const bottom = (1 - low / loudest) * (height / 2);
+      context.fillRect(k * wide, top, Math.max(0.75, wide * 0.7), Math.max(1, bottom - top));
     });
   }
 

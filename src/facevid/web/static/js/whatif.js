@@ -1,7 +1,7 @@
 // What another threshold would keep: the score's histogram with the rule drawn in, and a slider that moves it.
 
 import { getJson } from "./api.js";
-import { el, number, words } from "./dom.js";
+import { duration, el, number, words } from "./dom.js";
 import { histogram } from "./histogram.js";
 
 const STEPS = 200;
@@ -56,7 +56,7 @@ export class WhatIf {
   }
 
   _plotNow() {
-    const { edges, kept, rejected } = this._data;
+    const { edges, counts, kept = counts, rejected = counts.map(() => 0) } = this._data;
     const rule = this._rule;
     const moved = ["min", "max"]
       .filter((side) => this._try[side] !== null && this._try[side] !== rule[side])
@@ -111,13 +111,13 @@ export class WhatIf {
   }
 }
 
-function said({ clips_now, clips_kept, rejected_by_this_rule, rejected_that_would_pass }) {
-  const change = clips_kept - clips_now;
+function said(answer) {
   return [
-    el("div", {}, el("strong", { text: number(clips_kept) }), ` of ${number(clips_now)} clips would stay`,
-      change ? ` (${change > 0 ? "+" : "−"}${number(Math.abs(change))})` : ""),
-    el("div", {}, el("strong", { text: number(rejected_that_would_pass) }),
-      ` of ${number(rejected_by_this_rule)} stretches rejected by this rule would pass it`),
+    el("div", {}, el("strong", { text: number(answer.clips_kept) }), ` of ${number(answer.clips_now)} clips would stay`,
+      el("span", { class: "muted", text: ` (${duration(answer.seconds_kept)})` })),
+    el("div", {}, el("strong", { text: number(answer.rejected_that_would_pass) }),
+      ` of ${number(answer.rejected_by_this_rule)} stretches that this rule rejected would pass every rule`,
+      el("span", { class: "muted", text: ` (${duration(answer.seconds_that_would_pass)})` })),
   ];
 }
 
