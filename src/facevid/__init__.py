@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
     from facevid.dataset import open, sheet
     from facevid.synth import synthesize
+    from facevid.web.server import explore
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ __all__ = [
     "build",
     "clean",
     "cut",
+    "explore",
     "identify",
     "open",
     "pack",
@@ -38,6 +40,7 @@ _HOMES = {
     "build": _BUILD,
     "clean": _BUILD,
     "cut": _BUILD,
+    "explore": "facevid.web.server",
     "identify": _BUILD,
     "open": "facevid.dataset",
     "pack": _BUILD,
