@@ -1,14 +1,13 @@
-"""Backends whose models are downloaded: what they say without them, and their loading code on small stand-in models.
+"""Backends whose models are downloaded: face attributes, with their loading code run on small stand-in models.
 
-The stand-in models are real ONNX and TorchScript files. Where uniface or faster-whisper itself is not installed, a
-module with the same names and a plain crop stands in for the package; the test's id says which of the two ran.
+The stand-in models are real ONNX and TorchScript files. Where uniface itself is not installed, modules
+with its names and a plain crop stand in for it; the test's id says which of the two ran.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import struct
 import sys
 import types
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,6 @@ from functools import partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -30,7 +28,6 @@ from facevid.dataset.vocabulary import ATTRIBUTES
 
 HAVE_UNIFACE = importlib.util.find_spec("uniface") is not None
 HAVE_TORCH = importlib.util.find_spec("torch") is not None
-HAVE_WHISPER = importlib.util.find_spec("faster_whisper") is not None
 
 
 # --- a few bytes of ONNX, written by hand since the package onnx is not among the parts for development ---
@@ -368,136 +365,3 @@ def test_without_the_package_the_extra_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(backends.BackendError, match=r"run: pip install 'facevid\[models\]'"):
         backends.load(kind, name)
-
-
-# --- speech ---
-
-
-class WhisperStandIn:
-    """A module with the names of faster_whisper: it hears two segments wherever there is sound."""
-
-    def __init__(self) -> None:
-        self.made: dict[str, Any] = {}
-        self.asked: dict[str, Any] = {}
-        self.fetched: list[str] = []
-        outer = self
-
-        class WhisperModel:
-            supported_languages = ("en", "de")
-
-            def __init__(self, path: str, **options: Any) -> None:
-                if (Path(path) / "model.bin").read_bytes() == b"broken":
-                    raise RuntimeError("File model.bin is incomplete")
-                outer.made = {"path": path, **options}
-
-            def transcribe(self, samples: Any, **options: Any) -> Any:
-                outer.asked = options
-                info = SimpleNamespace(language=options["language"] or "de", language_probability=0.75)
-                if not np.abs(samples).max() > 0:
-                    return iter(()), info
-                segments = [
-                    SimpleNamespace(start=0.0, end=1.0, text=" Hello there.", avg_logprob=np.log(0.9)),
-                    SimpleNamespace(start=1.0, end=1.2, text="  ", avg_logprob=np.log(0.1)),
-                    SimpleNamespace(start=1.5, end=4.5, text=" How are you?", avg_logprob=np.log(0.5)),
-                ]
-                return iter(segments), info
-
-        self.WhisperModel = WhisperModel
-
-    def download_model(self, size: str, output_dir: str) -> None:
-        if size == "huge":
-            raise ValueError("Invalid model size 'huge'")
-        self.fetched.append(size)
-        whisper_files(Path(output_dir))
-
-
-def whisper_files(folder: Path, **files: bytes) -> None:
-    folder.mkdir(parents=True)
-    for name in ("config.json", "model.bin", "tokenizer.json", "vocabulary.json"):
-        (folder / name).write_bytes(files.get(name.split(".")[0], b"{}"))
-
-
-@pytest.fixture
-def whisper(monkeypatch: pytest.MonkeyPatch) -> WhisperStandIn:
-    made = WhisperStandIn()
-    monkeypatch.setitem(sys.modules, "faster_whisper", made)  # type: ignore[arg-type]
-    return made
-
-
-def test_speech_becomes_text_with_times_and_confidence(models: Path, whisper: WhisperStandIn) -> None:
-    whisper_files(models / "faster-whisper-base")
-    model = backends.load("speech_recognizer", "faster-whisper", threads=2)
-    heard = model.transcribe(np.full(16000 * 5, 0.1, np.float32))
-    assert heard.text == "Hello there. How are you?"
-    assert (heard.language, heard.language_confidence) == ("de", 0.75)
-    assert [(s.start_s, s.end_s) for s in heard.segments] == [(0.0, 1.0), (1.5, 4.5)]
-    assert [round(s.confidence, 6) for s in heard.segments] == [0.9, 0.5]
-    # exp((1 * ln .9 + 3 * ln .5) / 4)
-    assert heard.confidence == pytest.approx((0.9 * 0.5**3) ** 0.25)
-    assert whisper.made["path"] == str(models / "faster-whisper-base")
-    assert (whisper.made["cpu_threads"], whisper.made["local_files_only"]) == (2, True)
-    assert whisper.asked["temperature"] == 0.0
-
-
-def test_sound_without_speech_gives_an_empty_transcript(models: Path, whisper: WhisperStandIn) -> None:
-    whisper_files(models / "faster-whisper-tiny")
-    model = backends.load("speech_recognizer", "faster-whisper", size="tiny", language="en")
-    for silence in (np.zeros(16000, np.float32), np.zeros(0, np.float32)):
-        heard = model.transcribe(silence)
-        assert (heard.text, heard.confidence, heard.segments, heard.language) == ("", 0.0, (), "en")
-
-
-def test_a_missing_whisper_model_is_a_sentence_and_no_download(models: Path, whisper: WhisperStandIn) -> None:
-    with pytest.raises(backends.BackendError) as raised:
-        backends.load("speech_recognizer", "faster-whisper")
-    sentence = str(raised.value)
-    assert "The Whisper model base is not on this machine" in sentence
-    assert "tokenizer.json" in sentence and "FACEVID_MODELS" in sentence and "download=True" in sentence
-    assert whisper.fetched == []
-
-
-def test_an_incomplete_whisper_model_names_what_it_lacks(models: Path, whisper: WhisperStandIn) -> None:
-    whisper_files(models / "faster-whisper-base")
-    (models / "faster-whisper-base" / "tokenizer.json").unlink()
-    with pytest.raises(backends.BackendError, match=r"lacks tokenizer\.json"):
-        backends.load("speech_recognizer", "faster-whisper", download=True)
-    assert whisper.fetched == []
-
-
-def test_a_download_that_is_allowed_is_kept(models: Path, whisper: WhisperStandIn) -> None:
-    for _ in range(2):
-        backends.load("speech_recognizer", "faster-whisper", size="tiny", download=True)
-    assert whisper.fetched == ["tiny"]
-    backends.load("speech_recognizer", "faster-whisper", size="tiny")
-    with pytest.raises(backends.BackendError, match=r"huge could not be fetched .*FACEVID_MODELS"):
-        backends.load("speech_recognizer", "faster-whisper", size="huge", download=True)
-
-
-def test_a_broken_whisper_model_and_an_unknown_language_are_named(
-    models: Path, whisper: WhisperStandIn
-) -> None:
-    whisper_files(models / "faster-whisper-base", model=b"broken")
-    with pytest.raises(
-        backends.BackendError, match=r"does not load on cpu \(File model\.bin is incomplete\)"
-    ):
-        backends.load("speech_recognizer", "faster-whisper")
-    whisper_files(models / "faster-whisper-tiny")
-    with pytest.raises(backends.BackendError, match=r"does not know the language 'xx'; it knows: en, de"):
-        backends.load("speech_recognizer", "faster-whisper", size="tiny", language="xx")
-
-
-@pytest.mark.skipif(not HAVE_WHISPER, reason="needs faster-whisper, which is not installed")
-def test_faster_whisper_itself_says_why_a_file_is_no_model(models: Path) -> None:
-    whisper_files(models / "faster-whisper-base", model=struct.pack("<I", 6))
-    with pytest.raises(backends.BackendError, match="does not load on cpu"):
-        backends.load("speech_recognizer", "faster-whisper")
-
-
-@pytest.mark.skipif(not HAVE_WHISPER, reason="needs faster-whisper, which is not installed")
-def test_faster_whisper_itself_offline_becomes_a_sentence(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(backends.BackendError, match=r"tiny could not be fetched"):
-        backends.load("speech_recognizer", "faster-whisper", size="tiny", download=True)

@@ -13,6 +13,7 @@ from .errors import BackendError, import_part, package_version
 from .protocols import Floats, Spoken, Transcript
 from .weights import cache_folder, weights_tag
 
+RATE = 16_000
 USED_FOR = "the speech recognizer (faster-whisper)"
 # Without tokenizer.json faster-whisper would fetch one by itself.
 NEEDED = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*")
@@ -72,7 +73,8 @@ class FasterWhisperRecognizer:
         """(n,) float32 samples at 16 kHz in [-1, 1] to text with times.
 
         confidence: exp of the mean log-probability of the words' tokens, by the segments' length: their geometric
-        mean probability. Sound without speech gives an empty text with confidence 0.
+        mean probability. Sound without speech gives an empty text with confidence 0, and
+        an empty language where none was given.
         """
         if samples.ndim != 1:
             raise BackendError(f"Sound must be mono, shape (n,), not {samples.shape}.")
@@ -86,24 +88,25 @@ class FasterWhisperRecognizer:
             condition_on_previous_text=False,
             vad_filter=self._vad,
         )
-        said = [(s, s.text.strip()) for s in found]
-        parts = [(s, text) for s, text in said if text]
-        lengths = [max(s.end - s.start, 0.01) for s, _ in parts]
-        total = sum(lengths)
-        mean = (
-            sum(n * s.avg_logprob for n, (s, _) in zip(lengths, parts, strict=True)) / total
-            if parts
-            else -math.inf
+        seconds = len(samples) / RATE
+        # Whisper looks at windows of 30 s and may end a segment in the silence it fills them up with.
+        spoken = tuple(
+            Spoken(
+                float(s.start), min(float(s.end), seconds), s.text.strip(), min(math.exp(s.avg_logprob), 1.0)
+            )
+            for s in found
+            if s.text.strip() and s.start < seconds
         )
+        if not spoken:
+            return Transcript("", self._language or "", 0.0, 0.0)
+        lengths = np.array([max(s.end_s - s.start_s, 0.01) for s in spoken])
+        logs = np.log([max(s.confidence, 1e-9) for s in spoken])
         return Transcript(
-            text=" ".join(text for _, text in parts),
+            text=" ".join(s.text for s in spoken),
             language=info.language,
             language_confidence=float(info.language_probability),
-            confidence=min(math.exp(mean), 1.0),
-            segments=tuple(
-                Spoken(float(s.start), float(s.end), text, min(math.exp(s.avg_logprob), 1.0))
-                for s, text in parts
-            ),
+            confidence=float(np.exp(lengths @ logs / lengths.sum())),
+            segments=spoken,
         )
 
 
