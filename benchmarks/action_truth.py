@@ -1,0 +1,138 @@
+"""Precision and recall of the measured actions of a dataset made from synthetic footage, against its truth.
+
+    python benchmarks/action_truth.py DATASET FOOTAGE
+
+DATASET was built from FOOTAGE, which holds truth.json (facevid synth). Found and true actions are matched one to one,
+best overlap first, at a temporal intersection over union of .5. True actions are cut to the clip; what is then shorter
+than .3 s counts on neither side (blinks: .1 s).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import facevid
+from facevid import backends
+from facevid.annotate.actions import measure_actions
+from facevid.annotate.observed import Observed
+from facevid.dataset.clip import Clip
+
+Span = tuple[str, float, float]
+IOU = 0.5
+SHORTEST_S = {"blink": 0.1}
+OTHER_SHORTEST_S = 0.3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("footage", type=Path)
+    parser.add_argument("--list", metavar="ACTION", help="print the misses and false alarms of one action")
+    args = parser.parse_args()
+    programmes = {p["video"]: p for p in json.loads((args.footage / "truth.json").read_text())}
+    detector = backends.load("speech_detector", "silero")
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(("right", "found", "true"), 0))
+    for clip in facevid.open(args.dataset):
+        found = [(a.name, a.start_s, a.end_s) for a in measure_actions(observe(clip, detector))]
+        score_clip(clip, found, truth_of(clip, programmes[clip["source_name"]]), counts, args.list)
+    print(f"{'action':14}{'precision':>10}{'recall':>8}{'found':>7}{'true':>6}")
+    for name, c in sorted(counts.items(), key=lambda item: -item[1]["true"]):
+        print(
+            f"{name:14}{share(c['right'], c['found']):>10}{share(c['right'], c['true']):>8}"
+            f"{c['found']:>7}{c['true']:>6}"
+        )
+
+
+def share(part: int, whole: int) -> str:
+    return f"{part / whole:.2f}" if whole else "-"
+
+
+def observe(clip: Clip, detector: Any) -> Observed:
+    """What the measures of actions need of a clip: no pictures."""
+    n, fps = int(clip["frames"]), float(clip["fps"])
+    speech = None
+    if clip.has_audio:
+        detector.reset()
+        heard = detector.probabilities(clip.speech())
+        hop = np.rint(np.arange(n) / fps * 16000 / 512).astype(int)
+        speech = np.where(hop < len(heard), heard[np.minimum(hop, len(heard) - 1)], 0).astype(np.float32)
+    return Observed(
+        fps=fps,
+        mesh=clip.mesh.astype(np.float32),
+        pose=clip.pose,
+        looks=np.zeros(0, np.int64),
+        images=np.zeros((0, 1, 1, 3), np.uint8),
+        masks=np.zeros((0, 1, 1), np.float32),
+        speech=speech,
+        level=None,
+    )
+
+
+def truth_of(clip: Clip, programme: dict[str, Any]) -> list[Span]:
+    """The true actions of a clip in its own seconds."""
+    first, last = float(clip["start_s"]), float(clip["end_s"])
+    spans = []
+    for segment in programme["segments"]:
+        spans += [(a["name"], a["start_s"], a["end_s"]) for a in segment.get("actions", [])]
+        spans += [("blink", start, end) for start, end in segment.get("blinks", [])]
+    cut = [(name, max(a, first) - first, min(b, last) - first) for name, a, b in spans]
+    return [s for s in cut if s[2] > s[1]]
+
+
+def score_clip(
+    clip: Clip,
+    found: Sequence[Span],
+    true: Sequence[Span],
+    counts: dict[str, dict[str, int]],
+    listed: str | None,
+) -> None:
+    """Adds a clip's hits to `counts`; what matches a true action that is too short counts nowhere."""
+    for name in {s[0] for s in (*found, *true)}:
+        here = [s for s in found if s[0] == name]
+        real = [s for s in true if s[0] == name]
+        least = SHORTEST_S.get(name, OTHER_SHORTEST_S)
+        short = [s for s in real if s[2] - s[1] < least]
+        pairs = match(here, real)
+        hits = {f: t for f, t in pairs.items() if real[t] not in short}
+        ignored = [
+            k for k, s in enumerate(here)
+            if k not in hits and (s[2] - s[1] < least or any(overlap(s, t) > 0 for t in short))
+        ]  # fmt: skip
+        counts[name]["right"] += len(hits)
+        counts[name]["found"] += len(here) - len(ignored)
+        counts[name]["true"] += len(real) - len(short)
+        if name == listed:
+            missed = [r for k, r in enumerate(real) if k not in hits.values() and r not in short]
+            false = [s for k, s in enumerate(here) if k not in hits and k not in ignored]
+            for word, spans in (("missed", missed), ("false", false)):
+                for _, a, b in spans:
+                    print(f"{word:7}{a:6.2f} {b:6.2f}  {clip.clip_id} of {clip.duration_s:.2f} s")
+
+
+def match(found: Sequence[Span], true: Sequence[Span]) -> dict[int, int]:
+    """Index of the true action of each found one that has one, the best overlap first."""
+    pairs = sorted(
+        ((overlap(f, t), i, j) for i, f in enumerate(found) for j, t in enumerate(true)), reverse=True
+    )
+    out: dict[int, int] = {}
+    for iou, i, j in pairs:
+        if iou >= IOU and i not in out and j not in out.values():
+            out[i] = j
+    return out
+
+
+def overlap(a: Span, b: Span) -> float:
+    """Intersection over union in time."""
+    shared = max(0.0, min(a[2], b[2]) - max(a[1], b[1]))
+    return shared / (max(a[2], b[2]) - min(a[1], b[1]))
+
+
+if __name__ == "__main__":
+    main()

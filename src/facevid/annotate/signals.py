@@ -1,0 +1,194 @@
+"""What a face does, frame by frame: eyes, gaze, mouth, brows and head angles of a clip's meshes, in units of the face.
+
+The meshes are first turned to the front: each is laid onto the clip's own mean shape by the points that no muscle
+moves (forehead, bridge and base of the nose, eye corners, temples), so a nod does not raise the brows and an open
+mouth does not lift the chin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facevid.annotate.observed import Floats, Observed
+
+RIGID = (10, 67, 297, 109, 338, 151, 9, 168, 6, 197, 195, 5, 2, 33, 133, 362, 263, 127, 356, 234, 454)
+"""Points that follow the skull: no muscle of the face moves them far (mediapipe's canonical numbering)."""
+EYES = ((33, 160, 158, 133, 153, 144), (263, 387, 385, 362, 380, 373))
+"""p1 to p6 of the eye aspect ratio, the subject's right and left eye: outer corner, upper lid, inner corner, lower."""
+RIGHT_IRIS, LEFT_IRIS = slice(468, 473), slice(473, 478)
+MOUTH_CORNERS = (61, 291)
+INNER_LIPS = (13, 14)
+NOSE_BASE = 2
+BROWS = ((70, 63, 105, 66, 107), (300, 293, 334, 296, 336))
+"""Upper edge of the brows, outer end first, the subject's right and left."""
+INNER_BROWS = (107, 336)
+FOREHEAD, CHIN = 10, 152
+STEADY_S = 0.16
+"""Width of the smoothing window: an expression takes 0.25 s or more to build up (Schmidt et al. 2003)."""
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Signals of n frames, all (n,) float32 and finite. One eye distance is that of the outer eye corners, 9 cm.
+
+    open_right, open_left: eye aspect ratio of the subject's eyes, about .3 open and under .15 shut. gape: gap of the
+    inner lips in eye distances. mouth_width: corner to corner in eye distances. corner_lift: height of the mouth's
+    corners over the base of the nose in eye distances (negative: below). corner_slope: height of the corners over the
+    middle of the closed lips. brow_height: brows over the line of the eyes, in eye distances. brow_gap: between the
+    inner ends of the brows, in eye distances. inner_height: inner ends of the brows over the line of the eyes.
+    gaze_x, gaze_y: iris from the middle between the eye's corners in eye widths, right and up in the picture, both eyes
+    averaged. yaw, pitch, roll: degrees, signs as in Observed, from the rigid points. valid: frames with a mesh.
+    """
+
+    fps: float
+    open_right: Floats
+    open_left: Floats
+    gape: Floats
+    mouth_width: Floats
+    corner_lift: Floats
+    corner_slope: Floats
+    brow_height: Floats
+    inner_height: Floats
+    brow_gap: Floats
+    gaze_x: Floats
+    gaze_y: Floats
+    yaw: Floats
+    pitch: Floats
+    roll: Floats
+    valid: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.valid)
+
+
+def measure_signals(o: Observed) -> Signals | None:
+    """The signals of a clip; None where fewer than two frames have a mesh and a pose.
+
+    Frames without one take the values between their neighbours and are marked in `valid`.
+    """
+    valid = np.isfinite(o.mesh).all(axis=(1, 2)) & np.isfinite(o.pose).all(axis=1)
+    spread = np.zeros(len(valid))
+    spread[valid] = np.linalg.norm(o.mesh[valid, 33] - o.mesh[valid, 263], axis=-1)
+    valid &= spread > 1e-3  # an empty mesh is all zeros
+    if valid.sum() < 2:
+        return None
+    face, turns = _to_front(o.mesh[valid].astype(np.float64), o.pose[valid].astype(np.float64))
+    angles = _angles(turns)
+    found: dict[str, NDArray[np.float64]] = {
+        "open_right": _aspect(face, EYES[0]),
+        "open_left": _aspect(face, EYES[1]),
+        "gape": np.linalg.norm(face[:, INNER_LIPS[1]] - face[:, INNER_LIPS[0]], axis=1),
+        "mouth_width": np.linalg.norm(face[:, MOUTH_CORNERS[1]] - face[:, MOUTH_CORNERS[0]], axis=1),
+        "corner_lift": face[:, NOSE_BASE, 1] - face[:, MOUTH_CORNERS, 1].mean(axis=1),
+        "corner_slope": face[:, INNER_LIPS, 1].mean(axis=1) - face[:, MOUTH_CORNERS, 1].mean(axis=1),
+        "brow_height": _eye_line(face) - face[:, BROWS[0] + BROWS[1], 1].mean(axis=1),
+        "inner_height": _eye_line(face) - face[:, INNER_BROWS, 1].mean(axis=1),
+        "brow_gap": np.linalg.norm(face[:, INNER_BROWS[1]] - face[:, INNER_BROWS[0]], axis=1),
+        "yaw": angles[:, 0],
+        "pitch": angles[:, 1],
+        "roll": angles[:, 2],
+    }
+    looks = [_gaze(face, EYES[0], RIGHT_IRIS), _gaze(face, EYES[1], LEFT_IRIS)]
+    found["gaze_x"], found["gaze_y"] = np.mean(looks, axis=0).T
+    frames = np.arange(len(valid))
+    filled = {
+        name: np.interp(frames, frames[valid], values).astype(np.float32) for name, values in found.items()
+    }
+    return Signals(o.fps, **filled, valid=valid)
+
+
+def smooth(values: Floats, fps: float, seconds: float = STEADY_S) -> Floats:
+    """`values` (n,) under a Hann window of `seconds`; the ends are mirrored. Windows under three frames change none."""
+    half = min(round(seconds * fps / 2), len(values) - 1)
+    if half < 1:
+        return values
+    window = np.hanning(2 * half + 3)[1:-1]
+    padded = np.pad(values, half, mode="reflect")
+    return np.convolve(padded, window / window.sum(), "valid").astype(np.float32)
+
+
+def runs(on: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First frame and frame after the last of each stretch in which `on` (n,) is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], on, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def bridged(on: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
+    """`on` with every gap of at most `frames` frames between two stretches closed."""
+    out = on.copy()
+    found = runs(on)
+    for (_, end), (start, _) in pairwise(found):
+        if start - end <= frames:
+            out[end:start] = True
+    return out
+
+
+def _to_front(
+    mesh: NDArray[np.float64], pose: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Meshes (n, 478, 3) in eye distances seen from the front, and each frame's rotation (n, 3, 3).
+
+    The template is the median of the meshes turned back by their own pose; each mesh is then laid onto it by the
+    rotation and scale of Umeyama (1991).
+    """
+    points = mesh[:, RIGID]
+    centred = points - points.mean(axis=1, keepdims=True)
+    rough = centred @ _rotations(pose)  # row vectors: p @ R is the inverse rotation of p
+    rough /= np.linalg.norm(mesh[:, 33] - mesh[:, 263], axis=1)[:, None, None]
+    template = np.median(rough, axis=0)
+    template -= template.mean(axis=0)
+    u, size, vt = np.linalg.svd(np.einsum("nki,kj->nij", centred, template))
+    flip = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    u[:, :, 2] *= flip[:, None]
+    size[:, 2] *= flip
+    turns = u @ vt  # head to picture
+    scale = size.sum(axis=1) / (template**2).sum()
+    face = (mesh - points.mean(axis=1, keepdims=True)) @ turns / scale[:, None, None]
+    return face, turns
+
+
+def _rotations(pose: NDArray[np.float64]) -> NDArray[np.float64]:
+    """R = Ry Rx Rz of yaw, pitch, roll (n, 3) in degrees, head to picture: x right, y down, z away."""
+    yaw, pitch, roll = np.radians(pose).T
+    zero, one = np.zeros_like(yaw), np.ones_like(yaw)
+
+    def matrix(*rows: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
+        return np.asarray(np.stack([np.stack(row, axis=-1) for row in rows], axis=-2))
+
+    cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
+    about_y = matrix((cy, zero, -sy), (zero, one, zero), (sy, zero, cy))
+    about_x = matrix((one, zero, zero), (zero, cp, sp), (zero, -sp, cp))
+    about_z = matrix((cr, -sr, zero), (sr, cr, zero), (zero, zero, one))
+    return np.asarray(about_y @ about_x @ about_z)
+
+
+def _angles(turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Yaw, pitch, roll (n, 3) in degrees of rotations R = Ry Rx Rz; the inverse of `_rotations`."""
+    yaw = np.arctan2(-turns[:, 0, 2], turns[:, 2, 2])
+    pitch = np.arctan2(turns[:, 1, 2], np.hypot(turns[:, 0, 2], turns[:, 2, 2]))
+    roll = np.arctan2(turns[:, 1, 0], turns[:, 1, 1])
+    return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)))
+
+
+def _aspect(face: NDArray[np.float64], eye: tuple[int, ...]) -> NDArray[np.float64]:
+    """Eye aspect ratio (Soukupova & Cech 2016, eq. 1) of the frontal face."""
+    p1, p2, p3, p4, p5, p6 = (face[:, k] for k in eye)
+    height = np.linalg.norm(p2 - p6, axis=1) + np.linalg.norm(p3 - p5, axis=1)
+    return np.asarray(height / np.maximum(2 * np.linalg.norm(p1 - p4, axis=1), 1e-6))
+
+
+def _gaze(face: NDArray[np.float64], eye: tuple[int, ...], iris: slice) -> NDArray[np.float64]:
+    """Iris (n, 2) from the middle of the eye's corners in eye widths, right and up."""
+    a, b = face[:, eye[0], :2], face[:, eye[3], :2]
+    across = (face[:, iris, :2].mean(axis=1) - (a + b) / 2) / np.maximum(
+        np.linalg.norm(a - b, axis=1, keepdims=True), 1e-6
+    )
+    return np.asarray(across * (1.0, -1.0))
+
+
+def _eye_line(face: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(face[:, (33, 133, 362, 263), 1].mean(axis=1))

@@ -1,0 +1,167 @@
+"""Each action of a made-up face is found at its time, and a still face does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facevid.annotate.actions import measure_actions
+from facevid.annotate.expression import measure_dynamic
+from facevid.annotate.observed import Act, Answer, Observed
+from facevid.dataset.vocabulary import ACTIONS, attribute
+
+from .made_up_face import act, during, swing
+
+
+def chatter(start: float, end: float, size: float = 0.7) -> Any:
+    """Lips that open and close about five times a second."""
+    return lambda t: np.where((t >= start) & (t <= end), size * np.abs(np.sin(2 * np.pi * 2.3 * t)), 0)
+
+
+def shut(start: float, end: float) -> Any:
+    return lambda t: 1 - during(start, end, ease=0.06)(t)
+
+
+def laughing(t: Any) -> Any:
+    return during(1, 2.6, size=0.8)(t) + during(1, 2.6, size=0.2)(t) * np.sin(2 * np.pi * 4.5 * t)
+
+
+KNOWN: dict[str, tuple[float, float, dict[str, Any]]] = {
+    "nod": (1.0, 2.2, {"pitch": swing(1, 2.2, 7, 2)}),
+    "shake head": (1.0, 2.5, {"yaw": swing(1, 2.5, 10, 1.6)}),
+    "wag head": (1.0, 2.8, {"roll": swing(1, 2.8, 9, 1.2)}),
+    "tilt": (1.0, 2.4, {"roll": during(1, 2.4, size=-14)}),
+    "blink": (1.0, 1.3, {"right_eye": shut(1, 1.3), "left_eye": shut(1, 1.3)}),
+    "close eyes": (1.0, 2.0, {"right_eye": shut(1, 2), "left_eye": shut(1, 2)}),
+    "wink": (1.0, 1.5, {"left_eye": shut(1, 1.5)}),
+    "smile": (1.0, 2.4, {"corners_out": during(1, 2.4, size=0.6), "corners_up": during(1, 2.4, size=0.6)}),
+    "laugh": (1.0, 2.6, {"corners_out": during(1, 2.6, size=0.7), "corners_up": during(1, 2.6, size=0.7),
+                         "lips": laughing}),
+    "frown": (1.0, 2.4, {"brows_up": during(1, 2.4, size=-0.4), "corners_up": during(1, 2.4, size=-0.5)}),
+    "raise brows": (1.0, 2.0, {"brows_up": during(1, 2, size=0.7)}),
+    "yawn": (1.0, 3.0, {"lips": during(1, 3, size=3.5, ease=0.5)}),
+    "open mouth": (1.0, 2.8, {"lips": during(1, 2.8, size=1.0)}),
+    "gaze away": (1.0, 2.2, {"gaze_right": during(1, 2.2, size=-0.4, ease=0.08)}),
+    "talk": (0.6, 2.6, {"lips": chatter(0.6, 2.6), "speech": during(0.6, 2.6, size=0.95, ease=0.02)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_an_action_is_found_at_its_time_and_no_other(name: str) -> None:
+    start, end, moves = KNOWN[name]
+    (found,) = measure_actions(act(4.0, **moves))
+    assert found.name == name
+    assert overlap(found, start, end) > 0.6
+    assert 0.5 <= found.confidence <= 1
+
+
+@pytest.mark.parametrize("fps", [12.0, 25.0, 60.0])
+def test_a_still_face_does_nothing(fps: float) -> None:
+    assert measure_actions(act(5.0, fps=fps, noise_px=0.3, speech=lambda t: t * 0)) == []
+
+
+def test_ordinary_sway_of_a_speakers_head_is_no_gesture() -> None:
+    o = act(
+        6.0,
+        yaw=lambda t: 5 * np.sin(2 * np.pi * 0.3 * t),
+        pitch=lambda t: 2 * np.sin(2 * np.pi * 0.45 * t) + 1.2 * np.sin(2 * np.pi * 2.1 * t),
+        roll=lambda t: 3 * np.sin(2 * np.pi * 0.25 * t),
+    )
+    assert measure_actions(o) == []
+
+
+def test_pauses_within_half_a_second_do_not_end_talk() -> None:
+    def heard(t: Any) -> Any:
+        return np.where((t < 1) | ((t > 1.4) & (t < 2)) | (t > 2.8), 0.9, 0.05)
+
+    found = measure_actions(act(4.0, lips=chatter(0, 4), speech=heard))
+    spans = [(a.start_s, a.end_s) for a in found if a.name == "talk"]
+    assert spans == [pytest.approx((0, 2), abs=0.05), pytest.approx((2.8, 4), abs=0.05)]
+
+
+def test_a_voice_over_still_lips_is_not_talk() -> None:
+    assert measure_actions(act(3.0, speech=lambda t: t * 0 + 0.95)) == []
+
+
+def test_an_eye_that_holds_the_camera_while_the_head_turns_is_not_away() -> None:
+    """14 degrees of head to the right, 14 of eye to the left: 1.2 cm * sin(14 degrees) = .29 cm."""
+    o = act(4.0, yaw=during(1, 3, size=14, ease=0.5), gaze_right=during(1, 3, size=-0.29, ease=0.5))
+    assert measure_actions(o) == []
+
+
+def test_an_action_at_a_clips_ends_is_cut_there() -> None:
+    o = act(2.0, right_eye=shut(-1, 0.8), left_eye=shut(-1, 0.8), roll=during(1.2, 9, size=12))
+    first, last = measure_actions(o)
+    assert (first.name, first.start_s) == ("close eyes", 0)
+    assert (last.name, last.end_s) == ("tilt", 2.0)
+
+
+def test_short_clips_and_lost_faces_are_borne() -> None:
+    whole = act(4.0, **KNOWN["nod"][2])
+    assert measure_actions(replace(whole, mesh=whole.mesh[:0], pose=whole.pose[:0])) == []
+    for n in (1, 2, 3):
+        short = replace(whole, mesh=whole.mesh[:n], pose=whole.pose[:n], speech=np.zeros(n, np.float32))
+        assert measure_actions(short) == []
+        assert all(isinstance(a, Answer) for a in measure_dynamic(short, []))
+    whole.mesh[60:80] = np.nan
+    whole.pose[60:80] = np.nan
+    assert [a.name for a in measure_actions(whole)] == ["nod"]
+    whole.mesh[:] = np.nan
+    assert measure_actions(whole) == []
+    assert measure_dynamic(whole, []) == []
+
+
+def test_answers_are_words_of_the_vocabulary() -> None:
+    for _, _, moves in KNOWN.values():
+        o = act(4.0, **moves)
+        acts = measure_actions(o)
+        assert {a.name for a in acts} <= set(ACTIONS)
+        for answer in measure_dynamic(o, acts):
+            assert attribute(answer.name).check(answer.value) == answer.value
+            assert 0 <= answer.confidence <= 1
+
+
+def test_a_smile_that_fills_half_of_a_clip_is_happy_and_a_still_face_neutral() -> None:
+    smile = {"corners_out": during(1, 3.4, size=0.6), "corners_up": during(1, 3.4, size=0.6)}
+    assert answers(act(4.0, **smile))["emotion"] == "happy"
+    assert answers(act(4.0))["emotion"] == "neutral"
+    assert "emotion" not in answers(act(4.0, **KNOWN["raise brows"][2]))
+
+
+@pytest.mark.parametrize(
+    ("pose", "value"),
+    [
+        ({}, "frontal"),
+        ({"yaw": 25}, "right"),
+        ({"yaw": -25}, "left"),
+        ({"pitch": 20}, "up"),
+        ({"pitch": -20}, "down"),
+    ],
+)
+def test_head_pose_says_where_the_face_points(pose: dict[str, float], value: str) -> None:
+    held = {k: (lambda t, v=v: t * 0 + v) for k, v in pose.items()}
+    assert answers(act(2.0, **held))["head_pose"] == value
+
+
+@pytest.mark.parametrize(("centimetres", "value"), [(0.0, "camera"), (0.45, "right"), (-0.45, "left")])
+def test_gaze_says_where_the_eyes_look(centimetres: float, value: str) -> None:
+    assert answers(act(2.0, gaze_right=lambda t: t * 0 + centimetres))["gaze"] == value
+
+
+def test_blinks_are_counted_by_the_minute() -> None:
+    def two(t: Any) -> Any:
+        return np.minimum(shut(1, 1.3)(t), shut(4, 4.3)(t))
+
+    assert answers(act(6.0, right_eye=two, left_eye=two))["blinks_per_minute"] == "20"
+
+
+def answers(o: Observed) -> dict[str, str]:
+    return {a.name: a.value for a in measure_dynamic(o, measure_actions(o))}
+
+
+def overlap(a: Act, start: float, end: float) -> float:
+    """Intersection over union in time."""
+    return (min(a.end_s, end) - max(a.start_s, start)) / (max(a.end_s, end) - min(a.start_s, start))
