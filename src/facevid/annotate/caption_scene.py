@@ -1,0 +1,86 @@
+"""Words for light and background, the last of a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from facevid.annotate import lexicon as words
+from facevid.annotate.caption_person import Person
+from facevid.annotate.grammar import Choice, listed
+
+
+def scene_sentence(values: Mapping[str, str], who: Person, choice: Choice, *, full: bool) -> str:
+    """One sentence of light and place, "" where neither is known; full: also light that is nothing special."""
+    said = values if full else _remarkable(values)
+    light, place = _light(said), _place(said, choice)
+    face = f"{who.possessive} face"
+    be = "are" if who.pronoun == "they" else "is"
+    if light and place:
+        forms = [
+            f"the scene is set {place}, in {light}",
+            f"the clip was filmed {place} in {light}",
+            f"{who.pronoun} {be} {place}, in {light}",
+            f"{light} falls on {face} {place}"
+            if "from" not in light
+            else f"{light} falls on {face}, {place}",
+            f"the scene is set {place}, with {light} on {face}",
+            f"the clip was filmed {place}, and {light} illuminates {face}",
+        ]
+    elif place:
+        forms = [f"the scene is set {place}", f"the clip was filmed {place}", f"{who.pronoun} {be} {place}"]
+    elif light:
+        forms = [
+            f"{light} falls on {face}",
+            f"{light} illuminates {face}",
+            f"the scene is lit by {light}",
+            f"{face} is lit by {light}",
+            *_predicate(said),
+        ]
+    else:
+        return ""
+    return choice.of("scene", forms)
+
+
+def tail(values: Mapping[str, str], choice: Choice, *, light: bool) -> str:
+    """Place, or else light, as the end of a sentence: " indoors", " in dim light"; "" where neither is known."""
+    if place := _place(values, choice):
+        return f" {place}"
+    kind = _light(_remarkable(values)) if light else ""
+    return f" in {kind}" if kind else ""
+
+
+def _remarkable(values: Mapping[str, str]) -> dict[str, str]:
+    """The labels without light of normal brightness and neutral tone."""
+    plain = {("light", "normal"), ("light_tone", "neutral")}
+    return {name: value for name, value in values.items() if (name, value) not in plain}
+
+
+def _place(values: Mapping[str, str], choice: Choice) -> str:
+    return choice.of("place", words.PLACE[values["environment"]]) if "environment" in values else ""
+
+
+def _qualities(values: Mapping[str, str]) -> list[str]:
+    qualities = [words.BRIGHTNESS[values["light"]]] if "light" in values else []
+    qualities += [words.TONE[values["light_tone"]]] if "light_tone" in values else []
+    return qualities + (["even"] if values.get("light_direction") == "even" else [])
+
+
+def _light(values: Mapping[str, str]) -> str:
+    """The light as a noun phrase: "bright, warm artificial light from the left"."""
+    side = values.get("light_direction", "even")
+    qualities = ", ".join(_qualities(values))
+    kind = words.LIGHT_KIND[values["light_source"]] if "light_source" in values else "light"
+    if kind == "light" and side == "even" and not qualities:
+        return ""
+    return " ".join(filter(None, [qualities, kind, f"from the {side}" if side != "even" else ""]))
+
+
+def _predicate(values: Mapping[str, str]) -> list[str]:
+    """ "The light is bright and warm", where it has qualities."""
+    qualities = _qualities(values)
+    if not qualities:
+        return []
+    kind = words.LIGHT_KIND.get(values.get("light_source", ""), "light")
+    side = values.get("light_direction", "even")
+    comes = f" and comes from the {side}" if side != "even" else ""
+    return [f"the {kind} is {listed(qualities)}{comes}"]

@@ -1,0 +1,381 @@
+"""Captions are true to their labels, varied, silent on what is unknown, and read back by a parser of its own words."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from facevid.annotate import lexicon
+from facevid.annotate.caption_reading import ACTS, GENDERS, HAIR
+from facevid.annotate.captions import caption_statements, captions
+from facevid.annotate.parse_caption import contradictions, parse
+from facevid.dataset.statements import Statement, shown
+from facevid.dataset.vocabulary import ACTIONS, ATTRIBUTES
+
+Labels = Mapping[str, Any]
+SOURCES = ("self", "annotator", "model:some", "measured:mesh")
+OFTEN_SEEN = ("talk", "smile", "nod", "blink", "tilt", "shake head", "laugh", "gaze away", "close eyes")
+NEVER_SAID = {"skin_tone", "ita", "blinks_per_minute"}
+
+
+def made_up(seed: int) -> tuple[Labels, float]:
+    """Labels over the whole vocabulary, of mixed sources and confidences, with unknowns; the clip's length."""
+    dice = random.Random(seed)
+    flags = dice.choice([0.03, 0.1, 0.25])
+    said: list[Statement] = []
+    for a in ATTRIBUTES.values():
+        if dice.random() > (flags if a.kind == "flag" else dice.choice([0.2, 0.5, 0.9])):
+            continue
+        value = f"{dice.uniform(a.low, a.high):.0f}" if a.kind == "number" else dice.choice(a.choices)
+        sure = dice.choice([None, 0.2, 0.49, 0.5, 0.8, 0.97])
+        said.append(Statement("c", "attribute", a.name, value, dice.choice(SOURCES), sure))
+    length = dice.uniform(3, 15)
+    for _ in range(dice.choice([0, 1, 2, 3, 5, 8, 14])):
+        name = dice.choice(ACTIONS if dice.random() < 0.5 else OFTEN_SEEN)
+        start = dice.uniform(0, length)
+        end = min(length, start + dice.choice([0.0, 0.3, 1.0, 4.0, 15.0]))
+        sure = dice.choice([None, 0.3, 0.6, 0.9])
+        said.append(
+            Statement(
+                "c", "action", name, "", "measured:mesh", sure, start_s=round(start, 2), end_s=end + 0.01
+            )
+        )
+    return shown(said), length
+
+
+MADE_UP = [(f"clip{k}", *made_up(k)) for k in range(500)]
+CAPTIONS = [(captions(labels, clip_id=i, duration_s=d), labels, d) for i, labels, d in MADE_UP]
+
+
+def labelled(by: str = "annotator", confidence: float | None = 0.9, **values: str) -> dict[str, Any]:
+    return {
+        "attributes": {n: {"value": v, "confidence": confidence, "by": by} for n, v in values.items()},
+        "actions": None,
+    }
+
+
+def acting(*acts: tuple[str, float, float], **values: str) -> dict[str, Any]:
+    return labelled(**values) | {
+        "actions": [
+            {"name": n, "start_s": s, "end_s": e, "confidence": 0.9, "by": "measured:mesh"}
+            for n, s, e in acts
+        ]
+    }
+
+
+# --- true to the labels ---
+
+
+def test_no_caption_of_500_label_sets_contradicts_them() -> None:
+    wrong = [
+        (text, found)
+        for made, labels, length in CAPTIONS
+        for text in made.values()
+        if (found := contradictions(text, labels, duration_s=length))
+    ]
+    assert wrong == []
+
+
+def test_500_medium_captions_have_a_hundred_shapes_and_more() -> None:
+    shapes = {parse(made["medium"]).shape for made, _, _ in CAPTIONS}
+    sentences = {s for shape in shapes for s in re.split(r"(?<=\.) ", shape)}
+    print(f"{len(shapes)} shapes of medium captions, {len(sentences)} shapes of sentences in them")
+    assert len(shapes) >= 100
+    assert len(sentences) >= 100
+
+
+def test_nothing_unknown_unsure_or_not_to_be_said_is_mentioned() -> None:
+    for made, labels, _ in CAPTIONS:
+        known = {
+            n
+            for n, a in (labels["attributes"] or {}).items()
+            if a["confidence"] is None or a["confidence"] >= 0.5
+        }
+        for text in made.values():
+            claims = parse(text)
+            assert set(claims.attributes) <= known - NEVER_SAID
+            assert claims.ages is None or "age" in known
+
+
+def test_gender_ethnicity_and_age_are_never_taken_from_a_measurement() -> None:
+    values = {"gender": "female", "ethnicity": "korean", "age": "30", "hair_colour": "black"}
+    for text in captions(labelled("measured:pixels", **values), clip_id="x", duration_s=5).values():
+        assert "black hair" in text
+        assert not re.search(r"\b(?:she|her|woman|girl|Korean|young|thirties)\b", text)
+    for by in ("self", "annotator", "model:faces"):
+        assert "Korean woman" in captions(labelled(by, **values), clip_id="x", duration_s=5)["medium"]
+
+
+def test_without_any_label_a_caption_claims_nothing() -> None:
+    for labels in ({}, {"attributes": None, "actions": None}):
+        for text in captions(labels, clip_id="x", duration_s=5).values():
+            claims = parse(text)
+            assert (claims.attributes, claims.actions, claims.errors) == ({}, [], [])
+
+
+# --- every word of the vocabulary ---
+
+VALUES = [
+    (a.name, value)
+    for a in ATTRIBUTES.values()
+    if a.kind != "number" and a.name not in NEVER_SAID
+    for value in a.choices
+    if a.kind != "flag" or value == "yes"
+]
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES)
+def test_every_value_is_said_and_read_back(name: str, value: str) -> None:
+    labels = labelled(**{name: value})
+    for k in range(8):
+        made = captions(labels, clip_id=f"c{k}", duration_s=5)
+        claims = parse(made["long"])
+        said = {"latino", "latina"} if value in ("latino", "latina") else {value}
+        assert claims.attributes == {name: frozenset(said)}
+        assert contradictions(made["long"], labels) == contradictions(made["medium"], labels) == []
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_every_action_is_said_and_read_back_in_every_form(name: str) -> None:
+    other = "cough" if name != "cough" else "sneeze"
+    alone, beside = acting((name, 1, 2)), acting((name, 1, 3), (other, 1.2, 2.8))
+    for k in range(12):
+        for length, text in captions(alone, clip_id=f"c{k}", duration_s=5).items():
+            assert parse(text).actions == [name], (length, text)
+        for text in captions(beside, clip_id=f"c{k}", duration_s=5).values():
+            assert contradictions(text, beside) == []
+    assert name in lexicon.VERBS
+    assert name in {a for a, _, _ in ACTS}
+
+
+@pytest.mark.parametrize(
+    ("years", "gender", "words"),
+    [
+        ("8", "female", "a girl"),
+        ("8", None, "a child"),
+        ("16", "male", "a teenage boy"),
+        ("17", None, "a teenager"),
+        ("25", "female", "a young woman"),
+        ("50", "male", "a middle-aged man"),
+        ("40", None, "a middle-aged person"),
+    ],
+)
+def test_age_is_said_in_groups(years: str, gender: str | None, words: str) -> None:
+    values = {"age": years} | ({"gender": gender} if gender else {})
+    assert words in captions(labelled(**values), clip_id="x", duration_s=5)["medium"].lower()
+
+
+def test_clean_shaven_is_said_of_a_man_with_neither_beard_nor_mustache_only() -> None:
+    def said(**values: str) -> bool:
+        return "clean-shaven" in captions(labelled(**values), clip_id="x", duration_s=5)["long"]
+
+    assert said(gender="male", beard="no", mustache="no")
+    assert not said(gender="male", beard="no")
+    assert not said(gender="male", mustache="no")
+    assert not said(gender="male", beard="no", mustache="yes")
+    assert not said(gender="female", beard="no", mustache="no")
+
+
+# --- time ---
+
+
+def test_words_of_time_follow_the_times() -> None:
+    row = acting(("nod", 0, 1), ("smile", 2, 3))
+    both = acting(("talk", 0, 6), ("smile", 1, 3))
+    for k in range(30):
+        text = captions(row, clip_id=f"c{k}", duration_s=8)["medium"]
+        assert ("before", "nod", "smile") in parse(text).relations, text
+        text = captions(both, clip_id=f"c{k}", duration_s=8)["medium"]
+        assert ("during", "talk", "smile") in parse(text).relations or (
+            "during",
+            "smile",
+            "talk",
+        ) in parse(text).relations, text
+
+
+def test_repeated_actions_are_merged_and_lasting_ones_said_to_last() -> None:
+    labels = acting(("nod", 0, 1), ("nod", 2, 3), ("nod", 4, 5), ("smile", 0, 6))
+    for k in range(10):
+        claims = parse(captions(labels, clip_id=f"c{k}", duration_s=6)["medium"])
+        assert sorted(claims.actions) == ["nod", "smile"]
+        assert claims.often == [("nod", 3, 9999)]
+    lasting = acting(("smile", 0, 5.8))
+    for length in (6, 12):
+        said = parse(captions(lasting, clip_id="x", duration_s=length)["medium"]).throughout
+        assert said == (["smile"] if length == 6 else [])
+
+
+def test_blinks_stand_alone_or_last() -> None:
+    labels = acting(("blink", 1, 1.2), ("smile", 2, 4), ("blink", 3, 3.2))
+    made = captions(labels, clip_id="x", duration_s=6)
+    assert "blink" not in made["short"] + made["medium"]
+    assert re.search(r"blink twice\.$", made["long"])
+
+
+# --- the reader finds what is wrong ---
+
+LOOKS = labelled(
+    gender="female",
+    age="30",
+    hair_colour="black",
+    eyeglasses="yes",
+    clothing="coat",
+    light="dim",
+    emotion="happy",
+)
+TIMES = acting(("nod", 0, 1), ("smile", 2, 3), ("talk", 0.5, 6))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A young woman has brown hair.", "hair_colour is called brown, but it is black"),
+        ("A young woman has red hair and glasses.", "hair_colour"),
+        ("A young man has black hair.", "gender is called male, but it is female"),
+        ("A person has black hair. He wears glasses.", "gender"),
+        ("A person with black hair closes his eyes.", "gender"),
+        ("An elderly woman has black hair.", "age"),
+        ("A woman in her forties has black hair.", "age is called from 40 to below 50, but it is 30"),
+        ("A Korean woman has black hair.", "ethnicity is called korean, but it is unknown"),
+        ("A young woman has long hair.", "hair_length is called long, but it is unknown"),
+        ("A young woman with a beard wears glasses.", "beard"),
+        ("A young woman wears a coat and sunglasses.", "sunglasses"),
+        ("A young woman wears a shirt.", "clothing is called shirt, but it is coat"),
+        ("She has a sad expression.", "emotion is called sad, but it is happy"),
+        ("Bright light falls on her face.", "light is called bright, but it is dim"),
+        ("The scene is set indoors.", "environment"),
+        ("A young woman without glasses nods.", "cannot read 'without glasses nods'"),
+        ("A young woman has no beard.", "cannot read"),
+        ("A young woman who plays the piano in Paris.", "cannot read"),
+        ("A young woman with black hair", "full stop"),
+        ("A young man with black hair. She smiles.", "gender both male and female"),
+    ],
+)
+def test_a_claim_about_looks_that_the_labels_lack_is_found(text: str, found: str) -> None:
+    assert any(found in c for c in contradictions(text, LOOKS)), contradictions(text, LOOKS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A person laughs.",
+        "A person smiles, then nods.",
+        "A person smiles and nods.",
+        "A person smiles before nodding.",
+        "After smiling, they nod.",
+        "A person nods while smiling.",
+        "While nodding, they smile.",
+        "A person nods and smiles at the same time.",
+        "A person smiles twice.",
+        "A person nods repeatedly.",
+        "A person smiles throughout.",
+        "They first talk, then smile.",
+        "A person smiles. They nod.",
+    ],
+)
+def test_a_claim_about_time_that_the_labels_lack_is_found(text: str) -> None:
+    assert contradictions(text, TIMES, duration_s=6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A person nods, then smiles.",
+        "After nodding, they smile while talking.",
+        "A person nods once and talks throughout.",
+        "While talking, they smile.",
+    ],
+)
+def test_a_true_claim_about_time_is_accepted(text: str) -> None:
+    assert contradictions(text, TIMES, duration_s=5.9) == []
+
+
+def test_a_caption_with_one_word_changed_is_found() -> None:
+    """Every colour, garment, side, gender or time word of 500 captions exchanged for another of its kind."""
+    kinds = [
+        [w for w, (n, _) in HAIR.items() if n == "hair_colour" and " " not in w and w != "fair"],
+        ["shirt", "jacket", "suit", "coat", "blazer", "hoodie"],
+        ["happy", "sad", "angry", "surprised"],
+        ["indoors", "outdoors"],
+        ["woman", "man"],
+        ["dim", "bright"],
+    ]
+    changed = 0
+    for made, labels, length in CAPTIONS:
+        text = made["medium"]
+        for kind in kinds:
+            tail = " hair" if "black" in kind else ""
+            for word, other in zip(kind, kind[1:] + kind[:1], strict=True):
+                mutant = re.sub(rf"\b{word}{tail}\b", other + tail, text)
+                if mutant != text:
+                    changed += 1
+                    assert contradictions(mutant, labels, duration_s=length), (text, mutant)
+    assert changed > 400
+
+
+def test_labels_changed_under_a_caption_are_found() -> None:
+    changed = 0
+    for made, labels, length in CAPTIONS[:100]:
+        for name in parse(made["long"]).attributes:
+            others = [v for v in ATTRIBUTES[name].choices if v != labels["attributes"][name]["value"]]
+            if name == "ethnicity":
+                others = [v for v in others if v not in ("latino", "latina")]
+            said = labels["attributes"][name] | {"value": others[0]}
+            for mutant in ({**labels["attributes"], name: said}, {**labels["attributes"], name: None}):
+                changed += 1
+                assert contradictions(made["long"], {**labels, "attributes": mutant}, duration_s=length)
+        for name in parse(made["long"]).actions:
+            left = [a for a in labels["actions"] if a["name"] != name]
+            changed += 1
+            assert contradictions(made["long"], {**labels, "actions": left}, duration_s=length)
+    assert changed > 1500
+
+
+# --- language ---
+
+
+@pytest.mark.parametrize("length", ["short", "medium", "long"])
+def test_captions_are_well_formed_english(length: str) -> None:
+    third = r"\b(?:has|wears|is|nods|smiles|talks|shakes|laughs|faces|looks|carries|tilts|closes|blinks)\b"
+    for made, _, _ in CAPTIONS:
+        text = made[length]
+        assert re.fullmatch(r"(?:[A-Z][^.]*[a-z]\.)(?: [A-Z][^.]*[a-z]\.)*", text), text
+        assert not re.search(r"  | ,|,,|\{|\}|_", text), text
+        assert not re.search(r"\b(\w+) \1\b", text, re.IGNORECASE), text
+        assert not re.search(r"\b[Aa] (?=[aeiou])(?!Euro|euro)", text), text
+        assert not re.search(r"\b[Aa]n (?=[^aeiouAEIOU])", text), text
+        assert not re.search(rf"\b[Tt]hey (?:also |first )?{third}", text), text
+        assert not re.search(
+            r"\b(?:[Ss]he|[Hh]e) (?:also |first )?(?:have|wear|are|nod|smile|talk|look)\b", text
+        ), text
+        assert length != "short" or text.count(".") == 1
+
+
+def test_the_longer_caption_says_no_less_than_the_medium_one() -> None:
+    for made, _, _ in CAPTIONS:
+        short, medium, long = (set(parse(made[n]).attributes) for n in ("short", "medium", "long"))
+        assert medium <= long, made
+        assert len(short) <= len(long)
+
+
+def test_the_wording_is_chosen_by_the_clip_alone() -> None:
+    clip, labels, length = MADE_UP[7]
+    assert captions(labels, clip_id=clip, duration_s=length) == CAPTIONS[7][0]
+    many = {captions(LOOKS, clip_id=f"c{k}", duration_s=5)["medium"] for k in range(50)}
+    assert len(many) > 20
+
+
+def test_captions_become_statements_of_the_grammar() -> None:
+    made = caption_statements("clip", LOOKS, 5.0)
+    assert [(s.kind, s.name, s.by) for s in made] == [
+        ("caption", n, "measured:grammar") for n in ("short", "medium", "long")
+    ]
+    assert shown(made)["caption"] == made[1].value
+
+
+def test_the_reader_knows_no_gender_that_the_vocabulary_lacks() -> None:
+    assert set(GENDERS.values()) == set(ATTRIBUTES["gender"].values)
