@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +69,10 @@ class Usage:
             input_tokens=self.input_tokens + answer["input_tokens"],
             output_tokens=self.output_tokens + answer["output_tokens"],
         )
+
+    def and_(self, other: Usage) -> Usage:
+        """The sum of both."""
+        return Usage(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -147,15 +151,22 @@ def annotate_clips(
             running.add(pool.submit(_annotate, VlmItem(*item), settings, endpoint, cache))
             while len(running) >= 2 * settings.concurrency:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from _results(done)
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            yield from _results(done)
     finally:
         endpoint.stopped.set()
         pool.shutdown(wait=True, cancel_futures=True)
         endpoint.close()
         cache.close()
+
+
+def _results(done: set[Future[VlmResult]]) -> Iterator[VlmResult]:
+    """What is ready; an error that ends the run comes after the answers that arrived with it."""
+    yield from (future.result() for future in done if future.exception() is None)
+    for future in done:
+        future.result()
 
 
 def _annotate(item: VlmItem, settings: VlmSettings, endpoint: Endpoint, cache: AnswerCache) -> VlmResult:
