@@ -118,7 +118,7 @@ def test_the_captioner_s_answers_are_published_and_cached(published: Path, serve
     done = annotate_with_models(published, captioner=how)
     assert (done.clips, done.usage.requests, done.failures) == (CLIPS, CLIPS, [])
     assert rows(published, "select distinct caption from clips") == [("A woman smiles.",)]
-    assert rows(published, "select count(*) from annotations where by <> 'model:test-vl'") == [(0,)]
+    assert rows(published, "select count(*) from annotations where \"by\" <> 'model:test-vl'") == [(0,)]
     before = (published / "dataset.json").read_bytes()
     again = annotate_with_models(published, captioner=how)
     assert (again.usage.requests, again.usage.from_cache) == (0, CLIPS)
