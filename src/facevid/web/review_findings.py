@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+from facevid.dataset import open as open_dataset
 from facevid.web.agreement import Agreement, krippendorff_alpha, pairwise_kappa
-from facevid.web.review_queue import Settings, answers, chance, ruling
+from facevid.web.review_queue import Settings, answers, chance, progress, ruling, settings_of
 from facevid.web.review_standing import Verdict
+from facevid.web.review_store import TASKS, ReviewStore
 from facevid.web.review_values import is_faulty
 from facevid.web.sampling import Decision, Plan, decide, next_severity, plan
 
@@ -56,6 +59,27 @@ def lots_report(found: Sequence[Lot], settings: Settings) -> dict[str, Any]:
         "open": len(found) - len(decided),
         "next_severity": next_severity(settings.severity, decided),
     }
+
+
+def status(dataset: str | os.PathLike[str]) -> dict[str, Any]:
+    """How the review of a dataset goes, per task: `progress`, `agreement` and `lots`, and the settings.
+
+    Reads only; a dataset that nobody reviewed has zeros. Raises DatasetError where there is no dataset.
+    """
+    opened = open_dataset(dataset)
+    clip_ids = sorted(opened.to_arrow("clips")["clip_id"].to_pylist())
+    store = ReviewStore(opened.folder)
+    settings = settings_of(store)
+    queue = sampled(clip_ids, settings) if settings.queue == "samples" else clip_ids
+    tasks = {}
+    for task in TASKS:
+        standing = store.standing(task)
+        tasks[task] = {
+            "progress": progress(store, task, queue, share=settings.share),
+            "agreement": agreement_report(task, standing)["agreement"],
+            "lots": lots_report(lots(clip_ids, standing, settings), settings),
+        }
+    return {"settings": settings.to_dict(), "tasks": tasks}
 
 
 def agreement_report(task: str, standing: Mapping[str, Sequence[Verdict]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,11 +67,13 @@ def next_for(
     *,
     share: float,
     after: str | None = None,
+    without: Collection[str] = (),
     now: float | None = None,
 ) -> str | None:
     """The next clip for an annotator, kept for them a while, or None where nothing is left for them.
 
-    clip_ids: sorted. The search starts behind `after` and goes round. A clip is offered to as many annotators as must
+    clip_ids: sorted. The search starts behind `after` and goes round, and leaves out `without`: clips that the
+    annotator has in hand and whose verdicts are still on their way. A clip is offered to as many annotators as must
     still answer it (one, or two of the chosen share; a skip is no answer), and never again to who answered or skipped.
     """
     standing = store.standing(task)
@@ -80,7 +82,7 @@ def next_for(
     for k in range(len(clip_ids)):
         clip_id = clip_ids[(first + k) % len(clip_ids)]
         verdicts = standing.get(clip_id, ())
-        if any(v.annotator == annotator for v in verdicts):
+        if clip_id in without or any(v.annotator == annotator for v in verdicts):
             continue
         wanted = missing(clip_id, verdicts, share)
         if not wanted or len(leased.get(clip_id, set()) - {annotator}) >= wanted:

@@ -97,6 +97,7 @@ class _Review:
             self._queued(settings),
             share=settings.share,
             after=request.query_params.get("after"),
+            without=request.query_params.getlist("without"),
         )
         return {"item": self._item(task, found, annotator, settings) if found else None}
 
@@ -127,14 +128,14 @@ class _Review:
         return {"verdict": asdict(stored)}
 
     def undo(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        number = body.get("verdict_id")
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
-            raise Refused(400, f"verdict_id cannot be {number!r}; it is the id of a verdict, or left out.")
+        undoes = body.get("undoes")
+        if undoes is not None and not isinstance(undoes, str):
+            raise Refused(400, f"undoes cannot be {undoes!r}; it is the client id of a verdict, or left out.")
         revoked = self._store.undo(
             task=_text(body, "task"),
             annotator=_text(body, "annotator"),
             client_id=_text(body, "client_id"),
-            verdict_id=number,
+            undoes=undoes,
         )
         if revoked is None:
             raise Refused(409, "There is nothing to undo: no verdict of yours stands in this task.")

@@ -22,7 +22,7 @@ TASKS = ("attributes", "captions", "keep")
 VERDICTS = ("accept", "reject", "skip")
 ROLES = ("annotate", "adjudicate")
 LEASE_S = 600.0
-"""How long a clip is kept for the annotator it was shown to; every answer of that annotator renews or ends it."""
+"""How long a clip is kept for the annotator it was shown to; an answer ends it sooner."""
 
 _FILE = Path("review") / "verdicts.sqlite"
 _BUSY_MS = 30_000
@@ -128,10 +128,8 @@ class ReviewStore:
             raise ReviewError(f"The client id {client_id!r} belongs to another verdict; make a new one.")
         return stored
 
-    def undo(
-        self, *, task: str, annotator: str, client_id: str, verdict_id: int | None = None
-    ) -> Verdict | None:
-        """Take back an annotator's verdict: the given one, or the last of the task that stands.
+    def undo(self, *, task: str, annotator: str, client_id: str, undoes: str | None = None) -> Verdict | None:
+        """Take back an annotator's verdict: the one stored under the client id `undoes`, or the last that stands.
 
         Gives the revoking row, or None where there is nothing to take back. What was said stays in the file.
         """
@@ -143,9 +141,9 @@ class ReviewStore:
                 return _verdict(again)
             found = db.execute(
                 "select v.* from verdicts v where task = ? and annotator = ? and verdict != 'revoke' "
-                "and (? is null or id = ?) and not exists (select 1 from verdicts r where r.revokes = v.id) "
+                "and (? is null or client_id = ?) and not exists (select 1 from verdicts r where r.revokes = v.id) "
                 "order by id desc limit 1",
-                (task, annotator, verdict_id, verdict_id),
+                (task, annotator, undoes, undoes),
             ).fetchone()
             if found is None:
                 return None
@@ -181,8 +179,10 @@ class ReviewStore:
             ).fetchone()[0]
             if others >= at_most:
                 return False
-            db.execute("delete from leases where task = ? and annotator = ?", (task, annotator))
-            db.execute("insert into leases values (?, ?, ?, ?)", (task, clip_id, annotator, moment + LEASE_S))
+            db.execute(
+                "insert or replace into leases values (?, ?, ?, ?)",
+                (task, clip_id, annotator, moment + LEASE_S),
+            )
             return True
 
     def leased(self, task: str, *, now: float | None = None) -> dict[str, set[str]]:

@@ -80,11 +80,14 @@ def _value(of: Attribute, value: Any) -> str | None:
 def _action(given: Any) -> dict[str, Any]:
     action = _mapping(given, "an action")
     name = check_action(str(action.get("name")))
-    start, end = action.get("start_s"), action.get("end_s")
-    numbers = all(isinstance(s, int | float) and not isinstance(s, bool) for s in (start, end))
-    if not numbers or not 0 <= start <= end < float("inf"):
+    start, end = _seconds(action.get("start_s")), _seconds(action.get("end_s"))
+    if start is None or end is None or not 0 <= start <= end < float("inf"):
         raise SaidError(f"The action {name!r} needs start_s and end_s in seconds of the clip, in this order.")
-    return {"name": name, "start_s": round(float(start), 3), "end_s": round(float(end), 3)}
+    return {"name": name, "start_s": round(start, 3), "end_s": round(end, 3)}
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _caption(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from facevid.web.api import api_routes
 from facevid.web.context import Context
 from facevid.web.errors import HANDLERS, Refused
 from facevid.web.filters import parse
+from facevid.web.review_routes import routes as review_routes
 from facevid.web.security import Guard
 
 PORT = 8765
@@ -48,6 +49,7 @@ def create_app(
     return Starlette(
         routes=[
             *api_routes(context),
+            *review_routes(context),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/", _page("index")),
             Route("/clip/{clip_id}", _page("clip")),
