@@ -379,3 +379,12 @@ def test_captions_become_statements_of_the_grammar() -> None:
 
 def test_the_reader_knows_no_gender_that_the_vocabulary_lacks() -> None:
     assert set(GENDERS.values()) == set(ATTRIBUTES["gender"].values)
+
+
+def test_how_sure_a_label_must_be_can_be_chosen() -> None:
+    unsure = labelled(confidence=0.4, hair_colour="red")
+    assert "red" not in captions(unsure, clip_id="x", duration_s=5)["medium"]
+    text = captions(unsure, clip_id="x", duration_s=5, sure_from=0.3)["medium"]
+    assert "red hair" in text
+    assert contradictions(text, unsure, sure_from=0.3) == []
+    assert contradictions(text, unsure) == ["hair_colour is called red, but its label is not sure enough."]

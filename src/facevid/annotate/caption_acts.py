@@ -135,7 +135,7 @@ class _Saying:
             Acting("", f"{self._does(x)} while {self._doing(y)}", f"{self._doing(x)} while {self._doing(y)}")
             for x, y in self._directions(one, other)
         ]
-        both = f"{self._does(one)} and {self._does(other)} at the same time"
+        both = f"{self._does(one, lasting=False)} and {self._does(other, lasting=False)} at the same time"
         forms.append(
             Acting("", both, f"{self._doing(one)} and {self._doing(other)} at the same time"),
         )

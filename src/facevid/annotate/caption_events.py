@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MENTION_FROM = 0.5
-"""Confidence from which a label is put into a caption: more likely true than not. None (nobody said) counts as sure."""
+"""Confidence from which a label is put into a caption, if the caller names no other: likelier true than not."""
 THROUGHOUT_FROM = 0.9
 """Share of the clip that an action fills for "throughout"."""
 _TOLERANCE_S = 0.05  # a frame or so: two actions that touch do not overlap
@@ -36,16 +36,16 @@ class Event:
         return sum(e - s for s, e in self.spans)
 
 
-def is_sure(label: Mapping[str, Any]) -> bool:
-    """Whether a label is confident enough to be mentioned."""
-    return label["confidence"] is None or label["confidence"] >= MENTION_FROM
+def is_sure(label: Mapping[str, Any], sure_from: float) -> bool:
+    """Whether a label is confident enough to be mentioned; where nobody said how sure, it is taken as sure."""
+    return label["confidence"] is None or float(label["confidence"]) >= sure_from
 
 
-def events(actions: Sequence[Mapping[str, Any]] | None) -> list[Event]:
+def events(actions: Sequence[Mapping[str, Any]] | None, sure_from: float) -> list[Event]:
     """The sure actions of a clip, those of one name merged, by their start."""
     spans: dict[str, list[tuple[float, float]]] = {}
     for act in actions or ():
-        if is_sure(act):
+        if is_sure(act, sure_from):
             spans.setdefault(act["name"], []).append((float(act["start_s"]), float(act["end_s"])))
     merged = [Event(name, _joined(of)) for name, of in spans.items()]
     return sorted(merged, key=lambda e: (e.start, e.end, e.name))

@@ -15,13 +15,13 @@ STATED_ONLY = frozenset({"gender", "ethnicity", "age"})
 """What no measurement of pixels may say of a person: named only where the person, an annotator or a model said so."""
 
 
-def sure_values(attributes: Mapping[str, Any] | None) -> dict[str, str]:
+def sure_values(attributes: Mapping[str, Any] | None, sure_from: float) -> dict[str, str]:
     """Attribute -> value of all labels that a caption may mention."""
     return {
         name: said["value"]
         for name, said in (attributes or {}).items()
         if said is not None
-        and is_sure(said)
+        and is_sure(said, sure_from)
         and not (name in STATED_ONLY and source_of(said["by"]) == "measured")
     }
 
@@ -62,7 +62,7 @@ def person(values: Mapping[str, str], choice: Choice, *, decade: bool) -> Person
     name = {
         ("female", True): "girl", ("male", True): "boy", ("female", False): "woman", ("male", False): "man",
     }.get((gender or "", group in ("child", "teenage")), "person")  # fmt: skip
-    adjectives = []
+    adjectives = [words.BALD] if values.get("hair_length") == "bald" and _bald_first(choice) else []
     if name == "person" and group == "child":
         name = "child"
     elif name == "person" and group == "teenage":
@@ -94,7 +94,7 @@ def features(values: Mapping[str, str], choice: Choice, *, full: bool) -> list[s
     """What the person has, as noun phrases, hair first; full: also what is said to be absent."""
     has: list[str] = []
     if values.get("hair_length") == "bald":
-        has.append(choice.of("bald", words.BALD))
+        has += [] if _bald_first(choice) else [words.BALD_HEAD]
     else:
         has += _hair(values, choice)
     for name, wordings in words.FEATURES.items():
@@ -124,6 +124,11 @@ def adornments(values: Mapping[str, str], choice: Choice) -> list[str]:
 def carried(values: Mapping[str, str], choice: Choice) -> list[str]:
     """What the person carries."""
     return _flags(values, words.CARRIED, choice)
+
+
+def _bald_first(choice: Choice) -> bool:
+    """Whether it is "a bald man" in this caption, else "a man with a bald head"."""
+    return choice.number("bald") % 3 > 0
 
 
 def _flags(values: Mapping[str, str], wordings: Mapping[str, tuple[str, ...]], choice: Choice) -> list[str]:

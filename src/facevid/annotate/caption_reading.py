@@ -33,7 +33,7 @@ ETHNICITIES: dict[str, frozenset[str]] = {
     }.items()
 }  # fmt: skip
 _NOUNS = ("woman", "man", "girl", "boy", "child", "teenager", "person")
-_BEFORE_NOUN = ("teenage", "young", "middle-aged", "elderly", "older", "gender-diverse", *ETHNICITIES)
+_BEFORE_NOUN = ("bald", "teenage", "young", "middle-aged", "elderly", "older", "gender-diverse", *ETHNICITIES)
 
 HAIR = {
     "short": ("hair_length", "short"), "close-cropped": ("hair_length", "short"),
@@ -88,7 +88,7 @@ THINGS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = tuple(
         ("feature", "bangs", [("bangs", "yes")]),
         ("feature", "sideburns", [("sideburns", "yes")]),
         ("feature", "a beard", [("beard", "yes")]),
-        ("feature", "a mo?ustache", [("mustache", "yes")]),
+        ("feature", "a mustache", [("mustache", "yes")]),
         ("feature", "a goatee", [("goatee", "yes")]),
         ("feature", "a clean-shaven face", [("beard", "no"), ("mustache", "no")]),
         ("feature", "(?:bushy|thick) eyebrows", [("bushy_eyebrows", "yes")]),
@@ -118,7 +118,7 @@ THINGS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = tuple(
         ("worn", "earrings", [("earrings", "yes")]),
         ("worn", "a ring", [("ring", "yes")]),
         ("worn", "lipstick", [("lipstick", "yes")]),
-        ("worn", "heavy make-?up", [("heavy_makeup", "yes")]),
+        ("worn", "heavy make-up", [("heavy_makeup", "yes")]),
         ("carried", "a backpack", [("backpack", "yes")]),
         ("carried", "a purse|a handbag", [("purse", "yes")]),
         ("bare", f"{_P} head is uncovered", [("headwear", "none")]),

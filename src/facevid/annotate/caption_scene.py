@@ -20,9 +20,7 @@ def scene_sentence(values: Mapping[str, str], who: Person, choice: Choice, *, fu
             f"the scene is set {place}, in {light}",
             f"the clip was filmed {place} in {light}",
             f"{who.pronoun} {be} {place}, in {light}",
-            f"{light} falls on {face} {place}"
-            if "from" not in light
-            else f"{light} falls on {face}, {place}",
+            f"{place}, {light} falls on {face}",
             f"the scene is set {place}, with {light} on {face}",
             f"the clip was filmed {place}, and {light} illuminates {face}",
         ]

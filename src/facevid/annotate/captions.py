@@ -2,7 +2,7 @@
 
 The order is static appearance, then expression and actions in time order, then light and background. Left out are
 skin tone and typology angle (measured diagnostics of balance; as words they would label a person's race by pixels),
-the rate of blinks, and everything that is less sure than `caption_events.MENTION_FROM`.
+the rate of blinks, and everything that is less sure than `sure_from`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from facevid.annotate import lexicon as words
 from facevid.annotate.caption_acts import chosen, sentences
-from facevid.annotate.caption_events import Event, events
+from facevid.annotate.caption_events import MENTION_FROM, Event, events
 from facevid.annotate.caption_person import (
     Person,
     adornments,
@@ -37,19 +37,26 @@ _DOES = {"short": 2, "medium": 4, "long": 8}
 _A_SENTENCE = 3  # things named in one list
 
 
-def captions(labels: Mapping[str, Any], *, clip_id: str, duration_s: float) -> dict[str, str]:
+def captions(
+    labels: Mapping[str, Any], *, clip_id: str, duration_s: float, sure_from: float = MENTION_FROM
+) -> dict[str, str]:
     """The captions "short", "medium" and "long" of a clip.
 
     labels: what `statements.shown` gives; only `attributes` and `actions` are read, both may be missing or None.
     clip_id: chooses the wording, by a hash, so that the same clip always gets the same words. duration_s: the clip's
-    length in seconds, for "throughout".
+    length in seconds, for "throughout". sure_from: confidence, 0 to 1, from which a label is mentioned.
     """
-    return {length: _Caption.of(labels, length, clip_id, duration_s).text() for length in CAPTION_LENGTHS}
+    return {
+        length: _Caption.of(labels, length, clip_id, duration_s, sure_from).text()
+        for length in CAPTION_LENGTHS
+    }
 
 
-def caption_statements(clip_id: str, labels: Mapping[str, Any], duration_s: float) -> list[Statement]:
+def caption_statements(
+    clip_id: str, labels: Mapping[str, Any], duration_s: float, *, sure_from: float = MENTION_FROM
+) -> list[Statement]:
     """The three captions as statements by `BY`; see `captions`."""
-    made = captions(labels, clip_id=clip_id, duration_s=duration_s)
+    made = captions(labels, clip_id=clip_id, duration_s=duration_s, sure_from=sure_from)
     return [Statement(clip_id, "caption", length, text, BY) for length, text in made.items()]
 
 
@@ -66,10 +73,12 @@ class _Caption:
     made: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, labels: Mapping[str, Any], length: str, clip_id: str, duration_s: float) -> _Caption:
-        values = sure_values(labels.get("attributes"))
+    def of(
+        cls, labels: Mapping[str, Any], length: str, clip_id: str, duration_s: float, sure_from: float
+    ) -> _Caption:
+        values = sure_values(labels.get("attributes"), sure_from)
         choice = Choice(f"{clip_id}\0{length}")
-        seen = events(labels.get("actions"))
+        seen = events(labels.get("actions"), sure_from)
         happened = chosen(seen, _DOES[length])
         unsaid = [e for e in seen if e.name == "blink" and e not in happened]
         decade = length == "long" and choice.number("decade") % 2 == 0
@@ -180,12 +189,13 @@ class _Caption:
         return self.choice.of("static", forms)
 
     def _with(self, has: list[str], wears: list[str]) -> str:
-        """The looks as what follows a noun: " in a suit with short hair", " with glasses and curly hair"."""
+        """The looks as what follows a noun: " with short hair in a suit", " with glasses and curly hair"."""
         if has and wears:
             if len(has) + len(wears) > 2:
                 return f" with {listed(has)}, wearing {listed(wears)}"
             if wears[0] in garments(self.values, self.choice)[:1] and "clothing" in self.values:
-                return f" in {wears[0]} with {has[0]}"
+                tied = " in " in has[0]  # "hair in braids in a suit" would be clumsy
+                return f" with {has[0]}{', wearing' if tied else ' in'} {wears[0]}"
             return f" with {wears[0]} and {has[0]}"
         if has:
             return f" with {listed(has)}"

@@ -38,7 +38,8 @@ HAIR_LENGTH: dict[str, tuple[str, ...]] = {
     "long": ("long",),
 }
 HAIR_SHAPE: dict[str, tuple[str, ...]] = {"straight": ("straight",), "wavy": ("wavy",), "curly": ("curly",)}
-BALD = ("a bald head",)
+BALD = "bald"
+BALD_HEAD = "a bald head"
 HAIR_WORN: dict[str, tuple[str, ...]] = {
     "ponytail": ("in a ponytail", "tied in a ponytail"),
     "pigtails": ("in pigtails",),
@@ -50,7 +51,7 @@ HAIR_ASIDE: dict[str, tuple[str, ...]] = {"bangs": ("bangs",), "sideburns": ("si
 
 FEATURES: dict[str, tuple[str, ...]] = {
     "beard": ("a beard",),
-    "mustache": ("a mustache", "a moustache"),
+    "mustache": ("a mustache",),
     "goatee": ("a goatee",),
     "bushy_eyebrows": ("bushy eyebrows", "thick eyebrows"),
     "arched_eyebrows": ("arched eyebrows",),
@@ -85,7 +86,7 @@ ORNAMENTS: dict[str, tuple[str, ...]] = {
     "earrings": ("earrings",),
     "ring": ("a ring",),
     "lipstick": ("lipstick",),
-    "heavy_makeup": ("heavy makeup", "heavy make-up"),
+    "heavy_makeup": ("heavy make-up",),
 }
 CARRIED: dict[str, tuple[str, ...]] = {"backpack": ("a backpack",), "purse": ("a purse", "a handbag")}
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from facevid.annotate import caption_reading as known
 from facevid.annotate.caption_events import (
+    MENTION_FROM,
     Event,
     before,
     during,
@@ -90,11 +91,13 @@ def parse(text: str) -> Claims:
     return claims
 
 
-def contradictions(text: str, labels: Mapping[str, Any], *, duration_s: float | None = None) -> list[str]:
+def contradictions(
+    text: str, labels: Mapping[str, Any], *, duration_s: float | None = None, sure_from: float = MENTION_FROM
+) -> list[str]:
     """Sentences that say which claims of the caption the labels do not support; empty where all is supported.
 
     labels: what `statements.shown` gives. duration_s: the clip's length, for "throughout"; without it the end of the
-    last action stands in.
+    last action stands in. sure_from: confidence below which a label supports nothing.
     """
     claims = parse(text)
     said = labels.get("attributes") or {}
@@ -111,17 +114,17 @@ def contradictions(text: str, labels: Mapping[str, Any], *, duration_s: float | 
         label = said.get(name)
         if label is None:
             found.append(f"{name} is called {wording[name]}, but it is unknown.")
-        elif not is_sure(label):
+        elif not is_sure(label, sure_from):
             found.append(f"{name} is called {wording[name]}, but its label is not sure enough.")
         elif name in _NEVER_MEASURED and source_of(label["by"]) == "measured":
             found.append(f"{name} is called {wording[name]}, but it was only measured.")
         elif not holds(label["value"]):
             found.append(f"{name} is called {wording[name]}, but it is {label['value']}.")
-    return found + _contradicted_in_time(claims, labels, duration_s)
+    return found + _contradicted_in_time(claims, events(labels.get("actions"), sure_from), duration_s)
 
 
-def _contradicted_in_time(claims: Claims, labels: Mapping[str, Any], duration_s: float | None) -> list[str]:
-    seen = {e.name: e for e in events(labels.get("actions"))}
+def _contradicted_in_time(claims: Claims, happened: Sequence[Event], duration_s: float | None) -> list[str]:
+    seen = {e.name: e for e in happened}
     found = [f"{name!r} is said to happen, but it does not." for name in claims.actions if name not in seen]
     length = duration_s if duration_s is not None else max((e.end for e in seen.values()), default=0.0)
     for name, least, most in claims.often:
@@ -175,7 +178,7 @@ _PHRASES: list[tuple[str, re.Pattern[str], str, tuple[tuple[str, str], ...]]] = 
 ]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _read(sentence: str) -> tuple[tuple[_Token, ...], str]:
     """The phrases of a sentence, and what is left from the first place where none is known."""
     at = 0
@@ -234,6 +237,8 @@ def _take_person(text: str, words: list[str], claims: Claims) -> None:
         if re.search(rf"(?<![\w-]){ethnicity}(?![\w-])", text):
             claims.claim("ethnicity", known.ETHNICITIES[ethnicity])
             break
+    if "bald" in words:
+        claims.claim("hair_length", frozenset({"bald"}))
     for word in words:
         if word in known.AGES:
             claims.claim_age(*known.AGES[word])
