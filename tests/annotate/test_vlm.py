@@ -101,6 +101,34 @@ def test_the_schema_offers_every_choice_and_unknown() -> None:
     assert "age" in asked and "ita" not in asked
 
 
+def test_the_schema_keeps_to_what_strict_endpoints_take() -> None:
+    """Their limits as OpenAI's guide to structured outputs states them."""
+    kinds: set[str] = set()
+    values = properties = 0
+
+    def walk(node: Any) -> None:
+        nonlocal values, properties
+        if isinstance(node, list):
+            for item in node:
+                walk(item)
+        elif isinstance(node, dict):
+            kinds.update(node)
+            values += len(node.get("enum", ()))
+            if node.get("type") == "object":
+                assert node["additionalProperties"] is False
+                assert node["required"] == list(node["properties"])
+                properties += len(node["properties"])
+            for item in [*node.get("properties", {}).values(), node.get("items"), *node.get("anyOf", ())]:
+                walk(item)
+
+    walk(vlm_schema.answer_schema(timed=True))
+    assert kinds <= {
+        "type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "description", "minimum",
+        "maximum",
+    }  # fmt: skip
+    assert values <= 1000 and properties <= 5000
+
+
 def test_without_times_no_actions_are_asked_for(server: Server, tmp_path: Path) -> None:
     server.script = lambda n, body: (200, {}, completion(json.dumps(answer(timed=False, tie="yes"))))
     (result,) = run([("plain", clip().images)], settings(server), tmp_path)
@@ -123,6 +151,10 @@ def test_without_times_no_actions_are_asked_for(server: Server, tmp_path: Path) 
             "lies after the clip's end at 2.00",
         ),
         (json.dumps({"attributes": {}}), "'captions' is a required property"),
+        (
+            json.dumps(answer() | {"captions": dict.fromkeys(("short", "medium", "long"), " ")}),
+            "captions.long: is empty",
+        ),
     ],
 )
 def test_an_invalid_answer_is_shown_its_errors_and_repaired_once(
