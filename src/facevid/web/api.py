@@ -43,7 +43,8 @@ class _Api:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = threading.Lock()
-        self._figures = (context.tables, Figures(context.tables))
+        tables = context.tables
+        self._figures = (tables, Figures(tables).prepare())
 
     def info(self, request: Request) -> Response:
         _only(request, ())
@@ -93,7 +94,7 @@ class _Api:
         tables = self._context.tables
         with self._lock:
             if self._figures[0] is not tables:
-                self._figures = (tables, Figures(tables))
+                self._figures = (tables, Figures(tables).prepare())
             return self._figures
 
 

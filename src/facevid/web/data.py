@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Tables:
     rejected: int
     _connection: duckdb.DuckDBPyConnection
     _orders: OrderedDict[Filter, NDArray[np.int32]] = field(default_factory=OrderedDict)
+    _busy: dict[Filter, threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -79,27 +80,50 @@ class Tables:
         with self._connection.cursor() as cursor:
             return cursor.execute(sql, list(values)).fetchnumpy()
 
+    def arrow(self, sql: str) -> Any:
+        """The answer of a query as an Arrow table."""
+        with self._connection.cursor() as cursor:
+            return cursor.sql(sql).to_arrow_table()
+
     def where(self, filter: Filter) -> tuple[str, list[str | float]]:
         """The filter as SQL over the tables in memory, and the values of its question marks."""
         bound = Bound()
         return conditions(filter, self.names, bound), bound.values
 
     def ordered(self, filter: Filter) -> NDArray[np.int32]:
-        """Numbers of the rows that the filter means, in its order."""
+        """Numbers of the rows that the filter means, in its order.
+
+        What is asked for twice at once, as the list and the counts of a page are, is found once.
+        """
         with self._lock:
             if filter in self._orders:
                 self._orders.move_to_end(filter)
                 return self._orders[filter]
+            busy = self._busy.setdefault(filter, threading.Lock())
+        with busy:
+            if filter in self._orders:
+                return self._orders[filter]
+            numbers = self._find(filter)
+            with self._lock:
+                self._orders[filter] = numbers
+                self._busy.pop(filter, None)
+                while len(self._orders) > _ORDERS:
+                    self._orders.popitem(last=False)
+            return numbers
+
+    def _find(self, filter: Filter) -> NDArray[np.int32]:
+        everything = Filter(filter.table, sort=filter.sort, descending=filter.descending)
+        unsorted = replace(filter, sort="", descending=False)
+        if filter not in (everything, unsorted):
+            # One order of all rows serves every filter.
+            wanted = np.zeros(self.clips if filter.table == "clips" else self.rejected, bool)
+            wanted[self.ordered(unsorted)] = True
+            order_of_all = self.ordered(everything)
+            numbers: NDArray[np.int32] = order_of_all[wanted[order_of_all]]
+            return numbers
         where, values = self.where(filter)
-        found = self.columns(
-            f"select number from {filter.table} where {where} order by {order(filter, 'number')}", values
-        )["number"]
-        numbers = np.asarray(found, np.int32)
-        with self._lock:
-            self._orders[filter] = numbers
-            while len(self._orders) > _ORDERS:
-                self._orders.popitem(last=False)
-        return numbers
+        sql = f"select number from {filter.table} where {where} order by {order(filter, 'number')}"
+        return np.asarray(self.columns(sql, values)["number"], np.int32)
 
     def page(self, filter: Filter, *, offset: int, limit: int) -> dict[str, Any]:
         """`total` and up to `limit` rows of the list from `offset`."""

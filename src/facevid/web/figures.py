@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,19 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facevid.dataset.vocabulary import ATTRIBUTES, Attribute
+from facevid.web.coded import (
+    Bins,
+    Floats,
+    Ints,
+    Lists,
+    Values,
+    coded,
+    edges_for,
+    has_numbers,
+    numbers,
+    plain,
+)
 from facevid.web.data import Tables
 from facevid.web.errors import Refused
-from facevid.web.filters import LENGTH, Bounds, Filter, Names, Table, field_of
+from facevid.web.filters import LENGTH, Bounds, Filter, Table, field_of
 
 _MOST_VALUES = 200
-_LEAST_BINS = 20
-_STEPS = (1, 2, 5, 10)
-_OUTER = 0.001
-"""Share of rows that may lie beyond each end of a histogram, so that one outlier does not flatten the rest."""
 _POINTS = 60
 _OTHER: dict[Table, Table] = {"clips": "rejected", "rejected": "clips"}
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,18 @@ class Figures:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._edges: dict[str, list[float]] = {}
+        self._fields: dict[tuple[Table, str], Values | Lists | Bins] = {}
+
+    def prepare(self) -> Figures:
+        """Look at every field once, so that no page waits for it."""
+        _ = self.info
+        for table, scores in self._tables.names.scores.items():
+            for name in (*(f"s.{s}" for s in scores), "source"):
+                self._coded(table, name)
+        for name in (*(f"a.{a}" for a in self._tables.names.attributes), "action", "identity"):
+            self._coded("clips", name)
+        self._coded("rejected", "reason")
+        return self
 
     @cached_property
     def rules(self) -> list[Threshold]:
@@ -102,17 +119,18 @@ class Figures:
         """Per field the counts of its values, or its histogram, under everything else that the filter says."""
         names = self._tables.names
         wanted = [field_of(f, filter.table, names) for f in dict.fromkeys(fields)]
-        groups: dict[Filter, list[str]] = {}
+        chosen: dict[Filter, Ints | None] = {}
+        out: dict[str, Any] = {}
         for name in wanted:
             table: Table = "rejected" if name == "reason" else filter.table
-            groups.setdefault(filter.of(table, names).without(name), []).append(name)
-        out: dict[str, Any] = {}
-        for group, members in groups.items():
-            out.update(self._count(group, members))
-        for name in wanted:
-            if name.startswith("s."):
-                self._add_other_table(out[name], filter, name)
-        return {name: out[name] for name in wanted}
+            out[name] = self._facet(filter.of(table, names).without(name), name, chosen)
+            other = _OTHER[table]
+            if name[:2] == "s." and name[2:] in names.scores[other]:
+                # The same histogram of the other table, under what the filter says of that one too.
+                theirs = self._facet(filter.of(other, names).without(name), name, chosen)["counts"]
+                both = (out[name]["counts"], theirs)
+                out[name]["kept"], out[name]["rejected"] = both if table == "clips" else both[::-1]
+        return out
 
     def what_if(self, score: str, bounds: Bounds, side: Literal["min", "max"] | None) -> dict[str, Any]:
         """How many clips and rejected stretches would be kept with other bounds for a score.
@@ -153,7 +171,7 @@ class Figures:
         self, score: str, bounds: Bounds, side: str, values: Floats, rejected: Floats
     ) -> list[dict[str, float | int]]:
         """Clips and rejected stretches kept over thresholds of one side, the other side as asked for."""
-        edges = self._bins(score)
+        edges = self._bins(f"s.{score}")
         at = np.linspace(edges[0], edges[-1], _POINTS)
         other: Bounds = (None, bounds[1]) if side == "min" else (bounds[0], None)
         counts = [_kept_over(v[passing(v, other)], at, side) for v in (values, rejected)]
@@ -164,7 +182,7 @@ class Figures:
 
     def _clip_values(self, score: str) -> tuple[Floats, Floats]:
         found = self._tables.columns(f'select "s.{score}"::double as v, seconds from clips')
-        return _plain(found["v"]), _plain(found["seconds"])
+        return plain(found["v"]), plain(found["seconds"])
 
     def _rejected_values(
         self, score: str, rule: Threshold | None
@@ -178,143 +196,78 @@ class Figures:
             f"select value::double as v, seconds{columns} from rejected where score = ? and reason = ?",
             [rule.rejected_as if rule else score, rule.reason if rule else ""],
         )
-        values = _plain(found["v"])
+        values = plain(found["v"])
         eligible = np.ones(len(values), bool)
         for k, other in enumerate(others):
-            eligible &= other.passes(_plain(found[f"r{k}"]))
-        return values, _plain(found["seconds"]), eligible
+            eligible &= other.passes(plain(found[f"r{k}"]))
+        return values, plain(found["seconds"]), eligible
 
-    def _count(self, filter: Filter, fields: Sequence[str]) -> dict[str, Any]:
-        """Facets that share one filter, in one query: the filter is applied once."""
-        where, values = self._tables.where(filter)
-        read, branches = [], []
-        for k, name in enumerate(fields):
-            read.append(f"{_column(name, self._tables.names)} as f{k}")
-            edges = self._edges_of(name)
-            if edges is not None:
-                branches.append(_histogram(k, edges))
-            elif name == "action":
-                branches.append(
-                    f"select {k} as field, a as value, null as bin, count(*) as n "
-                    f"from (select unnest(f{k}) as a from f) group by a "
-                    f"union all select {k}, null, null, count(*) from f where f{k} is null"
-                )
-            else:
-                branches.append(
-                    f"select {k} as field, f{k}::varchar as value, null as bin, count(*) as n from f group by f{k}"
-                )
-        rows = self._tables.ask(
-            f"with f as materialized (select {', '.join(read)} from {filter.table} where {where}) "
-            + " union all ".join(branches),
-            values,
+    def _facet(self, filter: Filter, name: str, chosen: dict[Filter, Ints | None]) -> dict[str, Any]:
+        """The counts of one field; `chosen` keeps the rows of filters that several fields share."""
+        filter = replace(filter, sort="", descending=False)
+        if filter not in chosen:
+            everything = filter == Filter(filter.table)
+            chosen[filter] = None if everything else self._tables.ordered(filter)
+        field = self._coded(filter.table, name)
+        counts = field.count(chosen[filter]).tolist()
+        if isinstance(field, Bins):
+            return {
+                "kind": "histogram",
+                "edges": list(field.edges),
+                "counts": counts[1:-2],
+                "below": counts[0],
+                "above": counts[-2],
+                "missing": counts[-1],
+                "thresholds": [
+                    {"min": r.min, "max": r.max, "reason": r.reason}
+                    for r in self.rules
+                    if name == f"s.{r.score}"
+                ],
+            }
+        known = sorted(
+            ((n, label) for n, label in zip(counts, field.labels, strict=False) if n),
+            key=lambda found: (-found[0], found[1]),
         )
-        out: dict[str, Any] = {}
-        for k, name in enumerate(fields):
-            mine = [(value, bin, n) for number, value, bin, n in rows if number == k]
-            edges = self._edges_of(name)
-            out[name] = self._drawn(name, edges, mine) if edges is not None else _listed(mine)
-        return out
-
-    def _drawn(self, name: str, edges: list[float], rows: Sequence[tuple[Any, Any, int]]) -> dict[str, Any]:
-        bins = {b: n for _, b, n in rows}
-        count = len(edges) - 1
-        score = name.partition(".")[2]
         return {
-            "kind": "histogram",
-            "edges": edges,
-            "counts": [bins.get(k, 0) for k in range(count)],
-            "below": bins.get(-1, 0),
-            "above": bins.get(count, 0),
-            "missing": bins.get(None, 0),
-            "thresholds": [
-                {"min": r.min, "max": r.max, "reason": r.reason}
-                for r in self.rules
-                if name.startswith("s.") and r.score == score
-            ],
+            "kind": "values",
+            "values": [{"value": label, "count": n} for n, label in known[:_MOST_VALUES]],
+            "distinct": len(known),
+            "unknown": counts[-1],
         }
 
-    def _add_other_table(self, facet: dict[str, Any], filter: Filter, name: str) -> None:
-        """The same histogram of the other table, under what the filter says of that one too."""
-        names, other = self._tables.names, _OTHER[filter.table]
-        if name[2:] in names.scores[other]:
-            counts = self._count(filter.of(other, names).without(name), [name])[name]["counts"]
-            own = facet["counts"]
-            facet["kept"], facet["rejected"] = (own, counts) if other == "rejected" else (counts, own)
-
-    def _edges_of(self, name: str) -> list[float] | None:
-        """Edges of a field's histogram; None for a field that has values to count."""
-        kind, _, bare = name.partition(".")
-        if kind == "s":
-            return self._bins(bare)
-        if kind == "a" and ATTRIBUTES[bare].kind == "number" and bare in self._tables.names.attributes:
-            return self._bins(name)
-        return None
+    def _coded(self, table: Table, name: str) -> Values | Lists | Bins:
+        if (table, name) not in self._fields:
+            edges = self._bins(name) if has_numbers(name, self._tables) else None
+            self._fields[table, name] = coded(self._tables, table, name, edges)
+        return self._fields[table, name]
 
     def _bins(self, name: str) -> list[float]:
-        """Edges of round numbers, the same under every filter; thresholds lie between the outer ones."""
+        """Edges of a histogram, the same under every filter and for both tables."""
         if name not in self._edges:
-            number = name.startswith("a.")
-            column = f'"{name}"' if number else f'"s.{name}"'
-            tables = ["clips"] if number else [t for t, s in self._tables.names.scores.items() if name in s]
-            rows = " union all ".join(f"select {column} as v from {t}" for t in tables)
-            ((low, high),) = self._tables.ask(
-                f"select quantile_cont(v, {_OUTER}), quantile_cont(v, {1 - _OUTER}) from ({rows})"
-            )
-            ends = [float(end) for end in (low, high) if end is not None]
-            ends += [float(e) for r in self.rules if r.score == name for e in (r.min, r.max) if e is not None]
-            self._edges[name] = round_edges(min(ends, default=0.0), max(ends, default=1.0))
+            scores = self._tables.names.scores
+            homes: list[Table] = [t for t in scores if name[:2] == "s." and name[2:] in scores[t]]
+            values = np.concatenate([numbers(self._tables, t, name) for t in homes or ["clips"]])
+            within = [
+                float(e)
+                for r in self.rules
+                if name == f"s.{r.score}"
+                for e in (r.min, r.max)
+                if e is not None
+            ]
+            self._edges[name] = edges_for(values, within)
         return self._edges[name]
 
     def _ranges(self) -> list[dict[str, Any]]:
-        scores = self._tables.names.scores
-        out = []
-        for name in dict.fromkeys((*scores["clips"], *scores["rejected"])):
-            rows = " union all ".join(
-                f'select "s.{name}" as v from {t}' for t, s in scores.items() if name in s
-            )
-            ((low, high),) = self._tables.ask(f"select min(v), max(v) from ({rows})")
-            out.append({"name": name, "min": low, "max": high})
-        return out
-
-
-def round_edges(low: float, high: float) -> list[float]:
-    """At least 21 edges from below `low` to above `high`, at multiples of 1, 2 or 5 times a power of ten."""
-    span = high - low if high > low else max(abs(low), 1.0)
-    size = 10.0 ** math.floor(math.log10(span / _LEAST_BINS))
-    step = max((s * size for s in _STEPS if span / (s * size) >= _LEAST_BINS * (1 - 1e-9)), default=size)
-    first, last = math.floor(low / step + 1e-9), math.ceil(max(high, low + span) / step - 1e-9)
-    return [float(f"{k * step:.6g}") for k in range(first, last + 1)]
-
-
-def _histogram(k: int, edges: Sequence[float]) -> str:
-    """Counts per bin of column `f{k}`; -1 below the first edge, the number of bins above the last one."""
-    low, high, count = edges[0], edges[-1], len(edges) - 1
-    width = (high - low) / count
-    # An edge belongs to the bin above it, but float32 values lie a little to either side of it.
-    place = f"floor((f{k}::double - {low!r}) / {width!r} + 1e-6)::integer"
-    bin_ = (
-        f"case when f{k} is null then null when f{k} < {low!r}::float then -1 "
-        f"when f{k} > {high!r}::float then {count} else least(greatest({place}, 0), {count - 1}) end"
-    )
-    return f"select {k} as field, null as value, {bin_} as bin, count(*) as n from f group by bin"
-
-
-def _column(name: str, names: Names) -> str:
-    if name.startswith("a.") and name[2:] not in names.attributes:
-        return "null"  # nobody gave a value
-    if name[:2] in ("a.", "s."):
-        return f'"{name}"'
-    return {"action": "actions", "source": "source_name"}.get(name, name)
-
-
-def _listed(rows: Sequence[tuple[Any, Any, int]]) -> dict[str, Any]:
-    known = sorted(((n, value) for value, _, n in rows if value is not None), key=lambda r: (-r[0], r[1]))
-    return {
-        "kind": "values",
-        "values": [{"value": value, "count": n} for n, value in known[:_MOST_VALUES]],
-        "distinct": len(known),
-        "unknown": sum(n for value, _, n in rows if value is None),
-    }
+        """Lowest and highest value of every score over both tables, null where none was measured."""
+        found: dict[str, list[float]] = {}
+        for table, scores in self._tables.names.scores.items():
+            asked = ", ".join(f'min("s.{s}"), max("s.{s}")' for s in scores)
+            (row,) = self._tables.ask(f"select {asked} from {table}")
+            for k, name in enumerate(scores):
+                found.setdefault(name, []).extend(v for v in row[2 * k : 2 * k + 2] if v is not None)
+        return [
+            {"name": n, "min": min(v, default=None), "max": max(v, default=None)} for n, v in found.items()
+        ]
 
 
 def _kept_over(values: Floats, at: Floats, side: str) -> NDArray[np.int64]:
@@ -323,14 +276,6 @@ def _kept_over(values: Floats, at: Floats, side: str) -> NDArray[np.int64]:
     if side == "min":
         return len(values) - np.searchsorted(known, at.astype(np.float32), side="left")
     return len(values) - len(known) + np.searchsorted(known, at.astype(np.float32), side="right")
-
-
-def _plain(column: NDArray[Any]) -> Floats:
-    """A column as float64, nan where null."""
-    values: Floats = np.array(column, np.float64)
-    if isinstance(column, np.ma.MaskedArray):
-        values[np.ma.getmaskarray(column)] = np.nan  # type: ignore[no-untyped-call]
-    return values
 
 
 def _sum(seconds: Floats) -> float:
