@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
@@ -118,6 +119,33 @@ def test_the_grid_shows_every_clip_and_the_token_leaves_the_address(grid: Any) -
     grid.wait_for_function(
         "() => [...document.querySelectorAll('.tile img')].every(image => image.naturalWidth > 0)"
     )
+
+
+def test_270043_clips_scroll_to_the_last_one_with_few_tiles(page: Any, address: str) -> None:
+    asked: list[int] = []
+
+    def many(route: Any, request: Any) -> None:
+        """The server's own clips over and over, as if there were 270,043."""
+        query = {k: int(v[0]) for k, v in parse_qs(urlparse(request.url).query).items()}
+        asked.append(query["offset"])
+        real = route.fetch(url=f"{address}/api/clips").json()["rows"]
+        numbers = range(query["offset"], min(query["offset"] + query["limit"], 270_043))
+        rows = [{**real[k % len(real)], "caption": f"clip {k + 1}"} for k in numbers]
+        route.fulfill(json={"total": 270_043, "rows": rows})
+
+    page.route(lambda url: "/api/clips?" in url, many)
+    page.goto(f"{address}/?token={TOKEN}")
+    page.wait_for_selector("text=270,043 clips")
+    page.evaluate(
+        "() => { const grid = document.querySelector('#grid'); grid.scrollTop = grid.scrollHeight; }"
+    )
+    page.wait_for_selector(".tile .line:text-is('clip 270043')")
+    assert page.locator(".tile").count() < 80
+    last = page.locator(".tile", has_text="clip 270043").bounding_box()
+    assert last["y"] + last["height"] <= 801
+    page.evaluate("() => { const g = document.querySelector('#grid'); g.scrollTop = g.scrollHeight * 0.5; }")
+    page.wait_for_selector(".tile .line:text-matches('clip 13[45]')")
+    assert len(asked) < 10
 
 
 def test_a_value_clicked_filters_and_going_back_undoes_it(grid: Any) -> None:
@@ -271,6 +299,18 @@ def test_a_clip_that_is_not_there_is_said_in_a_sentence(browser: Any, address: s
     page.goto(f"{address}/?token={TOKEN}")
     page.goto(f"{address}/clip/nothing")
     page.wait_for_selector("text=The dataset has no clip 'nothing'")
+    page.context.close()
+
+
+def test_a_video_that_is_gone_is_said_in_the_words_of_the_server(
+    browser: Any, address: str, dataset: Path
+) -> None:
+    page = browser.new_context().new_page()
+    page.route(
+        "**/media/*.mp4", lambda route: route.fulfill(status=410, json={"error": "The shard is gone."})
+    )
+    page.goto(f"{address}/clip/{facevid.open(dataset)[0].clip_id}?token={TOKEN}")
+    page.wait_for_selector("#trouble:text-is('The shard is gone.')")
     page.context.close()
 
 

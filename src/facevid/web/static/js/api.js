@@ -36,6 +36,17 @@ export async function getFloats(path, { signal } = {}) {
   return values;
 }
 
+/** What the server says is wrong with an address; null where it answers well. */
+export async function complaint(path) {
+  try {
+    await request(path, { headers: { Range: "bytes=0-0" } });
+    return null;
+  } catch (error) {
+    if (error instanceof ApiError) return error.message;
+    throw error;
+  }
+}
+
 export const mediaUrl = (clipId) => `/media/${encodeURIComponent(clipId)}.mp4`;
 export const thumbUrl = (clipId, width = 192) => `/thumb/${encodeURIComponent(clipId)}.jpg?w=${width}`;
 export const clipApi = (clipId, part = "") => `/api/clip/${encodeURIComponent(clipId)}${part && `/${part}`}`;

@@ -95,6 +95,8 @@ function controls() {
     box: () => toggleOverlay("box"),
   };
   for (const [id, press] of Object.entries(buttons)) byId(id).addEventListener("click", press);
+  // A click leaves the keyboard where it was, so that space goes on meaning play; Tab still reaches every button.
+  document.querySelector(".controls").addEventListener("mousedown", (event) => event.preventDefault());
   const keys = {
     " ": buttons.play, ",": buttons["step-back"], ".": buttons["step-on"], l: buttons.loop, m: buttons.mesh, b: buttons.box,
     "[": () => player.changeSpeed(-1), "]": () => player.changeSpeed(1),

@@ -38,6 +38,8 @@ new Preview(byId("grid"));
 start();
 
 async function start() {
+  // The clips need not wait for what the dataset is about.
+  const shown = showRows(rememberedScroll());
   let info;
   try {
     info = await getJson("/api/info");
@@ -51,17 +53,17 @@ async function start() {
   byId("kept").textContent = `Kept ${number(info.clips)}`;
   byId("rejected").textContent = `Rejected ${number(info.rejected)}`;
   const facets = new Facets(byId("facets"), info, filter, failed);
-  const whatif = new WhatIf(byId("whatif"), info.rules, failed);
+  const whatif = new WhatIf(byId("whatif"), info, failed);
   let table = null;
   let reason = null;
 
-  const show = (scrollTop = 0) => {
+  const show = () => {
     const rejected = filter.table === "rejected";
     const turned = filter.table !== table;
     table = filter.table;
     byId("kept").setAttribute("aria-pressed", String(!rejected));
     byId("rejected").setAttribute("aria-pressed", String(rejected));
-    byId("search").parentElement.classList.toggle("no-search", rejected);
+    byId("search").hidden = rejected; // what was never cut has no caption
     if (document.activeElement !== byId("search")) byId("search").value = filter.get("q");
     if (turned) sorting(info, rejected);
     byId("sort").value = filter.get("sort");
@@ -75,28 +77,36 @@ async function start() {
     }
     if (turned) facets.show();
     else facets.refresh();
-    const conditions = filter.toString();
-    grid.reset(scrollTop, rejected
-      ? { tile: stretchTile, layout: stretchLayout }
-      : { tile: (row) => clipTile(row, conditions), layout: clipLayout });
   };
   filter.addEventListener("change", () => {
     history.pushState(null, "", `${location.pathname}${filter.toString() && `?${filter}`}`);
+    showRows();
     show();
   });
   addEventListener("popstate", () => {
     filter.read(location.search);
+    showRows();
     show();
   });
   controls();
-  show(rememberedScroll());
+  show();
+  await shown;
+}
+
+function showRows(scrollTop = 0) {
+  const conditions = filter.toString();
+  return grid.reset(scrollTop, filter.table === "rejected"
+    ? { tile: stretchTile, layout: stretchLayout }
+    : { tile: (row) => clipTile(row, conditions), layout: clipLayout });
 }
 
 function controls() {
   let timer = 0;
   byId("search").addEventListener("input", (event) => {
     clearTimeout(timer);
-    timer = setTimeout(() => filter.set("q", event.target.value.trim()), TYPING_MS);
+    timer = setTimeout(() => {
+      if (filter.table === "clips") filter.set("q", event.target.value.trim());
+    }, TYPING_MS);
   });
   byId("kept").addEventListener("click", () => filter.table !== "clips" && filter.show("clips"));
   byId("rejected").addEventListener("click", () => filter.table !== "rejected" && filter.show("rejected"));
@@ -176,9 +186,10 @@ function failed(error) {
   }
   byId("grid").hidden = true;
   byId("message").hidden = false;
-  byId("message").replaceChildren(
-    notice("This cannot be shown", error.message, { error: true, action: ["Try again", () => location.reload()] }),
-  );
+  const action = error.status === 400 && filter.entries().length
+    ? ["Clear the filter", () => location.assign(location.pathname)]
+    : ["Try again", () => location.reload()];
+  byId("message").replaceChildren(notice("This cannot be shown", error.message, { error: true, action }));
 }
 
 async function copy(part, name) {

@@ -6,7 +6,7 @@ import { histogram } from "./histogram.js";
 
 const OPEN_KEY = "facevid.facets";
 const SHOWN = 10;
-const OPEN_AT_FIRST = ["a.gender", "a.hair_colour", "a.emotion", "action", "reason", "s.sharpness"];
+const OPEN_AT_FIRST = ["a.gender", "a.hair_colour", "a.emotion", "action", "reason", "s.seconds", "s.sharpness"];
 const GROUPS = {
   person: "Person", hair: "Hair", face: "Face", clothes: "Clothes", light: "Light", scene: "Scene", dynamic: "Expression",
 };

@@ -1,10 +1,13 @@
 // Plays one clip frame by frame: says which frame is on the screen, steps, loops, and changes speed.
 
+import { complaint } from "./api.js";
+
 export const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 
 /**
  * A player around a <video>. `load(url, fps, frames)` sets what it shows; `onFrame(frame)` is called whenever
- * another frame is on the screen and `onState()` when playing, speed or loop change.
+ * another frame is on the screen, `onState()` when playing, speed or loop change, and `onError(sentence)` when the
+ * video cannot be shown.
  */
 export class Player {
   constructor(video, { onFrame = () => {}, onState = () => {}, onError = () => {} } = {}) {
@@ -15,7 +18,12 @@ export class Player {
     this._onFrame = onFrame;
     this._target = null;
     for (const event of ["play", "pause", "ratechange", "ended"]) video.addEventListener(event, () => onState());
-    video.addEventListener("error", () => video.getAttribute("src") && onError(trouble(video)));
+    video.addEventListener("error", async () => {
+      const url = video.getAttribute("src");
+      if (!url) return;
+      const sentence = (await complaint(url)) ?? trouble(video);
+      if (video.getAttribute("src") === url) onError(sentence);
+    });
     this._follow();
   }
 
@@ -103,5 +111,5 @@ function trouble(video) {
   const code = video.error?.code;
   if (code === MediaError.MEDIA_ERR_NETWORK) return "The video stopped loading; see whether the server still runs.";
   if (code === MediaError.MEDIA_ERR_DECODE) return "The video cannot be decoded; its shard may be damaged.";
-  return "The video cannot be shown: its file is missing, or this browser does not play H.264.";
+  return "The video cannot be shown: its file is damaged, or this browser does not play H.264.";
 }

@@ -32,9 +32,13 @@ export function clipTile(row, filter) {
       "a", { href: clipHref(row.clip_id, filter), data: { clip: row.clip_id }, "aria-label": `${caption}, ${number(row.seconds)} seconds` },
       el("div", { class: "thumb" }, picture, el("span", { class: "length", text: `${row.seconds.toFixed(1)} s` })),
       el("div", { class: row.caption ? "line" : "line muted", text: caption, title: caption }),
-      el("div", { class: "sub muted", text: [row.identity ?? "unknown person", row.source_name].join(" · ") }),
+      el("div", { class: "sub muted", text: [row.identity ?? "unknown person", place(row)].join(" · ") }),
     ),
   );
+}
+
+function place({ caption, source_name, start_s, end_s }) {
+  return caption ? source_name : `${start_s.toFixed(1)} – ${end_s.toFixed(1)} s`;
 }
 
 /** A rejected stretch: where, why, and how far from the threshold. */

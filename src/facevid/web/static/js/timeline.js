@@ -7,7 +7,7 @@ const CURVE_PX = 34;
 const SPEECH = 0.5; // the detector's own threshold
 const CURVES = [
   ["yaw", "yaw", "°"], ["pitch", "pitch", "°"], ["roll", "roll", "°"],
-  ["mouth_opening", "mouth opening", ""], ["eye_opening", "eye opening", ""],
+  ["mouth_opening", "mouth", ""], ["eye_opening", "eyes", ""],
 ];
 
 /** curves: the answer of /api/clip/ID/curves; actions: [{name, start_s, end_s, confidence, by}]. */

@@ -7,11 +7,16 @@ import { histogram } from "./histogram.js";
 const STEPS = 200;
 const SETTLE_MS = 60;
 
-/** The panel above the rejected stretches; `show(reason)` draws the rules of that reason (all of them for ""). */
+/**
+ * The panel above the rejected stretches; `show(reason)` draws the rules of that reason (all of them for ""). Of
+ * info, the answer of /api/info, it needs the rules and how often each reason was given.
+ */
 export class WhatIf {
-  constructor(container, rules, onError) {
+  constructor(container, { rules, reasons }, onError) {
     this.container = container;
-    this.rules = rules;
+    // The rule that rejected most comes first: another threshold matters there.
+    const often = (rule) => reasons.find(({ reason }) => reason === rule.reason)?.count ?? 0;
+    this.rules = [...rules].sort((a, b) => often(b) - often(a));
     this._onError = onError;
   }
 
