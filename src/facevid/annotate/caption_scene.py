@@ -9,8 +9,13 @@ from facevid.annotate.caption_person import Person
 from facevid.annotate.grammar import Choice, listed
 
 
-def scene_sentence(values: Mapping[str, str], who: Person, choice: Choice, *, full: bool) -> str:
-    """One sentence of light and place, "" where neither is known; full: also light that is nothing special."""
+def scene_sentence(
+    values: Mapping[str, str], who: Person, choice: Choice, *, full: bool, clip_named: bool
+) -> str:
+    """One sentence of light and place, "" where neither is known.
+
+    full: also light that is nothing special. clip_named: "the clip" was said before and is not said again.
+    """
     said = values if full else _remarkable(values)
     light, place = _light(said), _place(said, choice)
     face = f"{who.possessive} face"
@@ -36,7 +41,7 @@ def scene_sentence(values: Mapping[str, str], who: Person, choice: Choice, *, fu
         ]
     else:
         return ""
-    return choice.of("scene", forms)
+    return choice.of("scene", [f for f in forms if not (clip_named and f.startswith("the clip"))])
 
 
 def tail(values: Mapping[str, str], choice: Choice, *, light: bool) -> str:

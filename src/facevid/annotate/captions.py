@@ -100,7 +100,10 @@ class _Caption:
             self._further(rest)
             self._expression()
             self._acts()
-            scene = scene_sentence(self.values, self.who, self.choice, full=self.length == "long")
+            shown = any(s.startswith("the clip") for s in self.made)
+            scene = scene_sentence(
+                self.values, self.who, self.choice, full=self.length == "long", clip_named=shown
+            )
             self.made += [scene] if scene else []
         return " ".join(sentence(s) for s in self.made)
 
@@ -141,7 +144,13 @@ class _Caption:
         first_has, first_wears = has[:_A_SENTENCE], wears[:_A_SENTENCE]
         subject = introduced(self.who, self.choice)
         few = len(first_has) + len(first_wears) <= 3 and len(has) <= _A_SENTENCE and len(wears) <= _A_SENTENCE
-        merge = few and self._expressive() == 0 and self.happened and self.choice.number("merge") % 2
+        merge = (
+            few
+            and not self._expressive()
+            and not self._said_apart()
+            and self.happened
+            and self.choice.number("merge") % 2
+        )
         if merge:
             acting = self._acting(self.happened, subject, fronted=False)
             look = self._with(first_has, first_wears)
@@ -194,8 +203,10 @@ class _Caption:
             if len(has) + len(wears) > 2:
                 return f" with {listed(has)}, wearing {listed(wears)}"
             if wears[0] in garments(self.values, self.choice)[:1] and "clothing" in self.values:
-                tied = " in " in has[0]  # "hair in braids in a suit" would be clumsy
-                return f" with {has[0]}{', wearing' if tied else ' in'} {wears[0]}"
+                plain = has[0].endswith(
+                    "hair"
+                )  # "hair in braids in a suit", "a scar in a suit" would be clumsy
+                return f" with {has[0]}{' in' if plain else ', wearing'} {wears[0]}"
             return f" with {wears[0]} and {has[0]}"
         if has:
             return f" with {listed(has)}"
@@ -214,11 +225,16 @@ class _Caption:
             items = listed(wears[start : start + _A_SENTENCE + 1])
             also = self.choice.of(f"wears {number}", ("also wear {}", "wear {} as well"))
             self._they(f"wears {number}", also.format(items))
-        if self.length == "long":
+        if self._said_apart():
             if things := carried(self.values, self.choice):
                 self._they("carried", f"carry {listed(things)}")
             if self.values.get("headwear") == "none":
                 self.made.append(f"{self.who.possessive} head is uncovered")
+
+    def _said_apart(self) -> bool:
+        """Whether something is carried or the head bare, which long captions say in sentences of their own."""
+        held = bool(carried(self.values, self.choice)) or self.values.get("headwear") == "none"
+        return self.length == "long" and held
 
     # --- expression, head and gaze ---
 
