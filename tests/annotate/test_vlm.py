@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from facevid.annotate import vlm, vlm_endpoint, vlm_schema
 from facevid.annotate.vlm import VlmError, VlmItem, VlmResult, VlmSettings, annotate_clips
+from facevid.dataset.statements import CAPTION_LENGTHS
 from facevid.dataset.vocabulary import ATTRIBUTES
 
 KEY = "sk-secret-of-the-test"
@@ -152,7 +153,7 @@ def test_without_times_no_actions_are_asked_for(server: Server, tmp_path: Path) 
         ),
         (json.dumps({"attributes": {}}), "'captions' is a required property"),
         (
-            json.dumps(answer() | {"captions": dict.fromkeys(("short", "medium", "long"), " ")}),
+            json.dumps(answer() | {"captions": dict.fromkeys(CAPTION_LENGTHS, " ")}),
             "captions.long: is empty",
         ),
     ],
