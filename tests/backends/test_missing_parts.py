@@ -17,7 +17,7 @@ from facevid import backends
 from facevid.backends import weights
 
 USES_OPENCV = ["face_detector.mediapipe", "face_mesh.mediapipe", "hand_detector.mediapipe"]
-USES_OPENCV += ["face_embedder.dlib", "text_detector.rapidocr"]
+USES_OPENCV += ["face_embedder.dlib", "text_detector.rapidocr", "person_segmenter.mediapipe"]
 NO_LIBGL = "libGL.so.1: cannot open shared object file: No such file or directory"
 
 
