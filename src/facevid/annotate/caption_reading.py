@@ -36,8 +36,7 @@ _NOUNS = ("woman", "man", "girl", "boy", "child", "teenager", "person")
 _BEFORE_NOUN = ("bald", "teenage", "young", "middle-aged", "elderly", "older", "gender-diverse", *ETHNICITIES)
 
 HAIR = {
-    "short": ("hair_length", "short"), "close-cropped": ("hair_length", "short"),
-    "medium-length": ("hair_length", "medium"), "long": ("hair_length", "long"),
+    "short": ("hair_length", "short"), "medium-length": ("hair_length", "medium"), "long": ("hair_length", "long"),
     "straight": ("hair_shape", "straight"), "wavy": ("hair_shape", "wavy"), "curly": ("hair_shape", "curly"),
     "black": ("hair_colour", "black"), "brown": ("hair_colour", "brown"), "blonde": ("hair_colour", "blonde"),
     "fair": ("hair_colour", "blonde"), "red": ("hair_colour", "red"), "grey": ("hair_colour", "grey"),
@@ -54,7 +53,7 @@ EMOTIONS = {
 
 LIGHTS = {
     "very faint": ("light", "dark"), "dim": ("light", "dim"), "moderate": ("light", "normal"),
-    "bright": ("light", "bright"), "warm": ("light_tone", "warm"), "neutral-toned": ("light_tone", "neutral"),
+    "bright": ("light", "bright"), "warm": ("light_tone", "warm"), "neutral": ("light_tone", "neutral"),
     "cool": ("light_tone", "cool"), "even": ("light_direction", "even"), "left": ("light_direction", "left"),
     "right": ("light_direction", "right"), "daylight": ("light_source", "daylight"),
     "artificial": ("light_source", "artificial"), "natural": ("light_source", "natural"),

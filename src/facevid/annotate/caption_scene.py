@@ -64,7 +64,7 @@ def _place(values: Mapping[str, str], choice: Choice) -> str:
 
 def _qualities(values: Mapping[str, str]) -> list[str]:
     qualities = [words.BRIGHTNESS[values["light"]]] if "light" in values else []
-    qualities += [words.TONE[values["light_tone"]]] if "light_tone" in values else []
+    qualities += [values["light_tone"]] if "light_tone" in values else []
     return qualities + (["even"] if values.get("light_direction") == "even" else [])
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from facevid.annotate import lexicon as words
-from facevid.annotate.caption_acts import chosen, sentences
+from facevid.annotate.caption_acts import Acting, chosen, sentences
 from facevid.annotate.caption_events import MENTION_FROM, Event, events
 from facevid.annotate.caption_person import (
     Person,
@@ -282,7 +282,7 @@ class _Caption:
 
     # --- actions ---
 
-    def _acting(self, happened: Sequence[Event], subject: str, *, fronted: bool) -> list[Any]:
+    def _acting(self, happened: Sequence[Event], subject: str, *, fronted: bool) -> list[Acting]:
         return sentences(
             happened, self.who, subject, self.choice, duration_s=self.duration_s, fronted=fronted
         )
@@ -297,7 +297,7 @@ class _Caption:
             )
             self.made.append(f"{self.who.pronoun} {self.who.verb('blink', self.who.pronoun)} {often}")
 
-    def _said_acts(self, acting: Sequence[Any]) -> None:
+    def _said_acts(self, acting: Sequence[Acting]) -> None:
         for number, act in enumerate(acting):
             subject = self.who.pronoun
             if subject != "they" and number == 0 and self.choice.number("named") % 2:

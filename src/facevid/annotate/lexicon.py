@@ -33,7 +33,7 @@ HAIR_COLOUR: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 HAIR_COLOUR_OTHER = "of an unusual colour"
 HAIR_LENGTH: dict[str, tuple[str, ...]] = {
-    "short": ("short", "close-cropped"),
+    "short": ("short",),
     "medium": ("medium-length",),
     "long": ("long",),
 }
@@ -119,7 +119,6 @@ PLACE: dict[str, tuple[str, ...]] = {
 }
 BRIGHTNESS = {"dark": "very faint", "dim": "dim", "normal": "moderate", "bright": "bright"}
 LIGHT_KIND = {"daylight": "daylight", "artificial": "artificial light", "natural": "natural light"}
-TONE = {"warm": "warm", "neutral": "neutral-toned", "cool": "cool"}
 
 VERBS: dict[str, tuple[str, ...]] = {
     "talk": ("talk",),
