@@ -25,7 +25,6 @@ from facevid.web.context import Context
 from facevid.web.errors import HANDLERS, Refused
 from facevid.web.filters import parse
 from facevid.web.review_routes import routes as review_routes
-from facevid.web.review_routes import routes as review_routes
 from facevid.web.security import Guard
 
 PORT = 8765
@@ -50,7 +49,6 @@ def create_app(
     return Starlette(
         routes=[
             *api_routes(context),
-            *review_routes(context),
             *review_routes(context),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/", _page("index")),
