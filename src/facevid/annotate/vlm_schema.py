@@ -58,7 +58,6 @@ def answer_schema(*, timed: bool) -> dict[str, Any]:
         {
             length: {
                 "type": "string",
-                "minLength": 1,
                 "description": f"at most {CAPTION_WORDS[length]} words",
             }
             for length in CAPTION_LENGTHS
