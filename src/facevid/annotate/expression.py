@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from facevid.annotate.actions import AWAY_DEG, BROW_RAISE, SMILE, SMILE_LIFT, gaze_angles, smile_track
+from facevid.annotate.actions import BROW_RAISE, SMILE, SMILE_LIFT, smile_track
+from facevid.annotate.eyes import AWAY_DEG, gaze_angles
 from facevid.annotate.observed import Act, Answer, Floats, Observed
 from facevid.annotate.signals import Signals, measure_signals, smooth
 
@@ -53,7 +54,7 @@ def _emotion(s: Signals, acts: list[Act]) -> Answer | None:
     brows = smooth((s.brow_height + s.inner_height) / 2, s.fps, 0.3)
     moved = {
         "corners": float(np.percentile(np.abs(corners), 90)) / SMILE,
-        "lift": float(np.percentile(np.abs(lift), 90)) / (4 * SMILE_LIFT),
+        "lift": float(np.percentile(np.abs(lift), 90)) / (2 * SMILE_LIFT),
         "brows": float(np.ptp(np.percentile(brows, [10, 90]))) / BROW_RAISE,
     }
     most = max(moved.values())

@@ -7,8 +7,10 @@ mouth does not lift the chin.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +127,33 @@ def bridged(on: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
         if start - end <= frames:
             out[end:start] = True
     return out
+
+
+def spans(track: NDArray[Any], least: float, edge: float, gap: int = 0) -> list[tuple[int, int]]:
+    """Stretches around every peak of `track` (n,) over `least`, out to where it falls under `edge` of that peak.
+
+    Peaks at most `gap` frames apart are one.
+    """
+    found: list[tuple[int, int]] = []
+    for first, last in runs(bridged(track > least, gap)):
+        level = edge * float(track[first:last].max())
+        around = [
+            (a, b) for a, b in runs(bridged(track > min(level, least), gap)) if a <= first and last <= b
+        ]
+        if around and (not found or around[0][0] >= found[-1][1]):
+            found += around
+        elif around:
+            found[-1] = (min(found[-1][0], around[0][0]), max(found[-1][1], around[0][1]))
+    return found
+
+
+def lasting(found: Iterable[tuple[int, int]], seconds: float, fps: float) -> list[tuple[int, int]]:
+    return [(a, b) for a, b in found if b - a >= seconds * fps]
+
+
+def confidence(value: float, threshold: float) -> float:
+    """Confidence of a signal that passed its threshold, 1 - threshold / (2 value): .5 at it, .75 at twice it."""
+    return round(float(np.clip(1 - threshold / max(2 * value, 1e-9), 0.0, 1.0)), 3)
 
 
 def _to_front(
