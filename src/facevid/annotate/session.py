@@ -14,9 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import facevid.dataset
+from facevid.annotate.by_models import annotate_with_models
 from facevid.annotate.captions import caption_statements
 from facevid.annotate.measure import MEASURE, measure_items, measured_statements
 from facevid.annotate.stated import stated_statements
+from facevid.annotate.vlm import Estimate, VlmSettings, estimate
+from facevid.backends import FaceAttributes, SpeechRecognizer
 from facevid.dataset import Dataset
 from facevid.dataset.annotating import update_annotations
 from facevid.dataset.statements import Statement, combined, from_table, shown, to_table
@@ -55,14 +58,19 @@ def annotate(
     workers: int | None = None,
     dry_run: bool = False,
     retry_failed: bool = False,
+    face_attributes: FaceAttributes | None = None,
+    speech_recognizer: SpeechRecognizer | None = None,
+    captioner: VlmSettings | None = None,
     on_progress: OnProgress = None,
 ) -> Annotated:
     """Say what can be seen and heard in every clip of a published dataset; run again, it does only what is new.
 
     dataset: folder of a published dataset. recipe: None takes the one that the dataset was built with. workers:
     processes, one a core by default. dry_run: say what would run, write nothing. retry_failed: measure again what
-    failed before. Statements of annotators and of models are never touched. Raises DatasetError where there is no
-    dataset, FolderBusy where another process annotates or builds it; a clip that cannot be read ends in `failures`.
+    failed before. face_attributes, speech_recognizer, captioner: models to ask as well, see `annotate_with_models`.
+    Statements of annotators and of other models are never touched. Raises DatasetError where there is no dataset,
+    FolderBusy where another process annotates or builds it, VlmError where the captioner's endpoint can answer nobody;
+    a clip that cannot be read ends in `failures`.
     """
     began = time.monotonic()
     folder = Path(dataset)
@@ -75,7 +83,16 @@ def annotate(
     ledger_path = folder / ".work" / "annotate.sqlite"
     if dry_run:
         summary.to_run = len(items) - _finished(ledger_path, MEASURE, items, chosen, retry_failed)
+        if captioner is not None:
+            summary.notes.append(_cost(estimate(len(items), captioner)))
         return summary
+    if face_attributes or speech_recognizer or captioner:
+        asked = annotate_with_models(
+            folder, face_attributes=face_attributes, speech_recognizer=speech_recognizer, captioner=captioner
+        )
+        summary.failures += [{"step": "annotate", **failure} for failure in asked.failures]
+        summary.notes.append(f"The models looked at {asked.clips} clips and said {asked.statements} things.")
+        ds = facevid.dataset.open(folder)
     with folder_lock(folder / ".work", name="annotate.lock"), Ledger(ledger_path) as ledger:
         executor = LocalExecutor(count, threads=1, log=folder / ".work" / "worker.log")
         seconds = {
@@ -91,6 +108,7 @@ def annotate(
             if outcome.status == "failed":
                 summary.failures.append(_failure(outcome))
         summary.failures.sort(key=lambda f: f["item"])
+        summary.failed = len({f["item"] for f in summary.failures})
         said, strange = stated_statements(_clip_sources(ds), _stated(ds))
         if strange:
             summary.notes.append(
@@ -107,6 +125,15 @@ def annotate(
     summary.details = {"statements": updated.statements}
     summary.seconds = time.monotonic() - began
     return summary
+
+
+def _cost(needed: Estimate) -> str:
+    """What asking the captioner about every clip would take, in a sentence."""
+    price = "at a price that was not given" if needed.cost is None else f"costing about {needed.cost:.2f}"
+    return (
+        f"The captioner would be asked {needed.requests} times: about {needed.input_tokens:,} tokens in and "
+        f"{needed.output_tokens:,} out, {price}; answers in its cache cost nothing."
+    )
 
 
 def _built_with(ds: Dataset) -> Mapping[str, Any]:

@@ -43,6 +43,8 @@ def print_step(summary: Mapping[str, Any]) -> None:
     console = _console()
     if summary["dry_run"]:
         _line(console, _plan_line(summary))
+        if summary["to_run"] is not None:
+            _print_notes(console, summary["notes"])
         return
     counts = [f"{summary['ok']} ok"]
     counts += [f"{summary[word]} {word}" for word in ("rejected", "failed") if summary[word]]
