@@ -2,10 +2,12 @@
 
 import { clipHref, mediaUrl, thumbUrl } from "./api.js";
 import { el, number, words } from "./dom.js";
+import { thumbnail } from "./thumbnails.js";
 
 const TILE_PX = 196;
 const TEXT_PX = 48;
 const ROW_PX = 38;
+const THUMB_PX = 256;
 const PREVIEW_MS = 140;
 
 /** Tiles as wide as fit, at least TILE_PX, with text below a square picture. */
@@ -24,8 +26,7 @@ export function stretchLayout(width) {
 export function clipTile(row, filter) {
   if (!row) return el("div", { class: "tile waiting" }, el("div", { class: "thumb" }), el("div", { class: "line" }));
   const caption = row.caption || row.source_name;
-  const picture = el("img", { src: thumbUrl(row.clip_id, 256), alt: "", decoding: "async" });
-  picture.addEventListener("error", () => picture.replaceWith(el("span", { class: "no-picture", text: "no picture" })));
+  const picture = thumbnail(thumbUrl(row.clip_id, THUMB_PX));
   return el(
     "div", { class: "tile" },
     el(
