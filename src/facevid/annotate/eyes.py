@@ -11,9 +11,8 @@ from facevid.annotate.signals import Signals, bridged, confidence, lasting, runs
 Bools = NDArray[np.bool_]
 
 SHUT = 0.7
-"""An eye is shut under this share of its open aspect ratio. The mesh's
-lids stay apart in a shut eye (.25 to .6 of open, the more the shorter the blink), so less than half must do; an open
-eye scatters by .05."""
+"""An eye is shut under this share of its open aspect ratio. The mesh's lids stay apart in a shut eye (.25 to .6 of
+open, the more the shorter the blink), so less than half way must do; an open eye scatters by .05."""
 BLINK_S = 0.5
 """Longer closures are no blinks: blinks last .1 to .4 s, half shut to half open (Caffier et al. 2003: over .5 s is
 counted as a long closure)."""
@@ -27,6 +26,8 @@ HELD_ASPECT = 0.2
 """Eyes that are held closed have a lower aspect ratio than this (Soukupova & Cech 2016); narrowed ones do not."""
 DEEP, LONG_S = 0.6, 0.3
 """Closed eyes keep most of their depth for longer than the shut phase of a blink, .05 to .2 s (Caffier et al. 2003)."""
+FLICKER_S = 0.12
+"""Lids that seem to open for less than this stay closed: no blink opens and shuts again so fast."""
 WINK_GAP = 0.25
 """Difference of both eyes' shares in a wink, where a blink's two eyes differ by .1; the other eye follows a little."""
 WINK_S = 0.2
@@ -50,7 +51,7 @@ def lid_acts(s: Signals) -> list[Act]:
     low = np.minimum(right, left)
     aspect, mean = np.minimum(s.open_right, s.open_left), (s.open_right + s.open_left) / 2
     acts = []
-    for first, last in _closures(np.asarray(1 - low, np.float32), s.fps):
+    for first, last in _closures(1 - low, mean, np.abs(right - left), s.fps):
         one, other = (right, left) if right[first:last].sum() < left[first:last].sum() else (left, right)
         span = (first / s.fps, last / s.fps)
         shut, still = float(one[first:last].min()), float(other[first:last].min())
@@ -62,8 +63,6 @@ def lid_acts(s: Signals) -> list[Act]:
                 acts.append(Act("wink", *span, confidence(apart, WINK_GAP), {"eye": eye}))
         elif (shut + still) / 2 < BLINK_BOTH and aspect[first:last].min() < SHUT_ASPECT:
             name = "blink" if span[1] - span[0] < BLINK_S else "close eyes"
-            if name == "close eyes" and float(np.percentile(mean[first:last], 30)) > HELD_ASPECT:
-                continue  # narrowed, not closed
             sure = confidence(1 - (shut + still) / 2, 1 - SHUT)
             acts.append(Act(name, *span, sure, {"open": round((shut + still) / 2, 3)}))
     return acts
@@ -113,14 +112,21 @@ def gaze_angles(s: Signals) -> tuple[Floats, Bools] | None:
     return smooth(np.degrees(np.arcsin(turned)).astype(np.float32), s.fps), seen
 
 
-def _closures(closed: Floats, fps: float) -> list[tuple[int, int]]:
-    """Stretches in which an eye is shut; where a blink stands in a long squint, the blink alone."""
+def _closures(closed: Floats, aspect: Floats, apart: Floats, fps: float) -> list[tuple[int, int]]:
+    """Stretches in which an eye is shut: `closed` is the share of its way, `aspect` and `apart` are the mean of
+    both eyes and the difference of their shares, each (n,).
+
+    What lasts longer than a blink and is not held closed is a squint or several blinks: only its depths are given.
+    """
     found = []
     for first, last in spans(closed, 1 - SHUT, LID_EDGE):
-        if last - first >= BLINK_S * fps:
-            deep = runs(bridged(closed[first:last] > DEEP * closed[first:last].max(), int(0.12 * fps)))
-            if max(b - a for a, b in deep) < LONG_S * fps:
-                found += [(first + max(a - 1, 0), min(first + b + 1, last)) for a, b in deep]
-                continue
-        found.append((first, last))
+        deep = closed[first:last] > DEEP * closed[first:last].max()
+        longest = max(b - a for a, b in runs(bridged(deep, int(FLICKER_S * fps))))
+        low, wide = np.percentile(aspect[first:last], 30), np.percentile(apart[first:last], 70)
+        held = longest >= LONG_S * fps and (low <= HELD_ASPECT or wide > WINK_GAP)
+        if last - first < BLINK_S * fps or held:
+            found.append((first, last))
+        else:
+            parts = [(first + max(a - 1, 0), min(first + b + 1, last)) for a, b in runs(deep)]
+            found += [(a, b) for a, b in parts if b - a < BLINK_S * fps]
     return found
