@@ -192,20 +192,10 @@ def _statements(
                 found += measured_statements(item.key, held[item.key][1].value)
             labels = shown([*found, *known[item.key]])
             length = float(row["frames"]) / float(row["fps"])
-            worded = _sure(labels, recipe.annotate.caption_confidence)
-            new += [*found, *caption_statements(item.key, worded, length)]
+            sure = recipe.annotate.caption_confidence
+            new += [*found, *caption_statements(item.key, labels, length, sure_from=sure)]
         parts.append(to_table(new))
     return combined(to_table(()), *parts)
-
-
-def _sure(labels: Mapping[str, Any], least: float) -> dict[str, Any]:
-    """The labels without those less sure than `least`; what nobody gave a confidence for is taken as sure."""
-
-    def sure(said: Mapping[str, Any]) -> bool:
-        return said["confidence"] is None or float(said["confidence"]) >= least
-
-    attributes = {k: v for k, v in (labels["attributes"] or {}).items() if sure(v)}
-    return {**labels, "attributes": attributes, "actions": [a for a in labels["actions"] or () if sure(a)]}
 
 
 def _ours(table: pa.Table, clips: pa.Array | None) -> pa.Array:
