@@ -71,7 +71,8 @@ def measure_hair(o: Observed) -> list[Answer]:
     the forehead. Each look votes; what fewer than .6 of them say is not told, and confidence is their share.
 
     Fails: caps and scarves are taken for hair; dark hair on dark skin, hair of the skin's colour and backgrounds that
-    the mask takes for the person make it silent or wrong; a hair tie hides length; hair behind shoulders is not seen.
+    the mask takes for the person make it silent or wrong; a hair tie hides length; hair behind shoulders is not seen; a
+    fringe that ends above the mesh's top, which lies about a centimetre below the hairline, is no bangs.
     """
     looks = [look for k in range(len(o.looks)) if (look := _look(o, k)) is not None]
     if not looks:
@@ -274,9 +275,11 @@ def _from_shades(colours: Floats, base: Floats, shades: tuple[float, float]) -> 
     origin = np.array([16, 0, 0], np.float32)
     ray = base + origin
     low, high = np.cbrt(shades)
-    along = np.clip(((colours + origin) @ ray) / max(float(ray @ ray), 1e-6), low, high)
-    away: Floats = np.linalg.norm(colours + origin - along[:, None] * ray, axis=1)
-    return away
+    moved, length = colours + origin, max(float(ray @ ray), 1e-6)
+    dot = moved @ ray
+    along = np.clip(dot / length, low, high)
+    squared = np.einsum("ij,ij->i", moved, moved) - 2 * along * dot + along * along * length
+    return np.asarray(np.sqrt(np.maximum(squared, 0)), np.float32)
 
 
 def _from_skin(colours: Floats, skin: Floats) -> Floats:
