@@ -225,6 +225,15 @@ def test_a_click_opens_the_clip_and_arrows_stay_within_the_filter(grid: Any) -> 
     assert grid.locator("#next").is_hidden()
 
 
+def test_arrows_move_in_the_grid_and_enter_opens(grid: Any) -> None:
+    wanted = grid.locator(".tile a").nth(2).get_attribute("data-clip")
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
+        grid.keyboard.press(key)
+    assert grid.evaluate("document.activeElement.dataset.clip") == wanted
+    grid.keyboard.press("Enter")
+    grid.wait_for_function("id => document.querySelector('#title')?.textContent === id", arg=wanted)
+
+
 def test_steps_move_the_overlay_with_the_picture(page: Any, address: str, dataset: Path) -> None:
     clip = facevid.open(dataset)[0]
     open_clip(page, address, clip.clip_id)

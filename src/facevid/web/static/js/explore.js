@@ -122,7 +122,7 @@ function controls() {
     if (typing(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "/") byId("search").focus();
     else if (event.key === "Backspace") history.back();
-    else if (event.key.startsWith("Arrow") && document.activeElement === document.body && grid.total) grid.focus(0);
+    else if (event.key.startsWith("Arrow") && !event.target.closest(".grid, .side") && grid.total) grid.focus(0);
     else return;
     event.preventDefault();
   });
