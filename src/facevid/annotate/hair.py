@@ -78,9 +78,11 @@ def measure_hair(o: Observed) -> list[Answer]:
     if not looks:
         return []
     answers = [
-        _voted("hair_length", [look.length for look in looks], {"below_eyes": _median(looks, "reach")})
+        _voted(
+            "hair_length", [look.length for look in looks], _median("below_eyes", [x.reach for x in looks])
+        ),
+        _voted("bangs", [look.bangs for look in looks], _median("share", [x.fringe for x in looks])),
     ]
-    answers.append(_voted("bangs", [look.bangs for look in looks], {"share": _median(looks, "fringe")}))
     if not any(answer and answer.value == "bald" for answer in answers):
         colour = np.median([look.colour for look in looks], axis=0)
         names = [
@@ -326,6 +328,7 @@ def _voted(name: str, votes: Iterable[str], detail: dict[str, float]) -> Answer 
     return Answer(name, value, most / total, detail)
 
 
-def _median(looks: list[_Look], field: str) -> float:
-    values = np.array([getattr(look, field) for look in looks], float)
-    return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
+def _median(name: str, values: list[float]) -> dict[str, float]:
+    """The median of the looks that have a value, under its name; nothing where none has."""
+    known = [value for value in values if np.isfinite(value)]
+    return {name: float(np.median(known))} if known else {}
