@@ -51,7 +51,7 @@ def lid_acts(s: Signals) -> list[Act]:
     low = np.minimum(right, left)
     aspect, mean = np.minimum(s.open_right, s.open_left), (s.open_right + s.open_left) / 2
     acts = []
-    for first, last in _closures(1 - low, mean, np.abs(right - left), s.fps):
+    for first, last in _closures(np.asarray(1 - low, np.float32), mean, np.abs(right - left), s.fps):
         one, other = (right, left) if right[first:last].sum() < left[first:last].sum() else (left, right)
         span = (first / s.fps, last / s.fps)
         shut, still = float(one[first:last].min()), float(other[first:last].min())
