@@ -138,7 +138,7 @@ def test_a_smile_that_fills_half_of_a_clip_is_happy_and_a_still_face_neutral() -
         ({"yaw": 25}, "right"),
         ({"yaw": -25}, "left"),
         ({"pitch": 20}, "up"),
-        ({"pitch": -20}, "down"),
+        ({"pitch": -25}, "down"),
     ],
 )
 def test_head_pose_says_where_the_face_points(pose: dict[str, float], value: str) -> None:

@@ -13,9 +13,9 @@ PREVAILS = 0.4
 """Share of the clip, or of its talking-free part, that an expression must fill to be said to prevail."""
 FRONTAL_DEG = 15.0
 """Head turned less than this counts as frontal; 15 degrees is the frontal bin of head pose sets (AFLW2000, BIWI)."""
-HEAD_UP_DEG = 12.0
-"""Pitch of a mesh has an unknown zero (the forehead's slope, 3 to 5 degrees), so up and down start earlier than plain
-geometry would, and with less confidence."""
+PITCH_REST_DEG, PITCH_DEG = -6.0, 15.0
+"""A face that looks straight ahead has a mesh pitch of -6 +- 5 degrees (median and SD of eight real people), since the
+forehead lies behind the chin; up and down begin three SD from there."""
 BLINKS_FROM_S = 2.0
 """Shorter clips give no rate: at 15 to 20 blinks a minute most hold none (Bentivoglio et al. 1997)."""
 STILL_S = 1.0
@@ -68,13 +68,18 @@ def _emotion(s: Signals, acts: list[Act]) -> Answer | None:
 def _head_pose(s: Signals) -> Answer:
     """Where the face points in the picture for most of the clip: median yaw and pitch."""
     yaw, pitch = float(np.median(s.yaw)), float(np.median(s.pitch))
-    aside, tipped = abs(yaw) / FRONTAL_DEG, abs(pitch) / HEAD_UP_DEG
+    aside, tipped = abs(yaw) / FRONTAL_DEG, abs(pitch - PITCH_REST_DEG) / PITCH_DEG
     detail = {"yaw": round(yaw, 1), "pitch": round(pitch, 1)}
     if max(aside, tipped) < 1:
         return Answer("head_pose", "frontal", round(1 - max(aside, tipped) / 2, 3), detail)
     if aside >= tipped:
         return Answer("head_pose", "right" if yaw > 0 else "left", round(1 - 1 / (2 * aside), 3), detail)
-    return Answer("head_pose", "up" if pitch > 0 else "down", round(0.8 * (1 - 1 / (2 * tipped)), 3), detail)
+    return Answer(
+        "head_pose",
+        "up" if pitch > PITCH_REST_DEG else "down",
+        round(0.8 * (1 - 1 / (2 * tipped)), 3),
+        detail,
+    )
 
 
 def _gaze(s: Signals) -> Answer | None:
