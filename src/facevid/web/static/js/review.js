@@ -34,7 +34,8 @@ const state = {
   item: null,
   form: null,
   ahead: null, // a promise of the next item, fetched while this one is looked at
-  trail: [], // items seen, for the arrows
+  trail: [], // clips seen, for the arrows
+  seen: new Map(), // clip -> its item as it was last answered
   place: -1,
   done: [], // verdicts given in this page, for undo
   since: 0,
@@ -97,7 +98,7 @@ function askName() {
 }
 
 async function changeTask(task) {
-  Object.assign(state, { task, ahead: null, trail: [], place: -1, done: [] });
+  Object.assign(state, { task, ahead: null, trail: [], seen: new Map(), place: -1, done: [] });
   for (const button of byId("tasks").children) {
     button.setAttribute("aria-pressed", String(button.dataset.task === task));
   }
@@ -137,7 +138,11 @@ async function revisit(place) {
   if (place < 0 || place >= state.trail.length) return;
   const turn = ++state.turn;
   const query = { task: state.task, annotator: state.annotator, clip_id: state.trail[place] };
-  const { item } = await waitFor(() => getJson("/api/review/item", query));
+  const item = await waitFor(() => getJson("/api/review/item", query).then(({ item: fresh }) => fresh, (error) => {
+    const seen = state.seen.get(query.clip_id);
+    if (error.status !== 0 || !seen) throw error;
+    return seen; // the server is away: what was seen of the clip will do
+  }));
   if (turn !== state.turn) return;
   state.place = place;
   show(item);
@@ -145,6 +150,7 @@ async function revisit(place) {
 
 function show(item) {
   state.item = item;
+  if (item) state.seen.set(item.clip_id, item);
   state.since = performance.now();
   trouble(null);
   for (const name of ["accept", "reject", "skip"]) {

@@ -26,7 +26,7 @@ export async function drawPanels(task, annotator) {
 }
 
 function panel(id, title, ...content) {
-  document.getElementById(id).replaceChildren(el("h2", { text: title }), ...content);
+  document.getElementById(id).replaceChildren(el("h2", { text: title }), ...content.filter(Boolean));
 }
 
 function table(heads, rows) {
