@@ -37,8 +37,8 @@ class Tables:
     """The clips and the rejected stretches of one publication; safe to ask from several threads.
 
     In memory: `number` (the row's place in its table), "s.NAME" for scores (null where not a number), "a.NAME" for
-    the values of attributes (null where unknown), `actions` as names, and what a list shows. Everything else is read
-    from the published files when one clip is asked for.
+    the values of attributes (null where unknown), `actions` as names, `lowered` captions, and what a list shows.
+    Everything else is read from the published files when one clip is asked for.
     """
 
     dataset: Dataset
@@ -237,9 +237,13 @@ def _load_clips(
             connection.execute(f'create type "v.{name}" as enum ({listed})')
             columns.append(f'cast({path} as "v.{name}") as "a.{name}"')
     if labelled:
-        columns += ["caption", "list_distinct([a.name for a in actions]) as actions"]
+        columns += [
+            "caption",
+            "lower(caption) as lowered",
+            "list_distinct([a.name for a in actions]) as actions",
+        ]
     else:
-        columns += ["null::varchar as caption", "null::varchar[] as actions"]
+        columns += ["null::varchar as caption", "null::varchar as lowered", "null::varchar[] as actions"]
     _create(connection, "clips", _OF_CLIPS, columns, parts, "clip_id")
     return (LENGTH, *scores)
 

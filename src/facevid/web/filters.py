@@ -166,6 +166,8 @@ def bounds(name: str, text: str) -> Bounds:
 
 
 class _Dialect(Protocol):
+    @property
+    def lowered(self) -> str: ...
     def value(self, value: str | float) -> str: ...
     def attribute(self, name: str) -> str: ...
     def score(self, name: str) -> str: ...
@@ -174,6 +176,8 @@ class _Dialect(Protocol):
 
 class Bound:
     """SQL over the server's own tables; `values` collects what stands for the question marks."""
+
+    lowered = "lowered"
 
     def __init__(self) -> None:
         self.values: list[str | float] = []
@@ -194,6 +198,8 @@ class Bound:
 
 class Published:
     """SQL over the published tables, to be read and copied."""
+
+    lowered = "lower(caption)"
 
     def value(self, value: str | float) -> str:
         return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else _short(value)
@@ -222,7 +228,7 @@ def conditions(filter: Filter, names: Names, sql: _Dialect) -> str:
     if filter.words and not names.labelled:
         said.append("false")
     else:
-        said += [f"contains(lower(caption), {sql.value(word)})" for word in filter.words]
+        said += [f"contains({sql.lowered}, {sql.value(word)})" for word in filter.words]
     said += [_attribute(name, values, names, sql) for name, values in filter.attributes]
     for name, (low, high) in filter.scores:
         column = sql.score(name)
