@@ -22,19 +22,23 @@ def lit(
     right: float = 0.3,
     yaw: float = 0.0,
     eyes: bool = True,
+    lamp: bool = True,
 ) -> Observed:
-    """A face whose picture's left half has luminance `left`, the other `right`; `white` is the eyes' linear RGB."""
+    """A face whose picture's left half has luminance `left`, the other `right`; `white` is the eyes' linear RGB;
+    `lamp` puts something white into the picture."""
     image = np.empty((256, 256, 3), np.uint8)
     image[:, :128], image[:, 128:] = srgb(left), srgb(right)
+    if lamp:
+        image[:16, :16] = 245
     mesh = np.full((478, 3), 128, np.float32)
     mesh[list(PAIRS_RIGHT), 0] = np.linspace(50, 110, len(PAIRS_RIGHT))
     mesh[list(PAIRS_LEFT), 0] = 256 - np.linspace(50, 110, len(PAIRS_LEFT))
     mesh[list(PAIRS_RIGHT + PAIRS_LEFT), 1] = 180
     for group, x, first in ((RIGHT_EYE, 90, 468), (LEFT_EYE, 166, 473)):
         turn = np.linspace(0, 2 * np.pi, len(group), endpoint=False)
-        mesh[list(group), 0] = x + (24 if eyes else 0) * np.cos(turn)
+        mesh[list(group), 0] = x + (12 if eyes else 0) * np.cos(turn)
         mesh[list(group), 1] = 100 + (9 if eyes else 0) * np.sin(turn)
-        image[91:110, x - 24 : x + 25] = [srgb(v) for v in white]
+        image[91:110, x - 12 : x + 13] = [srgb(v) for v in white]
         mesh[first : first + 5, :2] = np.array([[x, 100], [x + 6, 100], [x, 106], [x - 6, 100], [x, 94]])
     return Observed(
         fps=25, mesh=mesh[None], pose=np.array([[yaw, 0, 0]], np.float32), looks=np.array([0]), images=image[None],
@@ -67,6 +71,12 @@ def test_brightness_follows_the_eye_whites_and_is_silent_between_the_ranges(
     assert said(lit(white=(white, white, white), left=skin, right=skin)).get("light") == light
 
 
+def test_whites_in_deep_sockets_are_normal_only_where_something_in_the_picture_is_white() -> None:
+    assert said(lit(white=(0.4, 0.4, 0.4), lamp=True)).get("light") == "normal"
+    assert said(lit(white=(0.4, 0.4, 0.4), lamp=False)).get("light") is None
+    assert said(lit(white=(0.7, 0.7, 0.7), lamp=False)).get("light") == "normal"
+
+
 def test_dark_skin_in_good_light_is_not_called_dark() -> None:
     assert said(lit(left=0.03, right=0.03))["light"] == "normal"
 
@@ -90,7 +100,7 @@ def test_a_profile_has_no_side() -> None:
     assert "light_direction" not in said(lit(left=0.4, right=0.2, yaw=60))
 
 
-@pytest.mark.parametrize(("stops", "tone"), [(0.2, "neutral"), (0.6, "warm"), (-0.1, "cool"), (0.3, None)])
+@pytest.mark.parametrize(("stops", "tone"), [(0.22, "neutral"), (0.6, "warm"), (-0.1, "cool"), (0.3, None)])
 def test_tone_follows_red_over_blue_of_the_eye_whites(stops: float, tone: str | None) -> None:
     white = (0.4 * 2 ** (stops / 2), 0.4, 0.4 * 2 ** (-stops / 2))
     assert said(lit(white=white)).get("light_tone") == tone

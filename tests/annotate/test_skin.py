@@ -9,7 +9,7 @@ from facevid.annotate.observed import Observed
 from facevid.annotate.skin import MONK_SRGB, ciede2000, measure_skin, typology_angle, typology_class
 
 
-def painted(skin: tuple[int, int, int], white: tuple[int, int, int] = (150, 146, 143)) -> Observed:
+def painted(skin: tuple[int, int, int], white: tuple[int, int, int] = (151, 146, 141)) -> Observed:
     """A flat face of that colour with eye whites of that colour, its mesh laid out by hand where measures look."""
     from facevid.annotate.face import FOREHEAD, LEFT_CHEEK, LEFT_EYE, RIGHT_CHEEK, RIGHT_EYE
 
@@ -72,7 +72,7 @@ def test_a_face_painted_with_a_monk_tone_in_shade_of_one_fifth_gets_that_tone(to
 def test_coloured_light_lowers_the_confidence_and_then_silences_the_answer() -> None:
     skin = (190, 150, 120)
     neutral, warm, orange = (
-        measure_skin(painted(skin, w)) for w in ((150, 146, 143), (160, 146, 130), (200, 140, 70))
+        measure_skin(painted(skin, w)) for w in ((151, 146, 141), (160, 146, 130), (200, 140, 70))
     )
     assert neutral[0].confidence > warm[0].confidence
     assert orange == []

@@ -21,7 +21,6 @@ from facevid.annotate.face import (
     points_of,
     polygon_mask,
 )  # fmt: skip
-from facevid.annotate.light import looked_at
 from facevid.annotate.observed import Answer, Observed
 
 EYES_APART, EYES_AT, CHIP_SIZE = 160.0, (160.0, 150.0), (320, 400)
@@ -48,7 +47,7 @@ HAIR_COLOUR = 11.0
 PAINTED_CHROMA, BARE_CHROMA = 12.0, 8.0
 """Chroma of the lips over the cheek's. Bare lips differ from the skin around them in hue and lightness, but not
 significantly in chroma (914 women of four groups: Baras et al., L'Oreal); paint adds chroma."""
-PAINTED_HUE, BARE_HUE, LEAST_CHROMA = 12.0, 17.0, 18.0
+PAINTED_HUE, BARE_HUE, LEAST_CHROMA = 12.0, 22.0, 18.0
 """CIELAB hue of the lips in degrees. Bare lips lie between red and orange; bluish red of some chroma is paint."""
 
 
@@ -62,18 +61,29 @@ def measure_face(o: Observed) -> list[Answer]:
     chips = [(lab(chip), mesh) for chip, mesh in face_chips(o)]
     if not chips:
         return []
-    lines = np.array([(bridge_line(picture, mesh), *rim_lines(picture, mesh)) for picture, mesh in chips])
     regions = ((MUSTACHE,), (CHIN,), JAWS)
     patches = np.array([[_against_cheek(picture, mesh, r) for r in regions] for picture, mesh in chips])
     mustache, chin, jaw = np.median(patches, axis=0)
     answers = [
-        _eyeglasses(lines),
+        _eyeglasses(chips),
         _mustache(mustache),
         _beard(mustache, chin, jaw),
         _goatee(mustache, chin, jaw),
     ]
     answers.append(_lipstick(np.median([_lips(picture, mesh) for picture, mesh in chips], axis=0)))
     return [answer for answer in answers if answer is not None]
+
+
+def eyeglasses(o: Observed) -> Answer | None:
+    """The answer about eyeglasses alone, for measures that glass before the eyes would mislead."""
+    chips = [(lab(chip), mesh) for chip, mesh in face_chips(o)]
+    return _eyeglasses(chips) if chips else None
+
+
+def looked_at(o: Observed) -> Iterator[tuple[Image, Floats]]:
+    """Each picture with its (478, 3) mesh."""
+    for frame, image in zip(o.looks, o.images, strict=True):
+        yield image, o.mesh[frame]
 
 
 def face_chips(o: Observed) -> Iterator[tuple[Image, Floats]]:
@@ -134,7 +144,8 @@ def _line(rows: Floats) -> Floats:
     return np.asarray(np.abs(rows[:, 8:] - 2 * rows[:, 4:-4] + rows[:, :-8]), np.float32)
 
 
-def _eyeglasses(lines: Floats) -> Answer | None:
+def _eyeglasses(chips: Sequence[tuple[Floats, Floats]]) -> Answer | None:
+    lines = np.array([(bridge_line(picture, mesh), *rim_lines(picture, mesh)) for picture, mesh in chips])
     bridge, right, left = np.median(lines, axis=0)
     rim = float(min(right, left))
     detail = {"bridge_line": round(float(bridge), 1), "rim_line": round(rim, 1), "looks": len(lines)}

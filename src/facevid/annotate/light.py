@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facevid.annotate.face import LEFT_EYE, RIGHT_EYE, Image, points_of, polygon_mask
+from facevid.annotate.face_looks import eyeglasses, looked_at
 from facevid.annotate.observed import Answer, Floats, Observed
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -20,6 +21,9 @@ BRIGHT_WHITE = 0.92
 """Y of the eye whites, 1 = the brightest a picture can show. A sclera reflects about half of the light and lies in
 the lids' shade, so in a correct exposure (grey card 0.18, full white 0.9) it shows 0.2 to 0.8; half of the lower end
 is dim, an eighth dark; above 0.92 diffuse white would clip. What lies between two ranges is not answered."""
+SURE_WHITE, PICTURE_WHITE, WHITE_SHARE = 0.6, 0.85, 0.002
+"""Eye whites below 0.6 may be well lit in deep sockets, or dim: then the exposure is called normal only where the
+brightest 0.002 of the picture reach the white of paper (0.85)."""
 DARK_FACE, DIM_FACE = 0.06, 0.2
 """Y of the lit skin that must agree: dark only where even the lit skin is a third of a grey card, dim where it barely
 reaches one."""
@@ -30,12 +34,12 @@ CHEEK_AZIMUTH, AMBIENT = 40.0, 0.5
 """Degrees between the normals of the paired spots and the nose, and the share of light that comes from all round:
 what the correction for a turned head assumes."""
 SIDED_YAW = 25.0
-NEUTRAL_WHITE_RB = 0.2
+NEUTRAL_WHITE_RB = 0.22
 """log2 of R over B, linear, of a sclera in neutral light: about a* 2, b* 3 (it is faintly pink and yellow)."""
-NEUTRAL_RB, TINTED_RB = 0.05, 0.15
-"""Deviations from it, in stops, that are neutral at most, and tinted at least. On the daylight locus D65 to D50 (46
-mired) is 0.70, so these are about 3 and 10 mired: less than one, and two just noticeable shifts (5 mired). What lies
-between is not answered."""
+NEUTRAL_RB, TINTED_RB = 0.03, 0.15
+"""Deviations from it, in stops, that are neutral at most, and tinted at least. Whites differ between people by about
+0.08, so 0.15 is two deviations, and only a reading in the very middle is called neutral. On the daylight locus D65 to
+D50 (46 mired) is 0.70; these are 2 and 10 mired, under one and two just noticeable shifts (5 mired)."""
 
 PAIRS_RIGHT = (117, 118, 101, 36, 205, 123, 50, 187, 147, 213, 192, 214, 67, 103, 104, 69, 108)
 PAIRS_LEFT = (346, 347, 330, 266, 425, 352, 280, 411, 376, 433, 416, 434, 297, 332, 333, 299, 337)
@@ -48,11 +52,13 @@ def measure_light(o: Observed) -> list[Answer]:
 
     light: from the luminance of the eye whites, whose reflectance differs little between people, and of the lit
     skin, which may only confirm. light_direction: the median log2 ratio of mirrored spots, less what a turned head
-    shows in frontal light. light_tone: R over B of the eye whites. light_source is never answered: no colour tells
-    a lamp of 5600 K from daylight.
+    shows in frontal light. light_tone: R over B of the eye whites, only where surely no glasses are worn (their
+    coats are coloured). light_source is never answered: no colour tells a lamp of 5600 K from daylight.
     """
     white = eye_white(o)
-    answers = [_brightness(white, lit_skin(o)), _direction(o), _tone(white)]
+    glasses = eyeglasses(o)
+    bare = glasses is not None and glasses.value == "no"
+    answers = [_brightness(white, lit_skin(o), brightest(o)), _direction(o), _tone(white) if bare else None]
     return [answer for answer in answers if answer is not None]
 
 
@@ -67,12 +73,6 @@ def _linear_table() -> Floats:
 
 
 _LINEAR = _linear_table()
-
-
-def looked_at(o: Observed) -> Iterator[tuple[Image, Floats]]:
-    """Each picture with its (478, 3) mesh."""
-    for frame, image in zip(o.looks, o.images, strict=True):
-        yield image, o.mesh[frame]
 
 
 def eye_white(o: Observed) -> Floats | None:
@@ -112,19 +112,26 @@ def lit_skin(o: Observed) -> float:
     return float(np.median([np.quantile(_spots(i, m, spots), 0.75) for i, m in looked_at(o)]))
 
 
-def _brightness(white: Floats | None, skin: float) -> Answer | None:
+def brightest(o: Observed) -> float:
+    """Luminance Y 0..1 that the brightest 0.002 of the picture reach, median of the looks."""
+    found = [np.quantile(linear(image[::2, ::2]) @ LUMINANCE, 1 - WHITE_SHARE) for image, _ in looked_at(o)]
+    return float(np.median(found))
+
+
+def _brightness(white: Floats | None, skin: float, top: float) -> Answer | None:
     if white is None:
         if skin < DARK_FACE / 2:
             return Answer("light", "dark", 0.6, {"skin_luminance": round(skin, 4)})
         return None
     y = float(white @ LUMINANCE)
     detail = {"eye_white_luminance": round(y, 4), "skin_luminance": round(skin, 4)}
+    detail["picture_white"] = round(top, 3)
     low, high = NORMAL_WHITE
     if y < DARK_WHITE and skin < DARK_FACE:
         return Answer("light", "dark", _sure(math.log2(DARK_WHITE / y) if y > 0 else 2.0), detail)
     if y < DIM_WHITE and skin < DIM_FACE:
         return Answer("light", "dim", _sure(math.log2(DIM_WHITE / max(y, 1e-4))), detail)
-    if low <= y <= high:
+    if low <= y <= high and (y >= SURE_WHITE or top >= PICTURE_WHITE):
         return Answer("light", "normal", _sure(min(math.log2(y / low), math.log2(high / y))), detail)
     if y > BRIGHT_WHITE:
         return Answer("light", "bright", _sure(4 * math.log2(y / BRIGHT_WHITE)), detail)
@@ -189,7 +196,7 @@ def _tone(white: Floats | None) -> Answer | None:
     shift = white_shift(white)
     detail = {"stops_red_over_blue": round(shift, 3)}
     if abs(shift) <= NEUTRAL_RB:
-        return Answer("light_tone", "neutral", _sure(6 * (NEUTRAL_RB - abs(shift))), detail)
+        return Answer("light_tone", "neutral", _sure(10 * (NEUTRAL_RB - abs(shift))), detail)
     if shift >= TINTED_RB:
         return Answer("light_tone", "warm", _sure(4 * (shift - TINTED_RB)), detail)
     if shift <= -TINTED_RB:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facevid.annotate.face import FOREHEAD, cheek_mask, lab, points_of, polygon_mask
-from facevid.annotate.light import LUMINANCE, eye_white, linear, looked_at, white_shift
+from facevid.annotate.face_looks import looked_at
+from facevid.annotate.light import LUMINANCE, eye_white, linear, white_shift
 from facevid.annotate.observed import Answer, Floats, Observed
 
 Doubles = NDArray[np.float64]
