@@ -40,7 +40,13 @@ def test_of_two_equal_sources_the_surer_one_is_shown() -> None:
 def test_unknown_is_not_shown_and_not_a_value() -> None:
     assert shown([])["attributes"] is None
     with pytest.raises(VocabularyError, match="unknown"):
-        hair("unknown", "self")
+        hair("unknown", "measured:hair")
+
+
+def test_a_person_who_says_unknown_hides_what_models_and_measures_say() -> None:
+    said = [hair("red", "model:a"), hair("black", "measured:hair"), hair("unknown", "annotator", who="ana")]
+    assert shown(said)["attributes"] is None
+    assert shown([*said, hair("brown", "self")])["attributes"]["hair_colour"]["value"] == "brown"
 
 
 def test_actions_of_one_source_are_shown_in_time_order() -> None:

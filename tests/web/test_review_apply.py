@@ -60,8 +60,10 @@ def test_a_value_given_by_an_annotator_is_shown_before_the_measured_one(
     given = {"attributes": {"hair_colour": "brown", "hair_length": None}, "changed": ["hair_colour"]}
     say(store, clip_id, "ann", task="attributes", said=given)
     done = apply(published)
-    assert (done.statements, done.clips, done.disputed, done.without_clip) == (1, 1, 0, 0)
-    (statement,) = said(clip_id)
+    assert (done.statements, done.clips, done.disputed, done.without_clip) == (2, 1, 0, 0)
+    statement, cannot_be_told = sorted(said(clip_id), key=lambda s: str(s["name"]))
+    assert (cannot_be_told["name"], cannot_be_told["value"]) == ("hair_length", "unknown")
+    assert facevid.open(published)[clip_id]["attributes"]["hair_length"] is None
     assert (statement["value"], statement["who"], statement["confidence"]) == ("brown", "ann", 1.0)
     assert json.loads(statement["detail"])["review"] == store.id
     shown = facevid.open(published)[clip_id]["attributes"]["hair_colour"]

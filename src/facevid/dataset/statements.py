@@ -23,6 +23,9 @@ SHOWN_ORDER = ("self", "annotator", "model", "measured")
 
 KINDS = ("attribute", "action", "caption", "transcript", "review")
 REVIEW_VALUES = ("keep", "reject")
+UNKNOWN = "unknown"
+MAY_WITHDRAW = ("self", "annotator")
+"""Who may say that an attribute is unknown: nothing that a model or a measure says of it is then shown."""
 CAPTION_LENGTHS = ("short", "medium", "long")
 _BATCH = 5000  # clips whose statements are Python objects at once
 
@@ -33,10 +36,11 @@ class Statement:
 
     kind: "attribute", "action", "caption", "transcript" or "review". name: the attribute, the action, the caption's
     length ("short", "medium", "long"), the transcript's language, or "keep" for a review. value: of an attribute its
-    value, of a caption or transcript the text, of a review "keep" or "reject"; empty for an action. start_s, end_s:
-    seconds from the clip's start, None for the whole clip. confidence: 0 to 1, None where nobody said how sure. by:
-    "self", "annotator", "model:NAME" or "measured:NAME". who: the annotator's id, None otherwise. detail: what else
-    is known (JSON-able), such as the numbers measured.
+    value (a person may also say "unknown", which hides what models and measures say), of a caption or transcript the
+    text, of a review "keep" or "reject"; empty for an action. start_s, end_s: seconds from the clip's start, None for
+    the whole clip. confidence: 0 to 1, None where nobody said how sure. by: "self", "annotator", "model:NAME" or
+    "measured:NAME". who: the annotator's id, None otherwise. detail: what else is known (JSON-able), such as the
+    numbers measured.
     """
 
     clip_id: str
@@ -62,7 +66,9 @@ class Statement:
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise VocabularyError(f"confidence cannot be {self.confidence}; it lies from 0 to 1.")
         if self.kind == "attribute":
-            object.__setattr__(self, "value", attribute(self.name).check(self.value))
+            known = attribute(self.name)
+            if self.value != UNKNOWN or source_of(self.by) not in MAY_WITHDRAW:
+                object.__setattr__(self, "value", known.check(self.value))
         elif self.kind == "action":
             check_action(self.name)
             if self.start_s is None or self.end_s is None or self.end_s < self.start_s:
@@ -159,7 +165,9 @@ def shown(statements: Sequence[Statement]) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for s in best:
         if s.kind == "attribute" and s.name not in attributes:
-            attributes[s.name] = {"value": s.value, "confidence": s.confidence, "by": s.by}
+            said = {"value": s.value, "confidence": s.confidence, "by": s.by}
+            attributes[s.name] = None if s.value == UNKNOWN else said
+    attributes = {name: said for name, said in attributes.items() if said is not None}
     acted = [s for s in best if s.kind == "action"]
     actions = [
         {"name": s.name, "start_s": s.start_s, "end_s": s.end_s, "confidence": s.confidence, "by": s.by}
@@ -171,15 +179,15 @@ def shown(statements: Sequence[Statement]) -> dict[str, Any]:
         for s in sorted((s for s in best if s.kind == "caption"), key=lambda s: CAPTION_LENGTHS.index(s.name))
     ]
     medium = next((s.value for s in best if s.kind == "caption" and s.name == "medium"), None)
-    said = next((s for s in best if s.kind == "transcript"), None)
+    heard = next((s for s in best if s.kind == "transcript"), None)
     return {
         "attributes": attributes or None,
         "actions": actions if acted else None,
         "caption": medium or (captions[0]["text"] if captions else None),
         "captions": captions or None,
         "transcript": (
-            {"text": said.value, "language": said.name, "confidence": said.confidence, "by": said.by}
-            if said
+            {"text": heard.value, "language": heard.name, "confidence": heard.confidence, "by": heard.by}
+            if heard
             else None
         ),
         "review": next((s.value for s in best if s.kind == "review"), None),

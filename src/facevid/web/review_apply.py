@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from facevid.dataset import open as open_dataset
 from facevid.dataset.annotating import update_annotations
-from facevid.dataset.statements import Statement
+from facevid.dataset.statements import UNKNOWN, Statement
 from facevid.web.review_queue import answers, disputes, ruling
 from facevid.web.review_standing import Verdict
 from facevid.web.review_store import TASKS, ReviewStore
@@ -109,14 +109,14 @@ def _votes(
 ) -> Iterator[Statement]:
     for name, votes in named.items():
         for verdict, value in votes:
-            if value is None:
-                continue  # "cannot be told": an answer that counts in the share, and no value
+            if value is None and kind != "attribute":
+                continue  # a caption rejected without a better one: an answer that counts in the share
             share = sum(other == value for _, other in votes) / len(votes)
             yield Statement(
                 clip_id=verdict.clip_id,
                 kind=kind,
                 name=name,
-                value=value,
+                value=UNKNOWN if value is None else value,  # "cannot be told" hides what was measured
                 by="annotator",
                 confidence=1.0 if verdict is last_word else share,
                 who=verdict.annotator,
