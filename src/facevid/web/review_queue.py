@@ -154,8 +154,9 @@ def progress(store: ReviewStore, task: str, clip_ids: Sequence[str], *, share: f
         left = missing(clip_id, verdicts, share)
         done += left == 0
         begun += bool(said) and left > 0
-        disputed += bool(disputes(task, verdicts))
-        adjudicated += ruling(verdicts) is not None
+        if len(verdicts) > 1:  # one annotator has nobody to disagree with
+            disputed += bool(disputes(task, verdicts))
+            adjudicated += ruling(verdicts) is not None
         for v in said:
             by_annotator[v.annotator] = by_annotator.get(v.annotator, 0) + 1
             if v.seconds is not None:

@@ -47,7 +47,9 @@ class Standing:
                 mine.append(row)
             else:
                 mine[:] = [earlier for earlier in mine if earlier.id != row.revokes]
-            holds = sorted((said[-1] for said in clip.values() if said), key=lambda v: v.id)
+            holds = [said[-1] for said in clip.values() if said]
+            if len(holds) > 1:
+                holds.sort(key=lambda v: v.id)
             self._holds.setdefault(row.task, {})[row.clip_id] = holds
             self.last = row.id
 

@@ -9,6 +9,7 @@ import { makeForm } from "./review_form.js";
 import { drawPanels } from "./review_panels.js";
 
 const PANELS_EVERY_MS = 10000;
+const PANELS_SOON_MS = 1500;
 const RETRY_MS = 1000;
 const KEYS = [
   [["space"], "play or pause"],
@@ -262,8 +263,10 @@ function showSaved(waiting, error) {
 
 let soon = null;
 function refreshSoon() {
-  clearTimeout(soon);
-  soon = setTimeout(refreshPanels, 300);
+  soon ??= setTimeout(() => {
+    soon = null;
+    refreshPanels();
+  }, PANELS_SOON_MS);
 }
 
 async function refreshPanels() {
