@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
     from facevid.dataset import open, sheet
     from facevid.synth import synthesize
+    from facevid.web.report import report
     from facevid.web.server import explore
 
 __version__ = "0.1.0"
@@ -26,6 +27,7 @@ __all__ = [
     "identify",
     "open",
     "pack",
+    "report",
     "scan",
     "select",
     "sheet",
@@ -44,6 +46,7 @@ _HOMES = {
     "identify": _BUILD,
     "open": "facevid.dataset",
     "pack": _BUILD,
+    "report": "facevid.web.report",
     "scan": _BUILD,
     "select": _BUILD,
     "sheet": "facevid.dataset",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import facevid
-from facevid.cli import annotate, demo, explore, recipe, review, sheet, steps, synth
+from facevid.cli import annotate, demo, explore, recipe, report, review, sheet, steps, synth
 from facevid.cli.endings import EXIT_CODES_HELP, INTERRUPTED, ending_of, write_error
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command("annotate")(annotate.annotate)
 app.command("status")(steps.status)
 app.command("explore")(explore.explore)
 app.add_typer(review.app, name="review")
+app.command("report")(report.report)
 app.command("sheet")(sheet.sheet)
 app.command("clean")(steps.clean)
 app.add_typer(recipe.app, name="recipe")
