@@ -18,10 +18,10 @@ def sizes(figures: Figures) -> str:
         faces = figures.histogram("face_px")
         panels.append(_plot("face in the source", histogram(faces.edges, faces.kept, title="pixels across")))
     rows = [
-        Bar(size, n / max(1, figures.clips), f"{n:,} clips of {sources:,} sources")
+        Bar(size, n / max(1, figures.clips), f"{n:,}, {sources:,} {'source' if sources == 1 else 'sources'}")
         for size, sources, n in figures.resolutions()[:12]
     ]
-    panels.append(_plot("resolution of the source", bars(rows, "resolution of the source")))
+    panels.append(_plot("resolution of the source: clips, sources", bars(rows, "resolution of the source")))
     panels.append(_plot("clips per person", _per_person(figures)))
     return f"<div class='grid'>{''.join(panels)}</div>"
 

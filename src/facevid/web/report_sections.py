@@ -180,7 +180,11 @@ def _ages(figures: Figures) -> str:
 def _ita(figures: Figures) -> str:
     found = figures.histogram(figures.numbers("ita"))
     plot = histogram(found.edges, found.kept, title="individual typology angle, degrees")
-    return _figure(f"ITA of the skin as pictured: {sum(found.kept):,} clips", plot) if plot else ""
+    return (
+        _figure(f"ITA of the skin as pictured: {sum(found.kept):,} clips", plot)
+        if plot
+        else _figure("ITA: unknown in every clip", "")
+    )
 
 
 def _bar(label: str, count: int, total: int, reported: float | None) -> Bar:
