@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -139,7 +138,8 @@ class Figures:
         if low is None:
             return Histogram([], [], [])
         if not high > low:
-            low, high = low - 0.5, high + 0.5
+            least, most = SCORES.get(column, (-math.inf, math.inf))
+            low, high = max(least, low - 0.5), min(most, high + 0.5)
         width = (high - low) / BINS
         rows = self._rows(
             f"select t, least({BINS - 1}, greatest(0, floor((v - {low!r}) / {width!r})))::int, count(*) "
@@ -288,11 +288,26 @@ def _age_group(age: float) -> str:
 
 
 def thresholds(ds: Dataset) -> dict[str, list[tuple[str, float]]]:
-    """score -> (reason, bound) of the recipe that the dataset was built with."""
-    rules = json.loads(json.dumps(ds.manifest.about.get("recipe", {}))).get("select", {}).get("rules", [])
+    """score -> (reason, bound) of every rule of the recipe that the dataset was built with."""
+    rules = _selection(ds).get("rules", [])
     found: dict[str, list[tuple[str, float]]] = {}
     for rule in rules:
         for end in ("min", "max"):
             if rule.get(end) is not None:
                 found.setdefault(rule["score"], []).append((rule["reason"], float(rule[end])))
     return found
+
+
+def durations(ds: Dataset) -> list[tuple[str, float]]:
+    """("shortest", seconds) and ("longest", seconds) of a clip that the recipe allows, where it is known."""
+    select = _selection(ds)
+    return [
+        (name, float(select[key]))
+        for name, key in (("shortest", "min_s"), ("longest", "max_s"))
+        if key in select
+    ]
+
+
+def _selection(ds: Dataset) -> Mapping[str, Any]:
+    selection: Mapping[str, Any] = ds.manifest.about.get("recipe", {}).get("select", {})
+    return selection

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
-from facevid.web.report_data import GROUPED, Figures, Rejection, Share, thresholds
+from facevid.web.report_data import GROUPED, Figures, Rejection, Share, durations, thresholds
 from facevid.web.report_sections import in_order, percent, table, words
 from facevid.web.report_svg import Bar, bars, histogram, number
 
@@ -13,7 +14,9 @@ def sizes(figures: Figures) -> str:
     """Duration, size of the face and of the source's picture, and clips per person."""
     panels = []
     lengths = figures.histogram("frames / fps")
-    panels.append(_plot("duration of clips", histogram(lengths.edges, lengths.kept, title="seconds")))
+    bounds = durations(figures.ds)
+    plot = histogram(lengths.edges, lengths.kept, bounds=bounds, title="seconds")
+    panels.append(_plot(f"duration of clips{_limits(bounds, lengths.edges)}", plot))
     if "face_px" in figures.ds.clips.columns:
         faces = figures.histogram("face_px")
         panels.append(_plot("face in the source", histogram(faces.edges, faces.kept, title="pixels across")))
@@ -51,11 +54,8 @@ def scores(figures: Figures) -> str:
         bounds = limits.get(name, [])
         if not found.edges:
             continue
-        said = "; ".join(f"{escape(words(reason))} at {number(value)}" for reason, value in bounds)
-        outside = any(not found.edges[0] <= v <= found.edges[-1] for _, v in bounds)
-        note = f"<br><small>{said}{' (outside the plot)' if outside else ''}</small>" if said else ""
         plot = histogram(found.edges, found.kept, found.rejected, bounds, title=words(name))
-        panels.append(_plot(f"{escape(words(name))}{note}", plot))
+        panels.append(_plot(f"{escape(words(name))}{_limits(bounds, found.edges)}", plot))
     if not panels:
         return "<p>The dataset holds no scores.</p>"
     return (
@@ -72,15 +72,16 @@ def rejections(figures: Figures) -> str:
     if not reasons:
         return "<p>Nothing was rejected.</p>"
     seconds = sum(s for _, _, s in reasons) or 1.0
-    rows = [Bar(words(r), s / seconds, f"{n:,} stretches, {s / 60:,.1f} min") for r, n, s in reasons]
+    rows = [Bar(words(r), s / seconds, f"{n:,}, {_time(s)}") for r, n, s in reasons]
     groups = [_group(figures.rejection(name), [r for r, _, _ in reasons]) for name in GROUPED]
     return (
-        f"<div class='grid'>{_plot('share of the time rejected, by reason', bars(rows, 'reasons'))}</div>"
+        f"<div class='grid'>{_plot('share of the time rejected; stretches, time', bars(rows, 'reasons'))}</div>"
         "<h3>Do the filters treat groups alike?</h3>"
         "<p>Of the stretches of each group (clips kept and stretches rejected), the share rejected, with its 95 % "
         "interval (Wilson). p: chance of differences this large if a filter were blind to the group (Pearson's "
         "chi-square); “too few” where an expected count is under 5. A stretch counts for what the person of its "
-        "source states, else for what most clips of the source are labelled; sources without either are left out, "
+        "source states, else for what most clips of the source are labelled; a source of several people counts as "
+        "one. Sources without either are left out, "
         "and a source of which nothing was kept has no label of its own. Stretches of one source resemble each "
         "other, so p is smaller than it should be; of many tests, one in twenty falls under 0.05 by chance.</p>"
         + "".join(groups)
@@ -89,7 +90,8 @@ def rejections(figures: Figures) -> str:
 
 def _group(found: Rejection, reasons: list[str]) -> str:
     title = f"<h4>{escape(words(found.name))}</h4>"
-    unknown = f"<p class='note'>Unknown for {found.unknown_sources:,} sources, which are left out.</p>"
+    left_out = f"Unknown for {found.unknown_sources:,} sources, which are left out."
+    unknown = f"<p class='note'>{left_out if found.unknown_sources else 'Known for every source.'}</p>"
     if not found.table:
         return f"{title}<p class='note'>Unknown for all {found.unknown_sources:,} sources.</p>"
     groups = in_order(found.table)
@@ -106,11 +108,21 @@ def _group(found: Rejection, reasons: list[str]) -> str:
     return title + table(["rejected for", *(words(g) for g in groups), "p"], body) + unknown
 
 
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:,.1f} min"
+
+
 def _interval(share: Share) -> str:
     if not share.total:
         return "none"
     low, high = share.interval
-    return f"{percent(share)} <small>{100 * low:.1f} to {100 * high:.1f}</small>"
+    return f"{percent(share)}<br><small>{100 * low:.1f} to {100 * high:.1f}</small>"
+
+
+def _limits(bounds: Sequence[tuple[str, float]], edges: Sequence[float]) -> str:
+    said = "; ".join(f"{escape(words(name))} at {number(value)}" for name, value in bounds)
+    outside = bool(edges) and any(not edges[0] <= v <= edges[-1] for _, v in bounds)
+    return f"<br><small>{said}{' (outside the plot)' if outside else ''}</small>" if said else ""
 
 
 def _plot(title: str, plot: str) -> str:
