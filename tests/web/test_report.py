@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "curate"))
@@ -26,12 +29,12 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("clips")
 
 
-@pytest.fixture
-def published(tmp_path: Path, clip_folder: Path) -> Path:
-    return _pack(tmp_path / "dataset", clip_folder, CLIPS)
+@pytest.fixture(scope="module")
+def page(annotated: Path) -> str:
+    return _text(annotated)
 
 
-def _pack(output: Path, clip_folder: Path, count: int) -> Path:
+def _pack(output: Path, clip_folder: Path, count: int, **other: Any) -> Path:
     from packing import work
 
     from facevid.curate.pack import pack_dataset
@@ -39,7 +42,7 @@ def _pack(output: Path, clip_folder: Path, count: int) -> Path:
     rules = [{"reason": "sharpness", "score": "sharpness", "min": 0.5, "max": None}]
     pack_dataset(
         output,
-        tables=work(clip_folder, count),
+        tables=replace(work(clip_folder, count), **other),
         clip_folder=clip_folder,
         recipe={"fps": 25.0, "select": {"rules": rules}},
         name="<b>small</b> & co",
@@ -47,9 +50,10 @@ def _pack(output: Path, clip_folder: Path, count: int) -> Path:
     return output
 
 
-@pytest.fixture
-def annotated(published: Path) -> Path:
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory: pytest.TempPathFactory, clip_folder: Path) -> Path:
     """Of the clips by id, six show a woman of 31, the seventh a man of 58; of the eighth nothing is known."""
+    published = _pack(tmp_path_factory.mktemp("annotated") / "dataset", clip_folder, CLIPS)
     ids = [c.clip_id for c in facevid.open(published)]
     said = []
     for k, clip_id in enumerate(ids[:7]):
@@ -121,30 +125,47 @@ def test_chi_square_is_the_one_of_a_known_table_and_too_few_is_said() -> None:
     assert chance([[10, 20]]) is None
 
 
-def test_the_page_loads_nothing_and_escapes_names(annotated: Path) -> None:
-    text = _text(annotated)
-    assert "&lt;b&gt;small&lt;/b&gt; &amp; co" in text and "<b>small" not in text
-    assert not re.search(r"https?://|<script|<link|@import|url\(", text)
-    bare = re.sub(r"base64,[^\"]*", "", text)
+def test_the_page_loads_nothing_and_escapes_names(page: str) -> None:
+    assert "&lt;b&gt;small&lt;/b&gt; &amp; co" in page and "<b>small" not in page
+    assert not re.search(r"https?://|<script|<link|@import|url\(", page)
+    bare = re.sub(r"base64,[^\"]*", "", page)
     assert set(re.findall(r'(?:src|href)="([^"]*)', bare)) == {"data:image/jpeg;"}
     assert not re.search(r"\bnan\b|\binf\b|\bNone\b", bare)
-    assert text.count("data:image/jpeg;base64,") == CLIPS
+    assert page.count("data:image/jpeg;base64,") == CLIPS
 
 
-def test_the_page_names_thin_cells_and_the_reported_shares(annotated: Path) -> None:
-    text = _text(annotated)
-    assert "4 of 4 cells are thin" in text
-    assert "<li>asian, male: 30 to 39 (0), 50 to 59 (1)</li>" in text
-    assert "100.0 % (DH 81.0 %)" in text
-    assert "sharpness at 0.5" in text
+def test_the_page_names_thin_cells_and_the_reported_shares(page: str) -> None:
+    assert "4 of 4 cells are thin" in page
+    assert "<li>asian, male: 30 to 39 (0), 50 to 59 (1)</li>" in page
+    assert "100.0 % (DH 81.0 %)" in page
+    assert "sharpness at 0.5" in page
 
 
-def test_the_same_dataset_gives_the_same_bytes(annotated: Path) -> None:
-    assert _text(annotated) == _text(annotated)
+def test_the_same_dataset_gives_the_same_bytes(annotated: Path, page: str) -> None:
+    assert _text(annotated) == page
 
 
-def test_a_dataset_without_annotations_or_persons_has_a_report(published: Path) -> None:
-    text = _text(published)
+def test_what_people_state_of_themselves_groups_their_sources_before_anything_is_annotated(
+    tmp_path: Path, clip_folder: Path
+) -> None:
+    stated = ['{"sex": "F", "age": 34}', '{"sex": "male"}', None]
+    sources = pa.table(
+        {
+            "source_id": [f"{k:016x}" for k in range(3)],
+            "source_name": [f"talk_{k}.mp4" for k in range(3)],
+            "self_reported": pa.array(stated, pa.string()),
+        }
+    )
+    figures = Figures(facevid.open(_pack(tmp_path / "stated", clip_folder, CLIPS, sources=sources)))
+    gender = figures.rejection("gender")
+    assert gender.table == {"female": {"kept": 3, "sharpness": 1}, "male": {"kept": 3}}
+    assert gender.unknown_sources == 1
+    assert figures.rejection("age_group").table == {"30 to 39": {"kept": 3, "sharpness": 1}}
+
+
+def test_a_dataset_without_annotations_and_persons_has_a_report(tmp_path: Path, clip_folder: Path) -> None:
+    text = _text(_pack(tmp_path / "bare", clip_folder, CLIPS, identity={}))
+    assert f"{CLIPS} clips have no person" in text and "No clip has a person." in text
     assert "Not annotated yet" in text
     assert "No attribute of any clip is known" in text
 
@@ -158,8 +179,8 @@ def test_a_dataset_without_clips_has_a_report(tmp_path: Path, clip_folder: Path)
 def test_the_command_writes_the_page_and_refuses_other_endings(
     annotated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = tmp_path / "new" / "page.html"
-    assert main(["report", str(annotated), "-o", str(page), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"report": str(page)} and page.is_file()
+    written = tmp_path / "new" / "page.html"
+    assert main(["report", str(annotated), "-o", str(written), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"report": str(written)} and written.is_file()
     with pytest.raises(DatasetError, match="ends in"):
         facevid.report(annotated, tmp_path / "page.pdf")

@@ -67,11 +67,21 @@ class Figures:
 
     def __init__(self, ds: Dataset) -> None:
         self.ds = ds
-        self.names = _attribute_names(ds)
-        self.labelled = bool(self.names)
+        columns = _attribute_names(ds)
+        self.labelled = bool(columns)
+        self.names = self._known(columns)
         self.clips = len(ds)
         self.seconds = float(self._one("select coalesce(sum(frames / fps), 0) from clips"))
         self.persons = int(self._one("select count(distinct identity) from clips"))
+
+    def _known(self, columns: list[str]) -> list[str]:
+        """The attributes that any clip has; the others need no query of their own."""
+        if not columns:
+            return []
+        counts = self._rows(
+            f"select {', '.join(f'count(attributes.{n}.value)' for n in columns)} from clips"
+        )[0]
+        return [name for name, count in zip(columns, counts, strict=True) if count]
 
     def _one(self, query: str) -> Any:
         return self._rows(query)[0][0]
@@ -94,6 +104,8 @@ class Figures:
 
     def values(self, name: str) -> tuple[list[tuple[str, int]], int]:
         """(value, clips) of an attribute, the most first, and the clips where it is unknown."""
+        if ("age" if name == "age_group" else name) not in self.names:
+            return [], self.clips
         rows = self._rows(f"select {self.said(name)} v, count(*) from clips group by 1 order by 2 desc, 1")
         return [(str(v), n) for v, n in rows if v is not None], sum(n for v, n in rows if v is None)
 
@@ -197,8 +209,6 @@ class Figures:
 
         Who: "self", "annotator", "model" or "measured".
         """
-        if not self.labelled:
-            return []
         return [
             (name, *row)
             for name in self.names
