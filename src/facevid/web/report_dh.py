@@ -1,4 +1,4 @@
-"""Shares that the authors of DH-FaceVid-1K report of their dataset (Di et al., ICCV 2025), for comparison."""
+"""Shares that the authors of DH-FaceVid-1K report of their dataset (arXiv 2410.07151), for comparison."""
 
 from __future__ import annotations
 
