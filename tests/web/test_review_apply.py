@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from reviewing import say
-from talking import HAIR, talking_dataset
+from talking import CLIPS, HAIR, talking_dataset
 
 import facevid
 from facevid.cli import main
 from facevid.web.review_apply import apply
+from facevid.web.review_findings import status
 from facevid.web.review_store import ReviewStore
 
 
@@ -161,3 +163,16 @@ def test_the_commands_apply_report_and_plan(
     assert "look at 125 of 3000 clips" in capsys.readouterr().out
     assert main(["review", "plan", "--lot", "3000", "--aql", "3"]) == 2
     assert "allowed: 0.01" in capsys.readouterr().err
+
+
+def test_asking_about_a_dataset_that_nobody_reviewed_writes_nothing_into_it(
+    published: Path, tmp_path: Path
+) -> None:
+    dataset = Path(
+        shutil.copytree(published, tmp_path / "dataset", ignore=shutil.ignore_patterns("review", ".work"))
+    )
+    before = {path: path.stat().st_mtime_ns for path in dataset.rglob("*")}
+    progress = status(dataset)["tasks"]["keep"]["progress"]
+    assert (progress["clips"], progress["done"]) == (CLIPS, 0)
+    assert apply(dataset).statements == 0
+    assert {path: path.stat().st_mtime_ns for path in dataset.rglob("*")} == before

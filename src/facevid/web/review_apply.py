@@ -16,7 +16,7 @@ from facevid.dataset.annotating import update_annotations
 from facevid.dataset.statements import UNKNOWN, Statement
 from facevid.web.review_queue import answers, disputes, ruling
 from facevid.web.review_standing import Verdict
-from facevid.web.review_store import TASKS, ReviewStore
+from facevid.web.review_store import TASKS, ReviewStore, reviewed
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ def apply(dataset: str | os.PathLike[str]) -> Applied:
     """
     folder = Path(dataset)
     open_dataset(folder)
+    if not reviewed(folder):
+        return Applied(statements=0, clips=0, disputed=0, without_clip=0)
     store = ReviewStore(folder)
     made: list[Statement] = []
     disputed: set[str] = set()

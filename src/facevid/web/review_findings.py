@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -12,7 +13,7 @@ from facevid.dataset import open as open_dataset
 from facevid.web.agreement import Agreement, krippendorff_alpha, pairwise_kappa
 from facevid.web.review_queue import Settings, answers, chance, progress, ruling, settings_of
 from facevid.web.review_standing import Verdict
-from facevid.web.review_store import TASKS, ReviewStore
+from facevid.web.review_store import TASKS, ReviewStore, reviewed
 from facevid.web.review_values import is_faulty
 from facevid.web.sampling import Decision, Plan, decide, next_severity, plan
 
@@ -68,7 +69,13 @@ def status(dataset: str | os.PathLike[str]) -> dict[str, Any]:
     """
     opened = open_dataset(dataset)
     clip_ids = sorted(opened.to_arrow("clips")["clip_id"].to_pylist())
-    store = ReviewStore(opened.folder)
+    if not reviewed(opened.folder):
+        with tempfile.TemporaryDirectory() as nobody:
+            return _status(ReviewStore(nobody), clip_ids)
+    return _status(ReviewStore(opened.folder), clip_ids)
+
+
+def _status(store: ReviewStore, clip_ids: Sequence[str]) -> dict[str, Any]:
     settings = settings_of(store)
     queue = sampled(clip_ids, settings) if settings.queue == "samples" else clip_ids
     tasks = {}

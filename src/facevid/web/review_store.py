@@ -62,6 +62,11 @@ class ReviewError(FacevidError):
     """Something that cannot be stored as a verdict or a setting; the message says what is allowed."""
 
 
+def reviewed(dataset: str | os.PathLike[str]) -> bool:
+    """Whether a review of the dataset was ever opened, so that what only reads makes no file for one."""
+    return (Path(dataset) / _FILE).is_file()
+
+
 class ReviewStore:
     """The verdicts about one dataset, in `DATASET/review/verdicts.sqlite` (write-ahead log, synchronous).
 
