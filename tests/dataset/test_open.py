@@ -58,6 +58,20 @@ def test_a_clip_without_sound_says_so(published: Path) -> None:
             read()
 
 
+def test_a_damaged_clip_is_named_and_its_neighbour_is_read(published: Path) -> None:
+    clip, neighbour = facevid.open(published)[0], facevid.open(published)[1]
+    assert "mp4_offset" in clip and "no_such_column" not in clip
+    shard = published / "media" / clip["shard"].removeprefix("media/")
+    with shard.open("r+b") as file:
+        file.seek(clip["mp4_offset"] + clip["mp4_size"] // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    with pytest.raises(DatasetError, match=rf"The mp4 of clip {clip.clip_id} is damaged"):
+        clip.read("mp4")
+    assert len(neighbour.read("mp4")) == neighbour["mp4_size"]
+
+
 def test_frames_outside_the_clip_are_refused(published: Path) -> None:
     with pytest.raises(IndexError, match="has frames 0 to 8; asked for 3 to 9"):
         facevid.open(published)[0].frames(3, 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ class Clip:
         except KeyError:
             raise KeyError(f"clips have no column {column!r}; there are {', '.join(self.row)}.") from None
 
+    def __contains__(self, column: object) -> bool:
+        return column in self.row
+
     @property
     def clip_id(self) -> str:
         return str(self.row["clip_id"])
@@ -52,7 +56,7 @@ class Clip:
         """The bytes of a member: "mp4", "flac" or "json".
 
         Raises ValueError for another name and DatasetError if the clip has no such member or its shard is
-        missing or too short.
+        missing, too short or damaged there.
         """
         if member not in MEMBERS:
             raise ValueError(f"A clip has no member {member!r}; its members are {', '.join(MEMBERS)}.")
@@ -70,6 +74,11 @@ class Clip:
             ) from None
         if len(data) != size:
             raise DatasetError(f"Shard {self._shard} ends before clip {self.clip_id}; fetch the shard again.")
+        if hashlib.sha256(data).hexdigest() != self.row[f"{member}_sha256"]:
+            raise DatasetError(
+                f"The {member} of clip {self.clip_id} is damaged in {self._shard}: its bytes do not have the "
+                "SHA-256 that the clips table gives. Fetch the shard again."
+            )
         return data
 
     def frames(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.uint8]:
