@@ -201,6 +201,7 @@ def test_digits_choose_values_and_arrows_move_between_attributes(
 ) -> None:
     page = enter("ann")
     clip_id = clip_on(page)
+    assert "middle eastern" in page.locator(".row-item[data-name=ethnicity] .values").inner_text()
     row = page.locator(".row-item[data-name=hair_colour]")
     while "focused" not in (row.get_attribute("class") or ""):
         page.keyboard.press("ArrowDown")

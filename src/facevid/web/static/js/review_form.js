@@ -256,7 +256,7 @@ class AttributesForm {
         el("span", { class: "others", text: this._others(of.name) }),
         el("span", {
           class: `value${changed ? " changed" : ""}${value === undefined ? " none" : ""}`,
-          text: value === undefined ? "unknown" : value === null ? UNKNOWN : `${value}${of.unit ? ` ${of.unit}` : ""}`,
+          text: value === undefined ? "unknown" : value === null ? UNKNOWN : `${words(value)}${of.unit ? ` ${of.unit}` : ""}`,
         }),
       ),
     );
@@ -274,7 +274,7 @@ class AttributesForm {
   _choices(of, value) {
     const button = (key, text, to) => el(
       "button", { "aria-pressed": String(value === to), on: { click: () => this._set(of.name, to) } },
-      el("kbd", { text: key }), ` ${text}`,
+      el("kbd", { text: key }), ` ${words(text)}`,
     );
     const field = of.kind === "number" && el("input", {
       type: "number", min: of.low, max: of.high, step: "any", value: value ?? "", "aria-label": of.name,
