@@ -117,8 +117,8 @@ def annotate(
                 + (f" and {len(strange) - 8} more." if len(strange) > 8 else ".")
             )
         new = _statements(ds, ledger, items, said, chosen)
-    measured = new.filter(pc.starts_with(new["by"], "measured"))
-    done = pc.unique(measured["clip_id"])
+    failed = {f["item"] for f in summary.failures}
+    done = pa.array([i.key for i in items if i.key not in failed], pa.string())
     updated = update_annotations(folder, add=new, drop=lambda t: _ours(t, done))
     summary.statements = updated.statements
     summary.answered = _answered(folder)
@@ -188,8 +188,10 @@ def _statements(
         for item in batch:
             row = item.payload["_place"]["row"]
             found = list(own.get(item.key, ()))
-            if item.key in held and held[item.key][1].status == "ok":
-                found += measured_statements(item.key, held[item.key][1].value)
+            if item.key not in held or held[item.key][1].status != "ok":
+                new += found  # what was measured of it before stays
+                continue
+            found += measured_statements(item.key, held[item.key][1].value)
             labels = shown([*found, *known[item.key]])
             length = float(row["frames"]) / float(row["fps"])
             sure = recipe.annotate.caption_confidence

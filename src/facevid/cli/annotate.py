@@ -13,7 +13,9 @@ from facevid.cli.summary import print_step
 
 Faces = Annotated[
     str | None,
-    typer.Option("--faces", metavar="BACKEND", help="Also ask a model for age, gender and emotion: uniface."),
+    typer.Option(
+        "--faces", metavar="BACKEND", help="Also ask a model for age, gender, ethnicity, emotion: uniface."
+    ),
 ]
 Transcribe = Annotated[
     str | None,
