@@ -178,7 +178,8 @@ class Figures:
         n = min(count, self.clips)
         wanted = sorted({round(k * (self.clips - 1) / max(1, n - 1)) for k in range(n)})
         found = self.ds.sql(
-            "select clip_id, identity, frames, fps, shard, mp4_offset, mp4_size from clips where clip_id in "
+            "select clip_id, identity, frames, fps, shard, mp4_offset, mp4_size, mp4_sha256 "
+            "from clips where clip_id in "
             "(select clip_id from (select clip_id, row_number() over (order by clip_id) - 1 k from clips) "
             f"where k in ({', '.join(map(str, wanted))})) order by clip_id"
         )
