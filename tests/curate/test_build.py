@@ -10,16 +10,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from packing import clip_name
+from packing import work as packed
 from tracking import track_row, tracks_table
 
 import facevid
 from facevid import media
 from facevid.curate import build
+from facevid.curate.pack import pack_dataset
 from facevid.curate.summary import StepSummary, Summary
 from facevid.curate.tables import select_tables
 from facevid.curate.trackfile import read_batches, track_file_key
 from facevid.curate.windows import tracks_schema
 from facevid.curate.work import SOURCE_COLUMNS, Work, WorkError
+from facevid.dataset.annotating import update_annotations
+from facevid.dataset.statements import Statement
 from facevid.recipe import load_recipe
 
 
@@ -99,6 +104,23 @@ def test_status_says_how_far_it_is_and_what_is_next(scanned: tuple[Path, StepSum
     assert status.steps[0]["ok"] == 3
     assert "facevid build" in status.next
     json.dumps(status.to_dict())
+
+
+def test_status_of_a_published_dataset_leads_from_annotate_to_explore(tmp_path: Path) -> None:
+    pack_dataset(
+        tmp_path / "dataset",
+        tables=packed(tmp_path / "cut", 3),
+        clip_folder=tmp_path / "cut",
+        recipe={},
+        name="d",
+    )
+    status = build.status(tmp_path / "dataset")
+    assert (status.clips, status.annotated) == (3, 0)
+    assert f"facevid annotate {tmp_path / 'dataset'}" in status.next
+    said = [Statement(clip_name(0), "attribute", "bangs", value, "annotator") for value in ("yes", "no")]
+    update_annotations(tmp_path / "dataset", add=said)
+    status = build.status(tmp_path / "dataset")
+    assert (status.annotated, status.next) == (1, f"facevid explore {tmp_path / 'dataset'}")
 
 
 def test_status_of_a_folder_that_is_no_dataset_is_refused(tmp_path: Path) -> None:

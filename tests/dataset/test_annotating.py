@@ -35,6 +35,23 @@ def test_labels_appear_in_the_clips_table_and_media_stay_as_they_are(published: 
     assert shards(published) == before and ds[clip].mesh.shape[1:] == (478, 3)
 
 
+def test_a_clip_gives_what_is_known_of_it_and_nothing_where_nobody_looked(published: Path) -> None:
+    bare = facevid.open(published)[3]
+    assert (bare.attributes, bare.actions, bare.caption) == ({}, [], None)
+    of = bare.clip_id
+    nod = Statement(of, "action", "nod", "", "measured:mesh", 0.8, 0.5, 1.0)
+    text = Statement(of, "caption", "medium", "A person nods.", "measured:grammar")
+    update_annotations(published, add=[said(of, "black"), nod, text])
+    ds = facevid.open(published)
+    hair = {"value": "black", "confidence": pytest.approx(0.9), "by": "measured:hair"}
+    assert ds[of].attributes == {"hair_colour": hair}  # and none of the attributes that are not known
+    assert [(a["name"], a["start_s"], a["end_s"], a["by"]) for a in ds[of].actions] == [
+        ("nod", 0.5, 1.0, "measured:mesh")
+    ]
+    assert ds[of].caption == "A person nods."
+    assert (ds[0].attributes, ds[0].actions, ds[0].caption) == ({}, [], None)
+
+
 def test_the_same_statements_again_change_no_byte(published: Path) -> None:
     clip = facevid.open(published)[0].clip_id
     update_annotations(published, add=[said(clip, "black")])

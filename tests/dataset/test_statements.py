@@ -49,6 +49,37 @@ def test_a_person_who_says_unknown_hides_what_models_and_measures_say() -> None:
     assert shown([*said, hair("brown", "self")])["attributes"]["hair_colour"]["value"] == "brown"
 
 
+def caption(
+    text: str, by: str, confidence: float | None = None, length: str = "medium", **more: str
+) -> Statement:
+    return Statement("c", "caption", length, text, by, confidence, **more)
+
+
+GRAMMAR = [caption("A man.", "measured:grammar", length="short"), caption("A man nods.", "measured:grammar")]
+
+
+def test_a_rejected_caption_hides_what_models_and_measures_wrote_at_that_length() -> None:
+    rejected = caption("unknown", "annotator", 1.0, who="ana")
+    labels = shown([*GRAMMAR, caption("A tall man nods.", "model:vlm"), rejected])
+    assert [(c["length"], c["text"]) for c in labels["captions"]] == [("short", "A man.")]
+    assert labels["caption"] is None  # the short one does not stand in for one that was found wrong
+    both = shown([*GRAMMAR, rejected, caption("unknown", "annotator", 1.0, "short", who="ana")])
+    assert (both["captions"], both["caption"]) == (None, None)
+    assert shown([GRAMMAR[0]])["caption"] == "A man."
+
+
+def test_a_better_caption_of_another_person_is_shown_beside_a_rejection_unless_it_is_surer() -> None:
+    better, rejected = (
+        caption("A man winks.", "annotator", 0.5, who="bob"),
+        caption("unknown", "annotator", 0.5, who="ana"),
+    )
+    assert shown([*GRAMMAR, rejected, better])["caption"] == "A man winks."
+    assert [c["text"] for c in shown([*GRAMMAR, rejected, better])["captions"]] == ["A man.", "A man winks."]
+    ruling = caption("unknown", "annotator", 1.0, who="cy")
+    assert shown([*GRAMMAR, better, ruling])["caption"] is None
+    assert shown([*GRAMMAR, ruling, caption("I nod.", "self")])["caption"] == "I nod."
+
+
 def test_actions_of_one_source_are_shown_in_time_order() -> None:
     acts = [
         Statement("c", "action", name, "", by, 0.8, start, start + 1)
@@ -71,6 +102,7 @@ def test_actions_of_one_source_are_shown_in_time_order() -> None:
         {"kind": "action", "name": "smile", "value": ""},
         {"kind": "action", "name": "fly", "value": "", "start_s": 0.0, "end_s": 1.0},
         {"kind": "caption", "name": "huge", "value": "A man."},
+        {"kind": "caption", "name": "short", "value": "unknown", "by": "model:vlm"},
         {"kind": "review", "name": "keep", "value": "maybe"},
         {"kind": "opinion", "name": "x", "value": "y"},
         {"kind": "attribute", "name": "bangs", "value": "yes", "confidence": 1.5},

@@ -120,7 +120,7 @@ def test_an_adjudicators_value_wins_even_over_two_who_agree(
     assert facevid.open(published)[clip_id]["attributes"]["hair_colour"]["value"] == "red"
 
 
-def test_captions_accepted_or_edited_and_actions_corrected_are_statements(
+def test_captions_edited_or_rejected_and_actions_corrected_are_statements(
     published: Path, store: ReviewStore, said: Said
 ) -> None:
     clip_id, other = _ids(published)[4:6]
@@ -137,7 +137,16 @@ def test_captions_accepted_or_edited_and_actions_corrected_are_statements(
     clip = facevid.open(published)[clip_id]
     assert clip["caption"] == "A person talks and nods."
     assert [a["name"] for a in clip["actions"]] == ["nod"]
-    assert said(other) == []  # rejected and not rewritten: nobody stands for that text
+    # rejected and not rewritten: what the grammar wrote is hidden, and kept among the statements
+    assert [(s["kind"], s["name"], s["value"], s["who"]) for s in said(other)] == [
+        ("caption", "medium", "unknown", "ann")
+    ]
+    assert (facevid.open(published)[other].caption, facevid.open(published)[other]["captions"]) == (
+        None,
+        None,
+    )
+    grammar = facevid.open(published).annotations.filter(f"clip_id = '{other}' and kind = 'caption'")
+    assert len(grammar) == 2
 
 
 def test_skips_say_nothing_and_lost_clips_are_counted(
@@ -145,7 +154,7 @@ def test_skips_say_nothing_and_lost_clips_are_counted(
 ) -> None:
     clip_id = _ids(published)[6]
     say(store, clip_id, "ann", "skip")
-    say(store, "a_clip_taken_down", "ann", "accept")
+    say(store, "a_clip_taken_down", "ann", task="attributes", said={"attributes": {"gender": "male"}})
     done = apply(published)
     assert (done.statements, done.without_clip) == (0, 1)
     assert said(clip_id) == []

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import facevid.dataset
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
@@ -105,6 +106,7 @@ def status(output: str | os.PathLike[str]) -> Status:
     if not work.folder.is_dir() and not published:
         raise WorkError(f"{output} is no dataset of facevid, and none is being built there.")
     clips, kept_s = published_size(work.dataset) if published else (0, 0.0)
+    annotated = _annotated(work.dataset) if published else 0
     steps, failures, running = [], [], None
     if work.ledger.exists():
         try:
@@ -124,9 +126,17 @@ def status(output: str | os.PathLike[str]) -> Status:
         go_on = f"facevid build FOOTAGE -o {output}"
     elif _is_newer(work.stretches, work.dataset / "dataset.json"):
         go_on = f"facevid cut {output}, then identify and pack: the selection is newer than what is published"
+    elif clips and not annotated:
+        go_on = f"facevid annotate {output}, which says what can be seen and heard in every clip"
     else:
-        go_on = f"python -c \"import facevid; print(facevid.open('{output}'))\""
-    return Status(str(output), recipe, published, clips, kept_s, steps, failures, running, go_on)
+        go_on = f"facevid explore {output}"
+    return Status(str(output), recipe, published, clips, kept_s, annotated, steps, failures, running, go_on)
+
+
+def _annotated(dataset: Path) -> int:
+    """Clips of a published dataset of which anything is said."""
+    asked = "select count(distinct clip_id) from annotations where clip_id in (select clip_id from clips)"
+    return int(facevid.dataset.open(dataset).sql(asked).fetchall()[0][0])
 
 
 def _is_newer(one: Path, other: Path) -> bool:

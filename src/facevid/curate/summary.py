@@ -45,6 +45,8 @@ class Status:
     published: bool
     clips: int
     kept_s: float
+    annotated: int
+    """Clips of which anything is said: attributes, actions, captions."""
     steps: list[dict[str, Any]]
     """Per step: name, and how many items are ok, rejected, failed in the ledger."""
     failures: list[dict[str, str]]

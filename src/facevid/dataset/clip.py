@@ -17,7 +17,7 @@ MESH_POINTS = 478
 
 
 class Clip:
-    """A clip: `clip["identity"]` or any other column of the clips table, and its media.
+    """A clip: `clip["identity"]` or any other column of the clips table, what is said of it, and its media.
 
     Nothing is read from disk before it is asked for; `frames`, `audio` and `speech` read one member of the
     clip's shard by its byte offset.
@@ -51,6 +51,30 @@ class Clip:
     @property
     def has_audio(self) -> bool:
         return bool(self.row["audio"])
+
+    @property
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        """What is known of the clip: attribute -> {"value": str, "confidence": 0..1 or None, "by": str}.
+
+        Unknown attributes are left out, so a clip of which nothing is known, or of a dataset that `facevid annotate`
+        has not seen yet, gives {}.
+        """
+        known = self.row.get("attributes") or {}
+        return {name: said for name, said in known.items() if said is not None}
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        """Actions by their start: {"name", "start_s", "end_s" (seconds of the clip), "confidence", "by"}; may be empty.
+
+        `clip["actions"]` tells apart a clip at which nobody looked (None).
+        """
+        return list(self.row.get("actions") or [])
+
+    @property
+    def caption(self) -> str | None:
+        """The caption shown, or None; all of them, in three lengths, stand in `clip["captions"]`."""
+        caption = self.row.get("caption")
+        return None if caption is None else str(caption)
 
     def read(self, member: str) -> bytes:
         """The bytes of a member: "mp4", "flac" or "json".

@@ -25,7 +25,7 @@ KINDS = ("attribute", "action", "caption", "transcript", "review")
 REVIEW_VALUES = ("keep", "reject")
 UNKNOWN = "unknown"
 MAY_WITHDRAW = ("self", "annotator")
-"""Who may say that an attribute is unknown: nothing that a model or a measure says of it is then shown."""
+"""Who may say that an attribute is unknown or no caption of a length right: what ranks after it is then not shown."""
 CAPTION_LENGTHS = ("short", "medium", "long")
 _BATCH = 5000  # clips whose statements are Python objects at once
 
@@ -36,11 +36,11 @@ class Statement:
 
     kind: "attribute", "action", "caption", "transcript" or "review". name: the attribute, the action, the caption's
     length ("short", "medium", "long"), the transcript's language, or "keep" for a review. value: of an attribute its
-    value (a person may also say "unknown", which hides what models and measures say), of a caption or transcript the
-    text, of a review "keep" or "reject"; empty for an action. start_s, end_s: seconds from the clip's start, None for
-    the whole clip. confidence: 0 to 1, None where nobody said how sure. by: "self", "annotator", "model:NAME" or
-    "measured:NAME". who: the annotator's id, None otherwise. detail: what else is known (JSON-able), such as the
-    numbers measured.
+    value, of a caption or transcript the text, of a review "keep" or "reject"; empty for an action. Of an attribute or
+    a caption a person may also say "unknown", which hides what models and measures say there: the value cannot be
+    told, the caption was rejected. start_s, end_s: seconds from the clip's start, None for the whole clip. confidence:
+    0 to 1, None where nobody said how sure. by: "self", "annotator", "model:NAME" or "measured:NAME". who: the
+    annotator's id, None otherwise. detail: what else is known (JSON-able), such as the numbers measured.
     """
 
     clip_id: str
@@ -73,8 +73,14 @@ class Statement:
             check_action(self.name)
             if self.start_s is None or self.end_s is None or self.end_s < self.start_s:
                 raise VocabularyError(f"The action {self.name!r} needs start_s and end_s, in this order.")
-        elif self.kind == "caption" and self.name not in CAPTION_LENGTHS:
-            raise VocabularyError(f"A caption is {', '.join(CAPTION_LENGTHS)}, not {self.name!r}.")
+        elif self.kind == "caption":
+            if self.name not in CAPTION_LENGTHS:
+                raise VocabularyError(f"A caption is {', '.join(CAPTION_LENGTHS)}, not {self.name!r}.")
+            if self.value == UNKNOWN and source_of(self.by) not in MAY_WITHDRAW:
+                raise VocabularyError(
+                    f"A caption by {self.by} cannot be {UNKNOWN!r}, by which {' or '.join(MAY_WITHDRAW)} says that "
+                    "none is right; allowed: its text, or no statement."
+                )
         elif self.kind == "review" and (self.name != "keep" or self.value not in REVIEW_VALUES):
             raise VocabularyError(
                 f"A review is named keep and says {' or '.join(REVIEW_VALUES)}, not {self.name!r}: {self.value!r}."
@@ -92,7 +98,7 @@ ANNOTATIONS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("clip_id", _S, "clip"),
     ("kind", _S, "attribute, action, caption, transcript or review"),
     ("name", _S, "the attribute or action; a caption's length; a transcript's language"),
-    ("value", _S, "value of the attribute, or the text; empty for an action"),
+    ("value", _S, "value or text, unknown where a person withdraws it; empty for an action"),
     ("start_s", _D, "start in the clip in seconds, null for the whole clip"),
     ("end_s", _D, "end in the clip in seconds, null for the whole clip"),
     ("confidence", _F, "how sure, 0 to 1, or null"),
@@ -116,12 +122,12 @@ LABELS: tuple[tuple[str, pa.DataType, str], ...] = (
     (
         "caption",
         _S,
-        "the caption shown: of medium length, a person's or a model's before the grammar's, or null",
+        "the caption shown: of medium length, a person's or a model's before the grammar's; null where withdrawn",
     ),
     (
         "captions",
         pa.list_(pa.struct([("length", _S), ("text", _S), ("by", _S)])),
-        "all captions; null where there is none",
+        "all captions that nobody withdrew; null where there is none",
     ),
     (
         "transcript",
@@ -159,31 +165,30 @@ def shown(statements: Sequence[Statement]) -> dict[str, Any]:
     """The label columns of one clip from all statements about it, by `SHOWN_ORDER`.
 
     An action list is taken whole from the first source that gives any actions, since lists of two sources cannot be
-    mixed without naming one action twice.
+    mixed without naming one action twice. Where a person withdrew the medium caption and nobody wrote a better one,
+    `caption` is None: a caption of another length does not stand in for one that was found wrong.
     """
     best = sorted(statements, key=_rank)
     attributes: dict[str, Any] = {}
     for s in best:
         if s.kind == "attribute" and s.name not in attributes:
-            said = {"value": s.value, "confidence": s.confidence, "by": s.by}
-            attributes[s.name] = None if s.value == UNKNOWN else said
-    attributes = {name: said for name, said in attributes.items() if said is not None}
+            label = {"value": s.value, "confidence": s.confidence, "by": s.by}
+            attributes[s.name] = None if s.value == UNKNOWN else label
+    attributes = {name: label for name, label in attributes.items() if label is not None}
     acted = [s for s in best if s.kind == "action"]
     actions = [
         {"name": s.name, "start_s": s.start_s, "end_s": s.end_s, "confidence": s.confidence, "by": s.by}
         for s in sorted(acted, key=lambda s: (s.start_s, s.end_s, s.name))
         if source_of(s.by) == source_of(acted[0].by)
     ]
-    captions = [
-        {"length": s.name, "text": s.value, "by": s.by}
-        for s in sorted((s for s in best if s.kind == "caption"), key=lambda s: CAPTION_LENGTHS.index(s.name))
-    ]
-    medium = next((s.value for s in best if s.kind == "caption" and s.name == "medium"), None)
+    said, withdrawn = _captions([s for s in best if s.kind == "caption"])
+    captions = [{"length": s.name, "text": s.value, "by": s.by} for s in said]
+    stands_in = None if "medium" in withdrawn or not said else said[0].value
     heard = next((s for s in best if s.kind == "transcript"), None)
     return {
         "attributes": attributes or None,
         "actions": actions if acted else None,
-        "caption": medium or (captions[0]["text"] if captions else None),
+        "caption": next((s.value for s in said if s.name == "medium"), stands_in),
         "captions": captions or None,
         "transcript": (
             {"text": heard.value, "language": heard.name, "confidence": heard.confidence, "by": heard.by}
@@ -214,6 +219,21 @@ def with_labels(clips: pa.Table, annotations: pa.Table) -> pa.Table:
     for column in labels.schema:
         bare = bare.append_column(column, labels[column.name])
     return bare
+
+
+def _captions(best: Sequence[Statement]) -> tuple[list[Statement], set[str]]:
+    """The captions that are shown, by length and then as ranked, and the lengths that a person withdrew.
+
+    Of two people equally sure, one who rejects and one who writes, the text is shown.
+    """
+    said: list[Statement] = []
+    withdrawn: set[str] = set()
+    for s in sorted(best, key=lambda s: (*_rank(s)[:2], s.value == UNKNOWN)):
+        if s.value == UNKNOWN:
+            withdrawn.add(s.name)
+        elif s.name not in withdrawn:
+            said.append(s)
+    return sorted(said, key=lambda s: CAPTION_LENGTHS.index(s.name)), withdrawn
 
 
 def _rank(s: Statement) -> tuple[Any, ...]:

@@ -35,10 +35,10 @@ class Applied:
 def apply(dataset: str | os.PathLike[str]) -> Applied:
     """Publish the dataset with the verdicts of its review as statements by="annotator".
 
-    Attributes that an annotator confirmed or gave, captions accepted or written, corrected lists of actions, and keep
-    or reject. confidence is the share of those who answered that agree; an adjudicator's is 1 and so is shown first.
-    Statements of an earlier apply of this review are replaced, so a verdict taken back since is taken back there too;
-    all others stay. Raises DatasetError where there is no dataset, FolderBusy while another process works on it.
+    Attributes that an annotator confirmed or gave, captions accepted, written or rejected, corrected lists of actions,
+    and keep or reject. confidence is the share of those who answered that agree; an adjudicator's is 1 and so is shown
+    first. Statements of an earlier apply of this review are replaced, so a verdict taken back since is taken back there
+    too; all others stay. Raises DatasetError where there is no dataset, FolderBusy while another process works on it.
     """
     folder = Path(dataset)
     open_dataset(folder)
@@ -95,7 +95,7 @@ def _kept(verdicts: Sequence[Verdict]) -> list[tuple[Verdict, str | None]]:
 
 
 def _caption(verdicts: Sequence[Verdict], length: str) -> list[tuple[Verdict, str | None]]:
-    """The text that each stands for; None for who rejected without writing a better one."""
+    """The text that each stands for; None for who rejected it without writing a better one."""
     return [
         (v, v.said["text"] if v.verdict == "accept" or v.said.get("changed") else None)
         for v in verdicts
@@ -111,14 +111,13 @@ def _votes(
 ) -> Iterator[Statement]:
     for name, votes in named.items():
         for verdict, value in votes:
-            if value is None and kind != "attribute":
-                continue  # a caption rejected without a better one: an answer that counts in the share
             share = sum(other == value for _, other in votes) / len(votes)
             yield Statement(
                 clip_id=verdict.clip_id,
                 kind=kind,
                 name=name,
-                value=UNKNOWN if value is None else value,  # "cannot be told" hides what was measured
+                # What cannot be told, or was rejected without a better text, hides what models and measures say.
+                value=UNKNOWN if value is None else value,
                 by="annotator",
                 confidence=1.0 if verdict is last_word else share,
                 who=verdict.annotator,
