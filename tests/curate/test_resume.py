@@ -6,11 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 from messy import RECIPE, Messy
 
 import facevid
 from facevid.curate.build import cut, identify, pack, select
+from facevid.dataset.annotating import update_annotations
+from facevid.dataset.statements import Statement
 from facevid.engine import Ledger, Run
 
 
@@ -108,3 +111,23 @@ def test_a_file_taken_away_leaves_the_dataset_and_comes_back(
 def _runs(dataset: Path, step: str) -> list[Run]:
     with Ledger(dataset / ".work" / "ledger.sqlite", read_only=True) as ledger:
         return ledger.runs(step)
+
+
+def test_a_clip_that_a_reviewer_rejected_leaves_with_the_next_pack_and_comes_back_with_the_verdict(
+    messy: Messy, copy: Path
+) -> None:
+    first = facevid.open(copy)[0].clip_id
+    verdict = Statement(first, "review", "keep", "reject", "annotator", who="ana")
+    update_annotations(copy, add=[verdict])
+    assert facevid.open(copy)[first]["review"] == "reject", "until then it is marked and still there"
+
+    for _ in range(2):
+        pack(copy)
+        ds = facevid.open(copy)
+        assert first not in ds and len(ds) == messy.summary.clips - 1
+        reviewed = ds.sql("select source_name, score from rejected where reason = 'review'").fetchall()
+        assert reviewed == [(facevid.open(messy.dataset)[0]["source_name"], None)]
+
+    update_annotations(copy, add=[], drop=lambda table: pc.equal(table["who"], "ana"))
+    pack(copy)
+    assert tables(copy) == tables(messy.dataset)

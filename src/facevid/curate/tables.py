@@ -20,6 +20,7 @@ from facevid.curate.pack import WorkTables, pack_dataset
 from facevid.curate.select import REJECTED_COLUMNS, STRETCH_COLUMNS, Selection, select
 from facevid.curate.trackfile import batch_count, read_batch
 from facevid.curate.work import Work
+from facevid.dataset.annotating import rejected_by_review
 from facevid.dataset.published import Manifest
 from facevid.recipe import Recipe
 
@@ -121,13 +122,19 @@ def publish_tables(
     recipe: Recipe,
     tools: Mapping[str, str],
 ) -> Manifest:
-    """Publish everything; clips that repeat another move to the rejected stretches."""
+    """Publish everything; clips that repeat another, or that a reviewer rejected, move to the rejected stretches."""
     known = {row["clip_id"]: row for row in identity.to_pylist()}
-    is_repeat = [bool(known.get(c, {}).get("duplicate_of")) for c in members.stretches["clip_id"].to_pylist()]
-    mask = pa.array(is_repeat, pa.bool_())
-    kept = members.stretches.filter(pc.invert(mask))
+    ids = members.stretches["clip_id"].to_pylist()
+    repeat = pa.array([bool(known.get(c, {}).get("duplicate_of")) for c in ids], pa.bool_())
+    refused = rejected_by_review(work.dataset)
+    reviewed = pc.and_not(pa.array([c in refused for c in ids], pa.bool_()), repeat)
+    kept = members.stretches.filter(pc.invert(pc.or_(repeat, reviewed)))
     rejected = pa.concat_tables(
-        [pq.ParquetFile(work.rejected).read(), _repeats(members.stretches.filter(mask), known, recipe)]
+        [
+            pq.ParquetFile(work.rejected).read(),
+            _repeats(members.stretches.filter(repeat), known, recipe),
+            _reviewed(members.stretches.filter(reviewed)),
+        ]
     ).sort_by(
         [
             ("source_name", "ascending"),
@@ -161,6 +168,12 @@ def tool_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _reviewed(stretches: pa.Table) -> pa.Table:
+    return pa.Table.from_pylist(
+        [{**row, "reason": "review"} for row in stretches.to_pylist()], REJECTED_COLUMNS
+    )
 
 
 def _repeats(stretches: pa.Table, known: Mapping[str, Mapping[str, Any]], recipe: Recipe) -> pa.Table:

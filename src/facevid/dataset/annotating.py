@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.dataset.publish import publish
-from facevid.dataset.published import Manifest, PublishedFile, read_manifest, schema
-from facevid.dataset.statements import Statement, combined, to_table, with_labels
+from facevid.dataset.published import MANIFEST, Manifest, PublishedFile, read_manifest, schema
+from facevid.dataset.statements import Statement, combined, from_table, shown, to_table, with_labels
 from facevid.dataset.tables import staging_folder, write_table
 from facevid.engine import folder_lock
 
@@ -39,7 +39,8 @@ def update_annotations(
 
     add: statements, or a table of them in the columns of `annotations`. drop: gets the table of the statements there
     are and gives one boolean each, for example `lambda t: pc.equal(t["by"], "measured:mesh")`. A statement that is
-    there already is kept once; one about a clip that the dataset does not have is left out and counted. Media and
+    there already is kept once; one about a clip that the dataset does not have is left out and counted, unless it is
+    a rejection, by which that clip may have left. Media and
     keypoints are not touched; a reader sees the old dataset or the new one. Raises DatasetError where there is no
     dataset, FolderBusy while another process works on it.
     """
@@ -54,7 +55,7 @@ def _update(folder: Path, new: pa.Table, drop: Callable[[pa.Table], pa.Array] | 
     clips = _read(folder, manifest.of("clips"))
     old = _read(folder, manifest.of("annotations")) if manifest.of("annotations") else new.slice(0, 0)
     kept = old.filter(pc.invert(drop(old))) if drop is not None and old.num_rows else old
-    known = new.filter(pc.is_in(new["clip_id"], value_set=clips["clip_id"].combine_chunks()))
+    known = new.filter(_kept(new, clips["clip_id"]))
     annotations = combined(kept, known)
     done = Updated(
         known.num_rows, old.num_rows - kept.num_rows, new.num_rows - known.num_rows, annotations.num_rows
@@ -74,12 +75,35 @@ def _update(folder: Path, new: pa.Table, drop: Callable[[pa.Table], pa.Array] | 
 
 
 def annotations_of(output: Path, manifest: Manifest | None, clip_ids: pa.ChunkedArray) -> pa.Table:
-    """The statements that a dataset holds about the given clips."""
+    """The statements that a dataset holds about the given clips, and every rejection by a reviewer.
+
+    A clip that a reviewer rejected is not among the clips of the next build; the rejection stays, or that clip would
+    be back in the one after.
+    """
     files = manifest.of("annotations") if manifest else []
     if not files:
         return schema("annotations").empty_table()
     table = _read(output, files)
-    return table.filter(pc.is_in(table["clip_id"], value_set=clip_ids.combine_chunks()))
+    return table.filter(_kept(table, clip_ids))
+
+
+def rejected_by_review(output: Path) -> set[str]:
+    """Clips of which the review that counts says reject, also those that have left the dataset for it."""
+    if not (output / MANIFEST).exists():
+        return set()
+    files = read_manifest(output).of("annotations")
+    if not files:
+        return set()
+    table = _read(output, files)
+    about: dict[str, list[Statement]] = {}
+    for statement in from_table(table.filter(pc.equal(table["kind"], "review"))):
+        about.setdefault(statement.clip_id, []).append(statement)
+    return {clip_id for clip_id, said in about.items() if shown(said)["review"] == "reject"}
+
+
+def _kept(table: pa.Table, clip_ids: pa.ChunkedArray) -> pa.Array:
+    refused = pc.and_(pc.equal(table["kind"], "review"), pc.equal(table["value"], "reject"))
+    return pc.or_(pc.is_in(table["clip_id"], value_set=clip_ids.combine_chunks()), refused)
 
 
 def _read(folder: Path, files: list[PublishedFile]) -> pa.Table:
