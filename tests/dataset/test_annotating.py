@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 import facevid
+from facevid.dataset import annotating, tables
 from facevid.dataset.annotating import update_annotations
-from facevid.dataset.statements import Statement
+from facevid.dataset.published import schema
+from facevid.dataset.statements import Statement, shown, to_table
 from facevid.engine import FolderBusy, folder_lock
 
 
@@ -69,6 +73,47 @@ def test_what_is_dropped_goes_and_the_rest_stays(published: Path) -> None:
     ds = facevid.open(published)
     assert done.dropped == 1 and done.statements == 2
     assert ds[clip]["attributes"]["hair_colour"]["by"] == "annotator"
+
+
+def test_stretches_of_clips_show_no_seam(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [clip.clip_id for clip in facevid.open(published)]
+    first = [
+        said(of, value, by) for of in ids[::3] for value, by in (("red", "model:a"), ("grey", "annotator"))
+    ]
+    then = [said(of, "black") for of in ids[5:25]] + [said(ids[6], "unknown", "annotator")]
+    whole, parts = published.with_name("whole"), published.with_name("parts")
+    for folder in (whole, parts):
+        shutil.copytree(published, folder)
+    update_annotations(whole, add=[*first, *then])
+
+    monkeypatch.setattr(annotating, "_STRETCH", 7)
+    update_annotations(parts, add=first)
+    stream = pa.RecordBatchReader.from_batches(
+        schema("annotations"), to_table([*then, said("no-such-clip", "red")]).to_batches(max_chunksize=4)
+    )
+    done = update_annotations(parts, add=stream)
+    assert (done.added, done.without_clip, done.statements) == (21, 1, len(first) + 21)
+    for table in ("clips", "annotations"):
+        assert facevid.open(parts).to_arrow(table).equals(facevid.open(whole).to_arrow(table))
+    by_clip = {of: [s for s in (*first, *then) if s.clip_id == of] for of in ids}
+    assert [
+        clip["attributes"] and clip.attributes["hair_colour"]["value"] for clip in facevid.open(parts)
+    ] == [(shown(by_clip[of])["attributes"] or {}).get("hair_colour", {}).get("value") for of in ids]
+
+    monkeypatch.setattr(tables, "ROWS_A_PART", 10)
+    update_annotations(parts, add=[], drop=lambda t: pc.equal(t["by"], "model:a"))
+    ds = facevid.open(parts)
+    assert [f.rows for f in ds.manifest.of("annotations")] == [10, 10, 10, 5]
+    assert ds.to_arrow("annotations").equals(to_table([s for s in (*first, *then) if s.by != "model:a"]))
+
+
+def test_a_stream_that_is_not_in_the_order_of_clips_is_refused(published: Path) -> None:
+    ids = [clip.clip_id for clip in facevid.open(published)]
+    batches = [to_table([said(of, "black")]).to_batches()[0] for of in (ids[9], ids[2])]
+    before = (published / "dataset.json").read_bytes()
+    with pytest.raises(ValueError, match="in the order of their clips"):
+        update_annotations(published, add=pa.RecordBatchReader.from_batches(schema("annotations"), batches))
+    assert (published / "dataset.json").read_bytes() == before
 
 
 def test_packing_again_keeps_what_was_said(published: Path, clip_folder: Path) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facevid.curate.shards import ClipMembers, Member, ShardPlan, plan_shards, write_shard
-from facevid.dataset.annotating import annotations_of
+from facevid.dataset.annotating import Merging, statements_of
 from facevid.dataset.publish import has_size, publish
 from facevid.dataset.published import (
     MANIFEST,
@@ -30,7 +30,7 @@ from facevid.dataset.published import (
     check_output,
     schema,
 )
-from facevid.dataset.statements import with_labels
+from facevid.dataset.statements import LABEL_COLUMNS
 from facevid.dataset.tables import described, staging_folder, write_table
 
 KEYPOINT_ROWS_A_GROUP = 16  # one clip is read by reading its row group: about 7 MB at 5 s a clip
@@ -83,13 +83,11 @@ def pack_dataset(
     about = _about(tables, rows, name=name, licence=licence, recipe=recipe, tools=tools or {})
     staged = _staging(output, about, rows, plans)
     scores = _scores(tables.stretches)
-    clips = pa.Table.from_pylist(rows, schema("clips", scores))
-    # What was said of clips that stay is kept: annotations are not made anew by a build.
-    annotations = annotations_of(output, old, clips["clip_id"])
+    clips = pa.Table.from_pylist(rows, schema("clips", scores)).drop_columns(list(LABEL_COLUMNS))
     files = [
         *write_table(staged, "sources", tables.sources, ()),
-        *write_table(staged, "clips", with_labels(clips, annotations), scores),
-        *write_table(staged, "annotations", annotations),
+        # What was said of clips that stay is kept: annotations are not made anew by a build.
+        *Merging(clips, statements_of(output, old)).write(staged, scores),
         *write_table(staged, "rejected", tables.rejected, _scores(tables.rejected)),
         *write_table(staged, "failed", tables.failed, ()),
     ]

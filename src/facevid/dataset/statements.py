@@ -27,7 +27,7 @@ UNKNOWN = "unknown"
 MAY_WITHDRAW = ("self", "annotator")
 """Who may say that an attribute is unknown or no caption of a length right: what ranks after it is then not shown."""
 CAPTION_LENGTHS = ("short", "medium", "long")
-_BATCH = 5000  # clips whose statements are Python objects at once
+_BATCH = 1000  # clips whose statements are Python objects at once
 
 
 @dataclass(frozen=True)
@@ -200,22 +200,22 @@ def shown(statements: Sequence[Statement]) -> dict[str, Any]:
 
 
 def with_labels(clips: pa.Table, annotations: pa.Table) -> pa.Table:
-    """The clips table with its label columns made anew from the statements; without any, without the columns."""
+    """Rows of the clips table with their label columns made anew from the statements, null where there are none."""
     bare = clips.drop_columns([c for c in clips.column_names if c in LABEL_COLUMNS])
-    if not annotations.num_rows:
-        return bare
     place = pc.index_in(annotations["clip_id"], value_set=bare["clip_id"].combine_chunks())
     place = np.asarray(pc.fill_null(place, -1))
     order = np.argsort(place, kind="stable")
     ends = np.searchsorted(place[order], np.arange(len(bare) + 1))
-    parts = []
+    # What is shown never depends on a detail, which takes longer to read than all else.
+    statements = annotations.drop_columns(["detail"])
+    parts = [_schema(LABELS).empty_table()]
     for first in range(0, len(bare), _BATCH):
         last = min(first + _BATCH, len(bare))
-        said = from_table(annotations.take(order[ends[first] : ends[last]]))
+        said = [Statement(**row) for row in statements.take(order[ends[first] : ends[last]]).to_pylist()]
         bounds = ends[first : last + 1] - ends[first]
         rows = [shown(said[a:b]) for a, b in pairwise(bounds.tolist())]
         parts.append(pa.Table.from_pylist(rows, _schema(LABELS)))
-    labels = pa.concat_tables(parts) if parts else _schema(LABELS).empty_table()
+    labels = pa.concat_tables(parts)
     for column in labels.schema:
         bare = bare.append_column(column, labels[column.name])
     return bare

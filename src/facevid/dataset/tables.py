@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,12 +52,31 @@ def write_table(
     columns = [_column(content, field) for field in target]
     shaped = pa.Table.from_arrays(columns, schema=target)
     order = [(c, "ascending") for c in _ORDER[table] if c in shaped.column_names]
-    shaped = shaped.sort_by(order).combine_chunks() if shaped.num_rows and order else shaped
-    for k in range(max(1, -(-shaped.num_rows // ROWS_A_PART))):
-        part = shaped.slice(k * ROWS_A_PART, ROWS_A_PART)
-        path = f"{table}/part-{k:05d}.parquet"
-        pq.write_table(part, staged / path, compression="zstd")
-        yield described(staged, path, part.num_rows)
+    return write_parts(staged, table, [shaped.sort_by(order) if shaped.num_rows and order else shaped])
+
+
+def write_parts(staged: Path, table: str, contents: Iterable[pa.Table]) -> Iterator[PublishedFile]:
+    """Write tables that follow one another, in their published schema, as one or more parts of equal length.
+
+    Where one of `contents` ends shows nowhere in the files.
+    """
+    waiting: list[pa.Table] = []
+    number = 0
+    for content in contents:
+        waiting.append(content)
+        while sum(w.num_rows for w in waiting) >= ROWS_A_PART:
+            whole = pa.concat_tables(waiting)
+            yield _write_part(staged, table, number, whole.slice(0, ROWS_A_PART))
+            waiting, number = [whole.slice(ROWS_A_PART)], number + 1
+    rest = pa.concat_tables(waiting)
+    if rest.num_rows or not number:
+        yield _write_part(staged, table, number, rest)
+
+
+def _write_part(staged: Path, table: str, number: int, part: pa.Table) -> PublishedFile:
+    path = f"{table}/part-{number:05d}.parquet"
+    pq.write_table(part.combine_chunks(), staged / path, compression="zstd")
+    return described(staged, path, part.num_rows)
 
 
 def described(staged: Path, path: str, rows: int) -> PublishedFile:
