@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 from facevid.annotate.caption_events import Event, before, during, throughout
@@ -12,7 +12,7 @@ from facevid.annotate.grammar import Choice, gerund, listed
 from facevid.annotate.lexicon import COUNTED, VERBS
 
 _TOGETHER = 3  # actions in one sentence
-_SAME_AS = {"speak": ("talk",), "blink": ("close eyes",)}  # what says the same or includes it
+_SAME_AS = {"speak": ("talk",)}  # what says the same or includes it
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,27 @@ class Acting:
     finite: str
     going: str | None
     """The same with -ing forms, for "is smiling" and "the clip shows a woman smiling"; None where it cannot."""
+    after: bool = False
+    """Whether all of it begins once all of the sentence before is over."""
+
+    def told(self, subject: str, choice: Choice, number: int) -> str:
+        """The sentence; from the second one on (number 1) with a word for how it lies to the one before."""
+        if self.lead:
+            return f"{self.lead}, {subject} {self.finite}"
+        if number == 0:
+            return f"{subject} {self.finite}"
+        if not self.after:
+            return f"{subject} also {self.finite}"
+        forms = [f"{link}, {subject} {self.finite}" for link in ("after that", "afterwards", "next")]
+        if "then" not in self.finite:
+            forms += [f"then {subject} {self.finite}", f"{subject} then {self.finite}"]
+        return choice.of(f"link {number}", forms)
 
 
 def chosen(happened: Sequence[Event], limit: int) -> list[Event]:
-    """The events worth to be mentioned: no blinks beside others, nothing said twice, the longest ones, by time."""
+    """The events worth to be mentioned: no blinks, nothing said twice, the longest ones, by time."""
     names = {e.name for e in happened}
-    worth = [
-        e
-        for e in happened
-        if not (e.name == "blink" and len(names) > 1) and names.isdisjoint(_SAME_AS.get(e.name, ()))
-    ]
+    worth = [e for e in happened if e.name != "blink" and names.isdisjoint(_SAME_AS.get(e.name, ()))]
     longest = sorted(worth, key=lambda e: (-e.total, e.start, e.name))[:limit]
     return [e for e in worth if e in longest]
 
@@ -45,9 +56,13 @@ def sentences(
     subject: of the first sentence, for the agreement of its verb; the others have the pronoun, or what agrees with it.
     """
     made: list[Acting] = []
+    last: list[Event] = []
     for number, (base, group) in enumerate(_grouped(list(happened), choice)):
         said = _Saying(who, who.pronoun if number else subject, choice, duration_s)
-        made.append(said.group(base, group, number, fronted=fronted or number > 0))
+        act = said.group(base, group, number, fronted=fronted or number > 0)
+        now = [*group, *([base] if base else [])]
+        made.append(replace(act, after=bool(last) and all(before(x, y) for x in last for y in now)))
+        last = now
     return made
 
 
@@ -94,7 +109,7 @@ class _Saying:
         if len(group) == 1:
             return self._plain(group)
         if all(before(x, y) for x, y in pairwise(group)):
-            return self._row(group, pick, fronted)
+            return self._row(group, pick, fronted, begins=number == 0)
         if len(group) == 2 and during(*group):
             return self._two_at_once(group[0], group[1], pick, fronted)
         return self._plain(group)
@@ -115,15 +130,16 @@ class _Saying:
         gap = "" if len(group) > 1 else " "
         return Acting("", f"{finite}{gap}{tail}", f"{going}{gap}{tail}")
 
-    def _row(self, group: list[Event], pick: str, fronted: bool) -> Acting:
+    def _row(self, group: list[Event], pick: str, fronted: bool, begins: bool) -> Acting:
         does = [self._does(e, lasting=False) for e in group]
         first = self._doing(group[0])
         forms = [
             Acting("", f"{', '.join(does[:-1])} and then {does[-1]}", None),
             Acting("", f"{', then '.join(does[:-1])} before {self._doing(group[-1])}", None),
-            Acting("", f"first {', then '.join(does)}", None),
             Acting("", ", then ".join(does), None),
         ]
+        if begins:
+            forms.append(Acting("", f"first {', then '.join(does)}", None))
         if len(group) > 2:
             forms[0] = Acting("", f"{', then '.join(does[:-1])} and finally {does[-1]}", None)
         if fronted:

@@ -10,6 +10,9 @@ MENTION_FROM = 0.5
 """Confidence from which a label is put into a caption, if the caller names no other: likelier true than not."""
 THROUGHOUT_FROM = 0.9
 """Share of the clip that an action fills for "throughout"."""
+OFTEN_BLINKS = 40.0
+"""Blinks a minute from which blinking is remarkable: half as much again as the 26 of people in conversation, who blink
+most (17 at rest, 4.5 reading; Bentivoglio et al. 1997)."""
 _TOLERANCE_S = 0.05  # a frame or so: two actions that touch do not overlap
 
 
@@ -70,6 +73,11 @@ def during(one: Event, other: Event) -> bool:
 def throughout(event: Event, duration_s: float) -> bool:
     """Whether the action fills the clip, or nearly."""
     return duration_s > 0 and event.total >= THROUGHOUT_FROM * duration_s
+
+
+def blinks_often(event: Event, duration_s: float) -> bool:
+    """Whether somebody blinks remarkably often in a clip: `OFTEN_BLINKS`, and four times at least."""
+    return len(event.spans) >= 4 and len(event.spans) * 60 >= OFTEN_BLINKS * duration_s
 
 
 def _joined(spans: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

@@ -74,11 +74,24 @@ BACKGROUND = "of another ethnic background"
 PRONOUN = "(?:she|he|they)"
 _TIED = "(?:tied )?in (?:a ponytail|a pompadour|pigtails|braids|dreadlocks)"
 HAIR_PHRASE = rf"(?:{_HAIR_ADJECTIVE} )*hair(?: of an unusual colour)?(?: {_TIED})?"
-EMOTION_PHRASE = rf"an? {_any(EMOTIONS)} (?:expression|look)"
+EMOTION_PHRASE = rf"an? (?:mostly )?{_any(EMOTIONS)} (?:expression|look)"
+EMOTION_SENTENCE = rf"{_P} expression is (?:mostly )?{_any(EMOTIONS)}"
 LIGHT_PHRASE = rf"(?:{_QUALITY}(?:, {_QUALITY})* )?{_LIGHT}(?: from the (?:left|right))?"
+LIGHT_SIDE = "(?:the light comes |lit )?from the (?:left|right)"
 LIGHT_SENTENCE = (
     rf"the {_LIGHT} is {_QUALITY}(?:, {_QUALITY})*(?: and {_QUALITY})?(?: and comes from the (?:left|right))?"
 )
+
+_LOOK = "(?:look|looks|looking)"
+_POSES = {
+    "frontal": "the camera", "left": "left|the left of the picture", "right": "right|the right of the picture",
+    "up": "upwards", "down": "downwards",
+}  # fmt: skip
+_GAZES = {
+    "camera": f"{_LOOK} (?:mostly |straight )?(?:into|at) (?:the camera|it)|(?:keeps?|keeping) {_P} eyes on the camera",
+    **{side: f"{_LOOK} to the {side}" for side in ("left", "right")},
+    **{way: f"{_LOOK} {way}" for way in ("up", "down")},
+}
 
 THINGS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = tuple(
     (slot, pattern, tuple((name, value) for name, value in pairs))
@@ -129,16 +142,11 @@ THINGS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = tuple(
             ("worn", f"a {thing}", [("headwear", thing)])
             for thing in "cap hat bonnet headband beanie hijab hood bandana turban".split()
         ],
-        ("turned", "fac(?:es?|ing) the camera", [("head_pose", "frontal")]),
-        ("turned", "fac(?:es?|ing) (?:left|the left of the picture)", [("head_pose", "left")]),
-        ("turned", "fac(?:es?|ing) (?:right|the right of the picture)", [("head_pose", "right")]),
-        ("turned", "fac(?:es?|ing) upwards", [("head_pose", "up")]),
-        ("turned", "fac(?:es?|ing) downwards", [("head_pose", "down")]),
-        ("gaze", "look(?:s|ing)? (?:into the camera|at the camera|straight at it)", [("gaze", "camera")]),
-        ("gaze", "look(?:s|ing)? to the left", [("gaze", "left")]),
-        ("gaze", "look(?:s|ing)? to the right", [("gaze", "right")]),
-        ("gaze", "look(?:s|ing)? up", [("gaze", "up")]),
-        ("gaze", "look(?:s|ing)? down", [("gaze", "down")]),
+        *[
+            ("turned", f"(?:face|faces|facing) (?:{to})", [("head_pose", pose)])
+            for pose, to in _POSES.items()
+        ],
+        *[("gaze", f"(?:mostly )?(?:{look})", [("gaze", gaze)]) for gaze, look in _GAZES.items()],
         ("place", "indoors", [("environment", "indoor")]),
         ("place", "outdoors|in the open air", [("environment", "outdoor")]),
         ("place", "in a studio", [("environment", "studio")]),
@@ -148,54 +156,35 @@ THINGS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = tuple(
 )
 """(kind, pattern, claims) of things said of the person and the scene."""
 
+_REGULAR = (
+    "talk talking, smile smiling, frown frowning, sing singing, glare glaring, laugh laughing, whisper whispering, "
+    "wink winking, shout shouting, sigh sighing, yawn yawning, cough coughing, sneeze sneezing, speak speaking, "
+    "sleep sleeping, stand standing, eat eating, drink drinking, read reading, rest resting, work working, "
+    "ride riding, drive driving, play playing, run running, walk walking, blink blinking"
+)
+
 ACTS: tuple[tuple[str, str, str], ...] = (
-    ("talk", "talks?", "talking"),
-    ("smile", "smiles?", "smiling"),
+    *((name, f"{name}s?", going) for name, going in (verb.split() for verb in _REGULAR.split(", "))),
     ("wag head", f"wags? {_P} head", f"wagging {_P} head"),
-    ("frown", "frowns?", "frowning"),
     ("gaze", "holds? a steady gaze", "holding a steady gaze"),
     ("nod", f"nods?(?: {_P} head)?", f"nodding(?: {_P} head)?"),
     ("shake head", f"shakes? {_P} head", f"shaking {_P} head"),
-    ("sing", "sings?", "singing"),
-    ("glare", "glares?", "glaring"),
     ("close eyes", f"(?:closes?|shuts?) {_P} eyes", f"(?:closing|shutting) {_P} eyes"),
-    ("laugh", "laughs?", "laughing"),
-    ("whisper", "whispers?", "whispering"),
-    ("wink", "winks?", "winking"),
-    ("shout", "shouts?", "shouting"),
-    ("sigh", "sighs?", "sighing"),
     ("listen to music", "listens? to music", "listening to music"),
-    ("yawn", "yawns?", "yawning"),
-    ("cough", "coughs?", "coughing"),
-    ("sneeze", "sneezes?", "sneezing"),
     ("study", "study|studies", "studying"),
-    ("speak", "speaks?", "speaking"),
-    ("sleep", "sleeps?", "sleeping"),
     ("kiss", "gives? a kiss", "giving a kiss"),
     ("pile", "piles? things up|stacks? things", "piling things up|stacking things"),
-    ("stand", "stands?", "standing"),
     ("think", "thinks?|ponders?", "thinking|pondering"),
-    ("eat", "eats?", "eating"),
-    ("drink", "drinks?", "drinking"),
-    ("read", "reads?", "reading"),
     ("touch", "touch(?:es)? something", "touching something"),
     ("roll", "makes? a rolling movement", "making a rolling movement"),
-    ("rest", "rests?", "resting"),
-    ("work", "works?", "working"),
     ("wash", "wash(?:es)?", "washing"),
-    ("ride", "rides?", "riding"),
-    ("drive", "drives?", "driving"),
-    ("play", "plays?", "playing"),
     ("hold", "holds? something", "holding something"),
     ("throw", "throws? something", "throwing something"),
-    ("run", "runs?", "running"),
     ("clutch", "clutch(?:es)? something", "clutching something"),
     ("tilt", f"tilts? {_P} head(?: to one side)?", f"tilting {_P} head(?: to one side)?"),
     ("hug", "gives? a hug", "giving a hug"),
-    ("walk", "walks?", "walking"),
     ("gaze away", f"looks? away|averts? {_P} eyes", f"looking away|averting {_P} eyes"),
     ("raise brows", f"(?:raises?|lifts?) {_P} eyebrows", f"(?:raising|lifting) {_P} eyebrows"),
-    ("blink", "blinks?", "blinking"),
     ("open mouth", f"opens? {_P} mouth", f"opening {_P} mouth"),
 )
 """(action, its finite forms, its -ing forms)."""
@@ -208,16 +197,25 @@ OFTEN: dict[str, tuple[int, int]] = {
 GLUE: tuple[tuple[str, str], ...] = (
     (",", ","), ("and", "and"), ("with", "with"), ("who", "who"), ("also", "also"), ("as well", "as well"),
     ("in", "in"), ("on", "on"), ("wears?", "wears"), ("wearing", "wearing"), ("has|have", "has"),
-    ("having", "having"), ("carr(?:y|ies)", "carries"), ("is shown", "is shown"), ("is in view", "is in view"),
-    ("is lit by", "is lit by"), ("is|are", "is"), ("the clip shows", "the clip shows"),
-    ("the clip was filmed", "the clip was filmed"), ("the scene is set", "the scene is set"),
-    ("the scene is lit by", "the scene is lit by"), ("falls on", "falls on"), ("illuminates", "illuminates"),
-    (f"{_P} face", "{p} face"), ("the same way", "the same way"),
+    ("having", "having"), ("carr(?:y|ies)", "carries"), ("is shown", "is shown"), ("lit by", "lit by"),
+    ("is|are", "is"), ("the clip shows|we see|this is", "{shown is}"), ("appears in the clip", "appears"),
+    ("in the clip", "in the clip"), ("the clip was filmed", "the clip was filmed"),
+    ("the scene is set", "the scene is set"), ("the scene is", "the scene is"), ("falls on", "falls on"),
+    ("illuminates", "illuminates"), (f"{_P} face", "{p} face"),
 )  # fmt: skip
 """Words that claim nothing by themselves -> how they stand in a sentence's shape."""
 
-TIME = ("while", "all while", "after", "before", "first", "then", "finally", "at the same time")
-"""Words that claim how actions lie in time."""
+FOLLOWS = ("then", "next", "afterwards", "after that")
+TIME = ("while", "all while", "after", "before", "first", "finally", "at the same time", *FOLLOWS)
+"""Words that claim how actions lie in time; FOLLOWS, where a sentence has none before them: after the last one's."""
+
+AGAINST: dict[tuple[str, str], str] = {
+    ("gaze", "camera"): "gaze away, close eyes, sleep",
+    ("emotion", "neutral"): "smile, laugh, frown, glare",
+    ("emotion", "happy"): "frown, glare",
+    **{("emotion", value): "smile, laugh" for value in ("sad", "angry", "fear", "contempt", "disgust")},
+}
+"""What cannot be said of a whole clip, without "mostly", beside these actions."""
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

@@ -12,12 +12,11 @@ from facevid.annotate.grammar import Choice, listed
 def scene_sentence(
     values: Mapping[str, str], who: Person, choice: Choice, *, full: bool, clip_named: bool
 ) -> str:
-    """One sentence of light and place, "" where neither is known.
+    """One sentence of light and place, "" where neither is known or worth a word.
 
     full: also light that is nothing special. clip_named: "the clip" was said before and is not said again.
     """
-    said = values if full else _remarkable(values)
-    light, place = _light(said), _place(said, choice)
+    said, light, place = _said(values, choice, full)
     face = f"{who.possessive} face"
     be = "are" if who.pronoun == "they" else "is"
     if light and place:
@@ -31,6 +30,14 @@ def scene_sentence(
         ]
     elif place:
         forms = [f"the scene is set {place}", f"the clip was filmed {place}", f"{who.pronoun} {be} {place}"]
+    elif light and (side := _only_side(said)):
+        forms = [
+            f"light falls on {face} from the {side}",
+            f"light from the {side} illuminates {face}",
+            f"the light comes from the {side}",
+            f"{face} is lit from the {side}",
+            f"the scene is lit from the {side}",
+        ]
     elif light:
         forms = [
             f"{light} falls on {face}",
@@ -44,12 +51,46 @@ def scene_sentence(
     return choice.of("scene", [f for f in forms if not (clip_named and f.startswith("the clip"))])
 
 
+def scene_behind(values: Mapping[str, str], who: Person, choice: Choice, *, full: bool) -> str:
+    """The same as the end of a sentence about the person: ", in dim light", ", lit from the left"; or ""."""
+    said, light, place = _said(values, choice, full)
+    face = f"{who.possessive} face"
+    if place:
+        return f", {place}{f' in {light}' if light else ''}"
+    if light and (side := _only_side(said)):
+        return choice.of("scene behind", (f", lit from the {side}", f", {face} lit from the {side}"))
+    if light:
+        return choice.of(
+            "scene behind", (f", in {light}", f", with {light} on {face}", f", {face} lit by {light}")
+        )
+    return ""
+
+
 def tail(values: Mapping[str, str], choice: Choice, *, light: bool) -> str:
     """Place, or else light, as the end of a sentence: " indoors", " in dim light"; "" where neither is known."""
     if place := _place(values, choice):
         return f" {place}"
     kind = _light(_remarkable(values)) if light else ""
     return f" in {kind}" if kind else ""
+
+
+def _said(values: Mapping[str, str], choice: Choice, full: bool) -> tuple[Mapping[str, str], str, str]:
+    """The labels of light that are said, the light and the place as words."""
+    said = values if full else _remarkable(values)
+    light = _light(said)
+    if light == "even light" and not full and choice.number("even") % 2:
+        light = ""  # as most light is
+    return (
+        said,
+        light,
+        choice.of("place", words.PLACE[values["environment"]]) if "environment" in values else "",
+    )
+
+
+def _only_side(values: Mapping[str, str]) -> str:
+    """ "left" or "right" where nothing else is known of the light, else ""."""
+    side = values.get("light_direction", "even")
+    return "" if side == "even" or _qualities(values) or "light_source" in values else side
 
 
 def _remarkable(values: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ T = TypeVar("T")
 _DOUBLED = frozenset(
     {"nod", "wag", "hug", "run", "shut", "tip"}
 )  # one short stressed vowel before one consonant
+_ADVERBS = frozenset({"also", "mostly"})
 _A_BEFORE_VOWEL = ("euro", "uni", "one")  # begin with the sound of a consonant
 
 
@@ -51,8 +52,8 @@ def listed(items: Sequence[str]) -> str:
 def third(phrase: str) -> str:
     """The verb phrase in the third person singular: "shake her head" gives "shakes her head"."""
     verb, _, rest = phrase.partition(" ")
-    if verb == "also":
-        return f"also {third(rest)}"
+    if verb in _ADVERBS:
+        return f"{verb} {third(rest)}"
     if verb == "have":
         verb = "has"
     elif verb == "are":
@@ -69,6 +70,8 @@ def third(phrase: str) -> str:
 def gerund(phrase: str) -> str:
     """The verb phrase in its -ing form: "close his eyes" gives "closing his eyes"."""
     verb, _, rest = phrase.partition(" ")
+    if verb in _ADVERBS:
+        return f"{verb} {gerund(rest)}"
     if verb in _DOUBLED:
         verb += verb[-1]
     elif verb.endswith("e") and not verb.endswith("ee"):

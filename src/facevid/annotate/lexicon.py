@@ -103,12 +103,21 @@ HEAD_POSE: dict[str, tuple[str, ...]] = {
     "down": ("face downwards",),
 }
 GAZE: dict[str, tuple[str, ...]] = {
-    "camera": ("look into the camera", "look at the camera"),
+    "camera": (
+        "look into the camera",
+        "look at the camera",
+        "look straight into the camera",
+        "keep {p} eyes on the camera",
+    ),
     "left": ("look to the left",),
     "right": ("look to the right",),
     "up": ("look up",),
     "down": ("look down",),
 }
+GAZE_AT_IT = ("look into it", "look straight at it")
+"""A gaze into the camera where the camera was just named."""
+GAZE_MOSTLY = ("look mostly at the camera", "mostly look into the camera")
+GAZE_MOSTLY_AT_IT = ("look mostly at it", "mostly look into it")
 
 PLACE: dict[str, tuple[str, ...]] = {
     "indoor": ("indoors",),

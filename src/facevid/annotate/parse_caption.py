@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations, pairwise, product
+from itertools import pairwise
 from typing import Any
 
 from facevid.annotate import caption_reading as known
+from facevid.annotate.caption_claims import Claims, Times, Token, either
 from facevid.annotate.caption_events import (
     MENTION_FROM,
     Event,
@@ -29,45 +29,6 @@ _RELATIONS = {"before": "over before", "during": "at the same time as", "starts_
 _NEVER_MEASURED = ("gender", "ethnicity", "age")
 
 
-@dataclass
-class Claims:
-    """What a caption claims.
-
-    attributes: name -> the values of which it claims one. ages: the range of years that it claims, (from, to), to
-    exclusive, or None. actions: their names in the order of mention. often: (action, at least, at most) times.
-    throughout: actions that fill the clip. relations: (kind, one, other) with kind "before" (one is over when other
-    begins), "during" (they overlap) or "starts_by" (one begins no later). errors: sentences or parts that could not
-    be read, and claims that contradict each other. shape: the text with every word of the vocabulary replaced by the
-    slot of its kind, lists of one kind by one slot, "has" and "have" by one form: two captions of one shape differ
-    in their labels alone.
-    """
-
-    attributes: dict[str, frozenset[str]] = field(default_factory=dict)
-    ages: tuple[float, float] | None = None
-    actions: list[str] = field(default_factory=list)
-    often: list[tuple[str, int, int]] = field(default_factory=list)
-    throughout: list[str] = field(default_factory=list)
-    relations: list[tuple[str, str, str]] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    shape: str = ""
-
-    def claim(self, name: str, values: frozenset[str]) -> None:
-        """Adds that the attribute has one of the values."""
-        both = self.attributes.get(name, values) & values
-        if not both:
-            self.errors.append(
-                f"the caption calls {name} both {_or(self.attributes[name])} and {_or(values)}."
-            )
-        self.attributes[name] = both or values
-
-    def claim_age(self, low: float, high: float) -> None:
-        """Adds that the person is from low to below high years old."""
-        old = self.ages or (low, high)
-        self.ages = (max(low, old[0]), min(high, old[1]))
-        if self.ages[0] >= self.ages[1]:
-            self.errors.append("the caption gives two ages that exclude each other.")
-
-
 def parse(text: str) -> Claims:
     """What the caption claims; what cannot be read stands in `errors`."""
     claims = Claims()
@@ -75,6 +36,7 @@ def parse(text: str) -> Claims:
     mains: list[str] = []
     if not text.endswith("."):
         claims.errors.append(f"the caption does not end with a full stop: {text!r}.")
+    before: list[str] = []  # the actions of the last sentence that has any
     for sentence in re.split(r"(?<=\.)\s+", text):
         tokens, rest = _read(sentence.removesuffix(".").lower())
         if rest:
@@ -84,11 +46,27 @@ def parse(text: str) -> Claims:
             _take(token, claims, last)
             last = token.pairs[0][1] if token.kind in ("does", "doing") else last
         shapes.append(_shape(tokens))
-        said = _Times(claims).read(tokens)
+        times = Times(claims, before)
+        said = times.read(tokens)
         mains += [] if said == ["blink"] else said
+        before = [*said, *times.meanwhile] or before
+    claims.errors += _at_odds(claims)
     claims.relations += [("starts_by", x, y) for x, y in pairwise(mains) if x != y]
     claims.shape = " ".join(f"{s}." for s in shapes)
     return claims
+
+
+def _at_odds(claims: Claims) -> list[str]:
+    """What is said to hold all the time beside an action during which it does not."""
+    found = []
+    for (name, value), acts in known.AGAINST.items():
+        if claims.attributes.get(name, frozenset()) == {value} and name not in claims.mostly:
+            found += [
+                f"{name} is called {value} beside {act!r}, but not mostly so."
+                for act in acts.split(", ")
+                if act in claims.actions
+            ]
+    return found
 
 
 def contradictions(
@@ -105,7 +83,7 @@ def contradictions(
     wanted: dict[str, Callable[[str], bool]] = {
         name: values.__contains__ for name, values in claims.attributes.items()
     }
-    wording = {name: _or(values) for name, values in claims.attributes.items()}
+    wording = {name: either(values) for name, values in claims.attributes.items()}
     if claims.ages is not None:
         low, high = claims.ages
         wanted["age"] = lambda years: low <= float(years) < high
@@ -151,14 +129,6 @@ def _contradicted_in_time(claims: Claims, happened: Sequence[Event], duration_s:
 # --- phrases ---
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    shape: str
-    pairs: tuple[tuple[str, str], ...] = ()
-
-
 _PHRASES: list[tuple[str, re.Pattern[str], str, tuple[tuple[str, str], ...]]] = [
     ("person", known.compiled(known.PERSON), "{subject}", ()),
     ("person", known.compiled(known.PRONOUN), "{subject}", ()),
@@ -166,8 +136,10 @@ _PHRASES: list[tuple[str, re.Pattern[str], str, tuple[tuple[str, str], ...]]] = 
     ("behind", known.compiled(known.BACKGROUND), "{behind}", (("ethnicity", "other"),)),
     ("hair", known.compiled(known.HAIR_PHRASE), "{feature}", ()),
     ("emotion", known.compiled(known.EMOTION_PHRASE), "{emotion}", ()),
+    ("emotion", known.compiled(known.EMOTION_SENTENCE), "{emotion is}", ()),
     ("light", known.compiled(known.LIGHT_PHRASE), "{light}", ()),
     ("light", known.compiled(known.LIGHT_SENTENCE), "{light is}", ()),
+    ("light", known.compiled(known.LIGHT_SIDE), "{light side}", ()),
     *[("thing", known.compiled(p), f"{{{slot}}}", pairs) for slot, p, pairs in known.THINGS],
     *[("does", known.compiled(finite), "{does}", (("", name),)) for name, finite, _ in known.ACTS],
     *[("doing", known.compiled(going), "{doing}", (("", name),)) for name, _, going in known.ACTS],
@@ -179,10 +151,10 @@ _PHRASES: list[tuple[str, re.Pattern[str], str, tuple[tuple[str, str], ...]]] = 
 
 
 @lru_cache(maxsize=16384)
-def _read(sentence: str) -> tuple[tuple[_Token, ...], str]:
+def _read(sentence: str) -> tuple[tuple[Token, ...], str]:
     """The phrases of a sentence, and what is left from the first place where none is known."""
     at = 0
-    tokens: list[_Token] = []
+    tokens: list[Token] = []
     while at < len(sentence):
         if sentence[at] == " ":
             at += 1
@@ -190,7 +162,7 @@ def _read(sentence: str) -> tuple[tuple[_Token, ...], str]:
         kind, match, shape, pairs = _longest(sentence, at)
         if match is None:
             return tuple(tokens), sentence[at:]
-        tokens.append(_Token(kind, match.group(), shape, pairs))
+        tokens.append(Token(kind, match.group(), shape, pairs))
         at = match.end()
     return tuple(tokens), ""
 
@@ -204,7 +176,7 @@ def _longest(sentence: str, at: int) -> tuple[str, re.Match[str] | None, str, tu
     return best
 
 
-def _take(token: _Token, claims: Claims, last_act: str | None) -> None:
+def _take(token: Token, claims: Claims, last_act: str | None) -> None:
     """Adds what one phrase claims."""
     words = re.findall(r"[\w-]+", token.text)
     for word in words:
@@ -217,7 +189,10 @@ def _take(token: _Token, claims: Claims, last_act: str | None) -> None:
         if re.search(rf"(?<![\w-]){word}(?![\w-])", token.text):
             claims.claim(name, frozenset({value}))
     if token.kind == "emotion":
-        claims.claim("emotion", frozenset({known.EMOTIONS[words[1]]}))
+        (feeling,) = (known.EMOTIONS[word] for word in words if word in known.EMOTIONS)
+        claims.claim("emotion", frozenset({feeling}))
+    if "mostly" in words:
+        claims.mostly |= {"emotion"} if token.kind == "emotion" else {name for name, _ in token.pairs}
     if token.kind == "same way":
         claims.claim("gaze", claims.attributes.get("head_pose", frozenset()))
     if token.kind in ("thing", "behind"):
@@ -246,79 +221,10 @@ def _take_person(text: str, words: list[str], claims: Claims) -> None:
             claims.claim_age(*(known.AGES["teenage"] if "teenage" in words else (0, 20)))
 
 
-def _shape(tokens: Sequence[_Token]) -> str:
+def _shape(tokens: Sequence[Token]) -> str:
     text = " ".join(t.shape for t in tokens).replace(" ,", ",")
     return re.sub(r"(\{(feature|worn|carried|turned|gaze)\})(?:(?:,| and) \1)+", r"\1", text)
 
 
-# --- times ---
-
-
-@dataclass
-class _Times:
-    """Reads how the actions of one sentence lie in time."""
-
-    claims: Claims
-    groups: list[list[str]] = field(default_factory=lambda: [[]])
-    meanwhile: list[str] = field(default_factory=list)
-
-    def read(self, tokens: Sequence[_Token]) -> list[str]:
-        """Adds the sentence's actions and relations to the claims; gives the actions said in the order of time."""
-        beside = ""  # "front": while ... before the subject; "last" or "all": after it
-        for token in tokens:
-            if token.kind == "time":
-                beside = self._word(token.text, beside)
-            elif token.kind == "person" and beside == "front":
-                beside = "over"
-            elif token.kind == "person" and beside == "after":
-                self.groups.append([])
-                beside = ""
-            elif token.kind in ("does", "doing"):
-                self._act(token.pairs[0][1], beside)
-        self._relate()
-        return [name for group in self.groups for name in group]
-
-    def _word(self, word: str, beside: str) -> str:
-        said = any(self.groups)
-        if word == "while":
-            return "last" if said else "front"
-        if word == "all while":
-            return "all"
-        if word == "after":
-            return "after"
-        if word in ("then", "finally", "before"):
-            self.groups.append([])
-            return "" if beside == "last" else beside
-        if word == "at the same time":
-            self._during(list(combinations(self.groups[-1], 2)))
-        return beside
-
-    def _act(self, name: str, beside: str) -> None:
-        self.claims.actions.append(name)
-        if beside == "front":
-            self.meanwhile.append(name)
-        elif beside == "last":
-            self._during([(name, self.groups[-1][-1])])
-        elif beside == "all":
-            self._during([(name, other) for group in self.groups for other in group])
-        else:
-            self.groups[-1].append(name)
-
-    def _relate(self) -> None:
-        groups = [g for g in self.groups if g]
-        self._during(list(product(self.meanwhile, (name for g in groups for name in g))))
-        for one, other in pairwise(groups):
-            self.claims.relations += [("before", x, y) for x, y in product(one, other)]
-        for group in groups:
-            self.claims.relations += [("starts_by", x, y) for x, y in pairwise(group)]
-
-    def _during(self, pairs: list[tuple[str, str]]) -> None:
-        self.claims.relations += [("during", x, y) for x, y in pairs]
-
-
 def _times(least: int, most: int) -> str:
     return f"{least} times" if least == most else f"at least {least} times"
-
-
-def _or(values: frozenset[str]) -> str:
-    return " or ".join(sorted(values))
