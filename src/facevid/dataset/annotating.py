@@ -23,7 +23,7 @@ from facevid.dataset.statements import (
     to_table,
     with_labels,
 )
-from facevid.dataset.tables import staging_folder, write_parts, write_table
+from facevid.dataset.tables import ROWS_A_PART, staging_folder, write_parts, write_table
 from facevid.engine import folder_lock
 
 ANNOTATE_LOCK = "annotate.lock"
@@ -182,7 +182,9 @@ def rejected_by_review(output: Path) -> set[str]:
 def _in_order(add: Iterable[Statement] | pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
     if isinstance(add, pa.RecordBatchReader):
         return (pa.Table.from_batches([batch]) for batch in add)
-    return iter([add.sort_by("clip_id") if isinstance(add, pa.Table) else to_table(add)])
+    table = add if isinstance(add, pa.Table) else to_table(add)
+    order = pc.sort_indices(table, [("clip_id", "ascending")])
+    return (table.take(order.slice(k, ROWS_A_PART)) for k in range(0, len(table), ROWS_A_PART))
 
 
 def _of_clips(table: pa.Table, clip_ids: pa.ChunkedArray) -> pa.Array:
