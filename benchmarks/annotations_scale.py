@@ -4,8 +4,8 @@
 
 The statements are made up: what is measured, what models and people say, captions, with details as long as measured
 ones. `labels` is `with_labels` over whole tables in memory, `first` is `update_annotations` with a stream of all
-statements, as `annotate` gives them, `more` adds those of 2,000 clips by one more model. Each runs in a process of its own, whose peak resident set is
-given. Exit code 1 where one takes more than 5 minutes or 4 GiB. Linux only.
+statements, as `annotate` gives them, `more` adds those of 2,000 clips by one more model. Each runs in a process of its
+own, whose peak resident set is given. Exit code 1 where one takes more than 5 minutes or 4 GiB. Linux only.
 """
 
 from __future__ import annotations
