@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -45,6 +46,11 @@ def talking_dataset(folder: Path) -> Path:
     )
     update_annotations(output, add=[s for k, name in enumerate(sorted(names)) for s in _said(name, k)])
     return output
+
+
+def unreviewed(dataset: Path, copy: Path) -> Path:
+    """A copy of a dataset without its review."""
+    return Path(shutil.copytree(dataset, copy, ignore=shutil.ignore_patterns("review", ".work")))
 
 
 def _said(clip_id: str, k: int) -> list[Statement]:

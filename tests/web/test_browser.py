@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,19 +12,13 @@ from urllib.parse import parse_qs, urlparse
 import numpy as np
 import pytest
 import uvicorn
-
-sys.path.insert(0, str(Path(__file__).parent))
-from talking import CLIPS, FPS, FRAMES, HAIR, bar_at, talking_dataset
+from talking import CLIPS, FPS, FRAMES, HAIR, bar_at
 
 import facevid
 from facevid.web.server import create_app
 
 pytestmark = pytest.mark.slow
 
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 TOKEN = "a-token-for-tests"
 
 # Where the bar of the picture on the screen begins: the video itself is drawn and looked at.
@@ -42,16 +34,11 @@ BAR_SEEN = """() => {
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return talking_dataset(tmp_path_factory.mktemp("talking"))
-
-
-@pytest.fixture(scope="module")
-def address(dataset: Path) -> Iterator[str]:
+def address(talking: Path) -> Iterator[str]:
     """A live server over the dataset."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        app = create_app(dataset, token=TOKEN)
+        app = create_app(talking, token=TOKEN)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -62,22 +49,10 @@ def address(dataset: Path) -> Iterator[str]:
             thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no Chromium: neither chromium nor chromium-browser is on the path")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
+def page(chromium: Any, address: str) -> Iterator[Any]:
     """A page of its own; errors of its scripts and refused resources fail the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
     opened = context.new_page()
     opened.set_default_timeout(20_000)
     troubles: list[str] = []
@@ -174,7 +149,7 @@ def test_captions_are_searched(grid: Any) -> None:
     wait_for_count(grid, f"{CLIPS} clips")
 
 
-def test_a_range_dragged_over_a_histogram_becomes_the_filter(grid: Any, dataset: Path) -> None:
+def test_a_range_dragged_over_a_histogram_becomes_the_filter(grid: Any, talking: Path) -> None:
     chart = grid.locator('details[data-field="s.sharpness"] svg')
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -185,7 +160,7 @@ def test_a_range_dragged_over_a_histogram_becomes_the_filter(grid: Any, dataset:
     grid.wait_for_function("() => location.search.includes('s.sharpness=')")
     low, high = grid.evaluate("new URLSearchParams(location.search).get('s.sharpness')").split("..")
     query = f"select count(*) from clips where sharpness between {low} and {high}"
-    (inside,) = facevid.open(dataset).sql(query).fetchall()[0]
+    (inside,) = facevid.open(talking).sql(query).fetchall()[0]
     assert 0 < inside < CLIPS
     wait_for_count(grid, f"{inside} clips")
 
@@ -234,8 +209,8 @@ def test_arrows_move_in_the_grid_and_enter_opens(grid: Any) -> None:
     grid.wait_for_function("id => document.querySelector('#title')?.textContent === id", arg=wanted)
 
 
-def test_steps_move_the_overlay_with_the_picture(page: Any, address: str, dataset: Path) -> None:
-    clip = facevid.open(dataset)[0]
+def test_steps_move_the_overlay_with_the_picture(page: Any, address: str, talking: Path) -> None:
+    clip = facevid.open(talking)[0]
     open_clip(page, address, clip.clip_id)
     seen: list[float] = []
     for key, frame in [
@@ -258,8 +233,8 @@ def test_steps_move_the_overlay_with_the_picture(page: Any, address: str, datase
     assert len(set(seen)) == 6
 
 
-def test_playing_keeps_the_overlay_in_step(page: Any, address: str, dataset: Path) -> None:
-    clip = facevid.open(dataset)[3]
+def test_playing_keeps_the_overlay_in_step(page: Any, address: str, talking: Path) -> None:
+    clip = facevid.open(talking)[3]
     open_clip(page, address, clip.clip_id)
     # Every callback for a picture on the screen: which frame it was, and what the overlay had drawn by then.
     page.evaluate(
@@ -281,9 +256,9 @@ def test_playing_keeps_the_overlay_in_step(page: Any, address: str, dataset: Pat
 
 
 def test_the_mesh_goes_and_comes_with_m_and_help_with_a_question_mark(
-    page: Any, address: str, dataset: Path
+    page: Any, address: str, talking: Path
 ) -> None:
-    open_clip(page, address, facevid.open(dataset)[1].clip_id)
+    open_clip(page, address, facevid.open(talking)[1].clip_id)
     page.keyboard.press("m")
     assert page.evaluate("facevid.drawn.points") == []
     page.keyboard.press("m")
@@ -294,8 +269,8 @@ def test_the_mesh_goes_and_comes_with_m_and_help_with_a_question_mark(
     assert page.locator("dialog[open]").count() == 0
 
 
-def test_a_click_on_the_timeline_seeks(page: Any, address: str, dataset: Path) -> None:
-    open_clip(page, address, facevid.open(dataset)[2].clip_id)
+def test_a_click_on_the_timeline_seeks(page: Any, address: str, talking: Path) -> None:
+    open_clip(page, address, facevid.open(talking)[2].clip_id)
     box = page.locator(".scrub").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 20)
     page.wait_for_function("frame => facevid.drawn.frame === frame", arg=FRAMES // 2)
@@ -303,8 +278,8 @@ def test_a_click_on_the_timeline_seeks(page: Any, address: str, dataset: Path) -
     assert act == "talk 0.20 to 1.60 s, confidence 0.90, measured:mouth"
 
 
-def test_a_clip_that_is_not_there_is_said_in_a_sentence(browser: Any, address: str) -> None:
-    page = browser.new_context().new_page()
+def test_a_clip_that_is_not_there_is_said_in_a_sentence(chromium: Any, address: str) -> None:
+    page = chromium.new_context().new_page()
     page.goto(f"{address}/?token={TOKEN}")
     page.goto(f"{address}/clip/nothing")
     page.wait_for_selector("text=The dataset has no clip 'nothing'")
@@ -312,19 +287,19 @@ def test_a_clip_that_is_not_there_is_said_in_a_sentence(browser: Any, address: s
 
 
 def test_a_video_that_is_gone_is_said_in_the_words_of_the_server(
-    browser: Any, address: str, dataset: Path
+    chromium: Any, address: str, talking: Path
 ) -> None:
-    page = browser.new_context().new_page()
+    page = chromium.new_context().new_page()
     page.route(
         "**/media/*.mp4", lambda route: route.fulfill(status=410, json={"error": "The shard is gone."})
     )
-    page.goto(f"{address}/clip/{facevid.open(dataset)[0].clip_id}?token={TOKEN}")
+    page.goto(f"{address}/clip/{facevid.open(talking)[0].clip_id}?token={TOKEN}")
     page.wait_for_selector("#trouble:text-is('The shard is gone.')")
     page.context.close()
 
 
-def test_without_the_token_nothing_is_shown(browser: Any, address: str) -> None:
-    page = browser.new_context().new_page()
+def test_without_the_token_nothing_is_shown(chromium: Any, address: str) -> None:
+    page = chromium.new_context().new_page()
     answer = page.goto(address)
     assert answer.status == 401 and "token is missing" in page.inner_text("body")
     page.context.close()

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import pytest
-from exploring import COUNT, annotate, browser, clip_name, ids, publish, said
+from exploring import COUNT, clip_name, ids, said
 from starlette.testclient import TestClient
 
 import facevid
@@ -17,19 +17,6 @@ NAMES = Names(
     {"clips": ("seconds", "sharpness", "yaw"), "rejected": ("sharpness",)}, frozenset({"age"}), True
 )
 EVERY = list(range(COUNT))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("filters")
-    publish(base / "dataset", base / "clips")
-    annotate(base / "dataset")
-    return base / "dataset"
-
-
-@pytest.fixture(scope="module")
-def client(folder: Path) -> TestClient:
-    return browser(folder)
 
 
 FOUND: dict[str, list[int]] = {

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from reviewing import say
-from talking import CLIPS, HAIR, talking_dataset
+from talking import CLIPS, HAIR, unreviewed
 
 import facevid
 from facevid.cli import main
 from facevid.web.review_apply import apply
 from facevid.web.review_findings import status
 from facevid.web.review_store import ReviewStore
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return talking_dataset(tmp_path_factory.mktemp("talking"))
 
 
 @pytest.fixture
@@ -177,9 +171,7 @@ def test_the_commands_apply_report_and_plan(
 def test_asking_about_a_dataset_that_nobody_reviewed_writes_nothing_into_it(
     published: Path, tmp_path: Path
 ) -> None:
-    dataset = Path(
-        shutil.copytree(published, tmp_path / "dataset", ignore=shutil.ignore_patterns("review", ".work"))
-    )
+    dataset = unreviewed(published, tmp_path / "dataset")
     before = {path: path.stat().st_mtime_ns for path in dataset.rglob("*")}
     progress = status(dataset)["tasks"]["keep"]["progress"]
     assert (progress["clips"], progress["done"]) == (CLIPS, 0)

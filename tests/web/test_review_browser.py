@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,10 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from talking import CLIPS, HAIR, talking_dataset
-from test_browser import ARGUMENTS
+from talking import CLIPS, HAIR, unreviewed
 
+import facevid
+from facevid.dataset.annotating import update_annotations
+from facevid.dataset.statements import Statement
+from facevid.web.review_apply import apply
 from facevid.web.review_store import ReviewStore
 
 pytestmark = pytest.mark.slow
@@ -25,17 +28,10 @@ SERVE = "import sys, facevid; facevid.explore(sys.argv[1], port=int(sys.argv[2])
 SAVED = "() => document.querySelector('#saved').dataset.waiting === '0'"
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return talking_dataset(tmp_path_factory.mktemp("talking"))
-
-
 @pytest.fixture
-def dataset(published: Path, tmp_path: Path) -> Path:
+def dataset(talking: Path, tmp_path: Path) -> Path:
     """A copy that nobody has reviewed."""
-    return Path(
-        shutil.copytree(published, tmp_path / "dataset", ignore=shutil.ignore_patterns("review", ".work"))
-    )
+    return unreviewed(talking, tmp_path / "dataset")
 
 
 class Server:
@@ -75,26 +71,14 @@ def server(dataset: Path) -> Iterator[Server]:
     running.kill()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no Chromium: neither chromium nor chromium-browser is on the path")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def enter(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
+def enter(chromium: Any, server: Server) -> Iterator[Callable[..., Any]]:
     """Opens the review page as an annotator in a browser of its own; an error of its scripts fails the test."""
     contexts: list[Any] = []
     troubles: list[str] = []
 
     def opened(annotator: str, task: str = "attributes") -> Any:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context = chromium.new_context(viewport={"width": 1440, "height": 900})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
@@ -224,21 +208,122 @@ def test_digits_choose_values_and_arrows_move_between_attributes(
     assert page.locator(".row-item[data-name=hair_colour] .value").inner_text() == chosen
 
 
-def test_space_plays_and_comma_and_period_step_a_frame(enter: Callable[..., Any]) -> None:
-    page = enter("ann", "keep")
+def to_frame(page: Any, frame: int) -> None:
+    """Stop, and step to a frame."""
     page.wait_for_function("() => document.querySelector('#video').readyState >= 2")
-    page.keyboard.press(".")
+    page.keyboard.press(",")
     page.wait_for_function("() => document.querySelector('#video').paused")
     page.wait_for_timeout(300)
-    before = int(page.get_attribute("#clock", "data-frame"))
+    steps = frame - int(page.get_attribute("#clock", "data-frame"))
+    for _ in range(abs(steps)):
+        page.keyboard.press("." if steps > 0 else ",")
+    page.wait_for_function(
+        "frame => Number(document.querySelector('#clock').dataset.frame) === frame", arg=frame
+    )
+
+
+def test_an_action_is_added_moved_and_removed_at_the_playhead(
+    enter: Callable[..., Any], dataset: Path
+) -> None:
+    page = enter("ann")
+    clip_id = clip_on(page)
+    to_frame(page, 10)
+    page.keyboard.press("i")
+    page.keyboard.type("shake")
+    page.keyboard.press("Enter")
+    row = page.locator(".row-item.action.focused")
+    assert row.locator(".value").inner_text() == "0.40–1.40 s"
+    assert row.get_attribute("data-action") == "shake head"
+    to_frame(page, 24)
+    page.keyboard.press("]")
+    to_frame(page, 15)
+    page.keyboard.press("[")
+    assert row.locator(".value").inner_text() == "0.60–1.00 s"
+    page.keyboard.press("i")  # and one too many
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")  # not before it has a name
+    page.wait_for_selector(".toast.error")
+    page.keyboard.press("0")
+    page.keyboard.press("ArrowUp")
+    assert page.locator(".row-item.action.focused").get_attribute("data-action") == "talk"
+    page.keyboard.press("0")
+    press(page, "a")
+    page.wait_for_function(SAVED)
+    (verdict,) = ReviewStore(dataset).standing("attributes")[clip_id]
+    assert verdict.said["actions"] == [{"name": "shake head", "start_s": 0.6, "end_s": 1.0}]
+    assert verdict.said["changed"] == ["actions"]
+    press(page, "ArrowLeft")
+    assert page.locator(".row-item.action").count() == 1  # what was said stands there again
+
+
+def test_accepting_confirms_no_number_that_nobody_judges_by_eye(
+    enter: Callable[..., Any], dataset: Path
+) -> None:
+    measures = {"ita": "31.5", "blinks_per_minute": "12", "skin_tone": "5", "hair_length": "short"}
+    clip_ids = [clip.clip_id for clip in facevid.open(dataset)]
+    update_annotations(
+        dataset,
+        add=[
+            Statement(c, "attribute", n, v, "measured:x", 0.9) for c in clip_ids for n, v in measures.items()
+        ],
+    )
+    page = enter("ann")
+    first = clip_on(page)
+    assert page.locator(".row-item[data-name=ita]").count() == 0
+    assert "only if chosen" in page.locator(".row-item[data-name=skin_tone]").inner_text()
+    press(page, "a")
+    second = clip_on(page)
+    page.locator(".row-item[data-name=skin_tone]").click()
+    page.keyboard.press("5")
+    press(page, "a")
+    page.wait_for_function(SAVED)
+    said = {c: ReviewStore(dataset).standing("attributes")[c][0].said for c in (first, second)}
+    assert said[first]["attributes"]["hair_length"] == "short"
+    assert not {"ita", "blinks_per_minute", "skin_tone"} & set(said[first]["attributes"])
+    assert said[second]["attributes"]["skin_tone"] == "5" and "changed" not in said[second]
+
+
+def test_a_dataset_without_annotations_says_how_to_get_them(
+    enter: Callable[..., Any], server: Server, dataset: Path
+) -> None:
+    update_annotations(dataset, add=[], drop=lambda table: pa.array([True] * len(table)))
+    page = enter("ann", "captions")
+    assert f"facevid annotate {dataset}" in page.locator("#form .hint").inner_text()
+    page.goto(server.page.replace("/review", "/"))
+    page.wait_for_selector("#hint:not([hidden])")
+    assert f"facevid annotate {dataset}" in page.locator("#hint").inner_text()
+    page.fill("#search", "hair")
+    page.wait_for_selector("text=No captions yet")
+    assert f"facevid annotate {dataset}" in page.locator("#message").inner_text()
+
+
+def test_a_rejected_caption_and_what_cannot_be_told_are_said_on_the_page_of_the_clip(
+    enter: Callable[..., Any], server: Server, dataset: Path
+) -> None:
+    page = enter("ann", "captions")
+    clip_id = clip_on(page)
+    press(page, "r")
+    page.wait_for_function(SAVED)
+    ReviewStore(dataset).record(
+        task="attributes", clip_id=clip_id, annotator="ann", verdict="accept",
+        said={"attributes": {"hair_colour": None}}, client_id="browser-of-ann",
+    )  # fmt: skip
+    apply(dataset)
+    page.goto(server.page.replace("/review", f"/clip/{clip_id}"))
+    page.wait_for_selector("#captions .hidden-by-review")
+    assert "The medium caption was rejected." in page.locator("#captions").inner_text()
+    row = page.locator("#attributes tr.shown-row", has_text="hair colour")
+    assert row.inner_text().split("\t")[1] == "cannot be told"
+    assert row.locator(".shown").count() == 0  # it is not a value
+
+
+def test_space_plays_and_comma_and_period_step_a_frame(enter: Callable[..., Any]) -> None:
+    page = enter("ann", "keep")
+    to_frame(page, 20)
     page.keyboard.press(".")
-    page.wait_for_function(
-        "frame => Number(document.querySelector('#clock').dataset.frame) === frame", arg=before + 1
-    )
+    page.wait_for_function("() => document.querySelector('#clock').dataset.frame === '21'")
     page.keyboard.press(",")
-    page.wait_for_function(
-        "frame => Number(document.querySelector('#clock').dataset.frame) === frame", arg=before
-    )
+    page.wait_for_function("() => document.querySelector('#clock').dataset.frame === '20'")
     page.keyboard.press(" ")
     page.wait_for_function("() => !document.querySelector('#video').paused")
 

@@ -9,16 +9,11 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from talking import CLIPS, HAIR, talking_dataset
+from talking import CLIPS, HAIR
 
 from facevid.web.server import create_app
 
 TOKEN = "a-token-for-tests"
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return talking_dataset(tmp_path_factory.mktemp("talking"))
 
 
 @pytest.fixture
@@ -105,6 +100,11 @@ def test_the_vocabulary_comes_with_the_tasks(client: TestClient) -> None:
     assert told["tasks"] == ["attributes", "captions", "keep"]
     hair = next(a for a in told["attributes"] if a["name"] == "hair_colour")
     assert "black" in hair["values"] and hair["kind"] == "choice"
+    confirmed = {a["name"]: a["confirmed"] for a in told["attributes"]}
+    assert {name for name, when in confirmed.items() if when == "never"} == {"ita", "blinks_per_minute"}
+    assert {name for name, when in confirmed.items() if when == "if chosen"} == {"skin_tone"}
+    assert {"nod", "gaze away"} < set(told["actions"])
+    assert told["annotated"] is True and told["annotate"].startswith("facevid annotate ")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,9 @@ def test_a_question_that_lacks_something_gets_400(
         ({"clip_id": ""}, 400, "lacks 'clip_id'"),
         ({"verdict": "perhaps"}, 400, "accept, reject, skip"),
         ({"said": {"attributes": {"hair_colour": "plaid"}}}, 400, "hair_colour cannot be 'plaid'"),
+        ({"said": {"attributes": {"ita": "30"}}}, 400, "ita is measured, and nobody can judge it by eye"),
+        ({"said": {"actions": [{"name": "fly", "start_s": 0, "end_s": 1}]}}, 400, "no action 'fly'"),
+        ({"said": {"actions": [{"name": "nod", "start_s": 1, "end_s": 0}]}}, 400, "in this order"),
         ({"said": [1]}, 400, "JSON object"),
         ({"seconds": "long"}, 400, "number of seconds"),
         ({"client_id": "x"}, 400, "8 to 64"),

@@ -12,25 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exploring import COUNT, annotate, browser, clip_name, ids, publish, said
+from exploring import COUNT, browser, clip_name, ids, publish, said
 from starlette.testclient import TestClient
 
 import facevid
 from facevid.web.coded import round_edges
 from facevid.web.server import ExploreError, explore
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("server")
-    publish(base / "dataset", base / "clips")
-    annotate(base / "dataset")
-    return base / "dataset"
-
-
-@pytest.fixture(scope="module")
-def client(folder: Path) -> TestClient:
-    return browser(folder)
 
 
 def test_info_says_what_there_is(client: TestClient) -> None:
@@ -176,6 +163,7 @@ def test_a_dataset_without_annotations_is_browsed_all_the_same(tmp_path: Path) -
     client = browser(publish(tmp_path / "bare", tmp_path / "clips", count=3))
     info = client.get("/api/info").json()
     assert info["attributes"] == [] and info["actions"] == [] and info["annotated"] is False
+    assert info["annotate"] == f"facevid annotate {tmp_path / 'bare'}"
     assert client.get("/api/clips?a.hair_colour=black").json()["total"] == 0
     assert client.get("/api/clips?a.hair_colour=unknown&s.sharpness=1..").json()["total"] == 2
     assert client.get("/api/clips?q=hair").json()["total"] == 0

@@ -25,7 +25,7 @@ from facevid.web.coded import (
 )
 from facevid.web.data import Tables
 from facevid.web.errors import Refused
-from facevid.web.filters import LENGTH, Bounds, Filter, Table, field_of
+from facevid.web.filters import LENGTH, Bounds, Filter, Table, annotate_command, field_of
 
 _MOST_VALUES = 200
 _POINTS = 60
@@ -107,6 +107,7 @@ class Figures:
             "persons": persons,
             "rejected": tables.rejected,
             "annotated": tables.names.labelled,
+            "annotate": annotate_command(tables.dataset.folder),
             "scores": self._ranges(),
             "attributes": [_described(a) for a in present],
             "all_attributes": [_described(a) for a in ATTRIBUTES.values()],

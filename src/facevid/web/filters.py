@@ -255,6 +255,11 @@ def as_command(filter: Filter, dataset: Path) -> str:
     return shlex.join(["facevid", "explore", str(dataset), *(["--filter", query] if query else [])])
 
 
+def annotate_command(dataset: Path) -> str:
+    """The command that fills a dataset's attributes, actions and captions."""
+    return shlex.join(["facevid", "annotate", str(dataset)])
+
+
 def as_sql(filter: Filter, names: Names) -> str:
     """The filter as a query of the published tables, for `Dataset.sql`."""
     where = conditions(filter, names, Published())

@@ -77,7 +77,7 @@ def _statements(task: str, verdicts: Sequence[Verdict], review: str) -> Iterator
         texts = {length: _caption(everyone, length) for length in ("short", "medium", "long")}
         yield from _votes("caption", texts, last_word, review)
     else:
-        names = dict.fromkeys(name for v in everyone for name in v.said.get("attributes", {}))
+        names = dict.fromkeys(name for v in everyone for name in _given(v))
         given = {
             name: [(v, v.said["attributes"][name]) for v in everyone if name in _given(v)] for name in names
         }

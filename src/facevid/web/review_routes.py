@@ -15,6 +15,7 @@ from starlette.routing import Route
 from facevid.dataset.vocabulary import ACTIONS, ATTRIBUTES
 from facevid.web.context import Context
 from facevid.web.errors import Refused
+from facevid.web.filters import annotate_command
 from facevid.web.review_findings import agreement_report, lots, lots_report, sampled
 from facevid.web.review_queue import (
     Settings,
@@ -27,6 +28,7 @@ from facevid.web.review_queue import (
     twice,
 )
 from facevid.web.review_store import TASKS, ReviewStore
+from facevid.web.review_values import confirmed
 
 _BODY_LIMIT = 256 * 1024  # bytes; the longest caption and every attribute stay far below
 
@@ -73,10 +75,17 @@ class _Review:
                 "unit": a.unit,
                 "low": a.low,
                 "high": a.high,
+                "confirmed": confirmed(a.name),
             }
             for a in ATTRIBUTES.values()
         ]
-        return {"tasks": list(TASKS), "attributes": vocabulary, "actions": list(ACTIONS)}
+        return {
+            "tasks": list(TASKS),
+            "attributes": vocabulary,
+            "actions": list(ACTIONS),
+            "annotated": self._context.tables.names.labelled,
+            "annotate": annotate_command(self._context.folder),
+        }
 
     def settings(self, _: Request) -> dict[str, Any]:
         return {"settings": settings_of(self._store).to_dict(), "history": self._store.setting_rows()}

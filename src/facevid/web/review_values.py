@@ -12,6 +12,12 @@ from facevid.errors import FacevidError
 CAPTION_LIMIT = 4000
 """Characters of a caption."""
 
+NOT_BY_EYE = ("ita", "blinks_per_minute")
+"""Numbers that only a measure can give: no annotator is asked for them, and accepting a clip does not confirm them."""
+IF_CHOSEN = ("skin_tone",)
+"""Attributes that accepting a clip does not confirm either, unless the annotator chose the value: screens and light
+show the same skin in several tones, so a tone that nobody compared is still a measurement."""
+
 _KEYS = {
     "attributes": ("attributes", "actions", "changed"),
     "captions": ("length", "text", "changed"),
@@ -47,6 +53,11 @@ def check_said(task: str, said: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
+def confirmed(name: str) -> str:
+    """When a value of an attribute is an annotator's: "by accept", only "if chosen", or "never"."""
+    return "never" if name in NOT_BY_EYE else "if chosen" if name in IF_CHOSEN else "by accept"
+
+
 def is_faulty(verdict: str, said: Mapping[str, Any]) -> bool:
     """Whether a clip counts against its lot: rejected, or accepted only after something shown was corrected."""
     return verdict == "reject" or bool(said.get("changed"))
@@ -74,6 +85,8 @@ def differences(
 
 
 def _value(of: Attribute, value: Any) -> str | None:
+    if of.name in NOT_BY_EYE:
+        raise SaidError(f"{of.name} is measured, and nobody can judge it by eye; leave it out.")
     return None if value is None else of.check(str(value))
 
 

@@ -14,6 +14,7 @@ const TYPING_MS = 200;
 const byId = (id) => document.getElementById(id);
 
 const filter = new Filter(location.search);
+let about = null; // the answer of /api/info
 const openHelp = helpDialog([
   [["/"], "search in captions"],
   [["←", "→", "↑", "↓"], "move in the grid"],
@@ -47,11 +48,15 @@ async function start() {
     failed(error);
     return;
   }
+  about = info;
+  if (grid.total === 0) showTotal(0); // the list was faster than what the dataset is about
   document.title = `${info.name} · facevid`;
   byId("about").textContent =
     `${info.name} — ${number(info.clips)} clips · ${duration(info.seconds)} · ${number(info.persons)} people`;
   byId("kept").textContent = `Kept ${number(info.clips)}`;
   byId("rejected").textContent = `Rejected ${number(info.rejected)}`;
+  byId("hint").hidden = info.annotated;
+  byId("hint").replaceChildren(...annotateHint(info));
   const facets = new Facets(byId("facets"), info, filter, failed);
   const whatif = new WhatIf(byId("whatif"), info, failed);
   let table = null;
@@ -170,6 +175,11 @@ function showTotal(total) {
   byId("message").hidden = total > 0;
   if (total > 0) return;
   const filtered = filter.entries().length > 0;
+  if (filter.get("q") && about && !about.annotated) {
+    byId("message").replaceChildren(notice("No captions yet", "", { action: ["Clear all", () => filter.clear()] }));
+    byId("message").querySelector("div > div").append(...annotateHint(about));
+    return;
+  }
   byId("message").replaceChildren(
     filtered
       ? notice("Nothing fits", "No row meets all conditions. Take one away, or begin anew.", {
@@ -177,6 +187,11 @@ function showTotal(total) {
         })
       : notice("Nothing here", `This dataset has no ${filter.table === "rejected" ? "rejected stretches" : "clips"}.`),
   );
+}
+
+/** How a dataset gets its attributes, actions and captions. */
+function annotateHint(info) {
+  return ["Nobody has said yet what the clips show. ", el("code", { text: info.annotate }), " measures attributes and actions and words captions to search in."];
 }
 
 function failed(error) {

@@ -18,7 +18,10 @@ const KEYS = [
   [["a", "r", "s"], "accept, reject, skip"],
   [["↑", "↓"], "attribute above or below"],
   [["1", "…", "9"], "choose that value (two digits where there are more)"],
-  [["0"], "cannot be told; for an action: wrong"],
+  [["0"], "cannot be told; for an action: wrong, and 1 right"],
+  [["i"], "new action at the playhead"],
+  [["[", "]"], "the action starts, ends at the frame shown"],
+  [["Enter"], "show the action"],
   [["n"], "another attribute"],
   [["e"], "edit the caption; Esc leaves it"],
   [["Ctrl", "Z"], "undo the last verdict"],
@@ -31,7 +34,7 @@ const state = {
   annotator: localStorage.getItem("facevid.annotator") ?? "",
   task: new URLSearchParams(location.search).get("task") ?? "attributes",
   adjudicating: false,
-  vocabulary: [],
+  offered: null, // the answer of /api/review/tasks
   item: null,
   form: null,
   ahead: null, // a promise of the next item, fetched while this one is looked at
@@ -47,6 +50,7 @@ const player = new Player(byId("video"), {
   onFrame: (frame) => {
     byId("clock").textContent = state.item ? `${frame + 1} / ${state.item.frames}` : "";
     byId("clock").dataset.frame = frame;
+    state.form?.frame?.(frame);
   },
   onState: () => (byId("play").textContent = player.playing ? "Pause" : "Play"),
   onError: (message) => trouble(message),
@@ -60,7 +64,7 @@ const outbox = new Outbox({
 async function start() {
   byId("help").addEventListener("click", helpDialog(KEYS));
   const offered = await waitFor(() => getJson("/api/review/tasks"));
-  state.vocabulary = offered.attributes;
+  state.offered = offered;
   if (!offered.tasks.includes(state.task)) [state.task] = offered.tasks;
   byId("tasks").replaceChildren(...offered.tasks.map((task) => el(
     "button", { text: task, data: { task }, on: { click: () => changeTask(task) } },
@@ -173,8 +177,9 @@ function show(item) {
   }
   player.load(mediaUrl(item.clip_id), item.fps, item.frames);
   player.toggle()?.catch?.(() => {}); // a browser that refuses to start by itself waits for the space key
-  state.form = makeForm(state.task, item, state.vocabulary, byId("form"), {
+  state.form = makeForm(state.task, item, state.offered, byId("form"), {
     seek: (seconds) => player.seek(Math.floor(seconds * item.fps)),
+    frame: () => player.frame,
   });
   byId("form").dataset.clip = item.clip_id;
   if (!state.adjudicating) fetchAhead();

@@ -2,6 +2,8 @@
 
 import { el, number, words } from "./dom.js";
 
+const UNKNOWN = "unknown"; // what a person says of a value that cannot be told, or of a caption that is wrong
+
 const SECTIONS = [
   ["person", "Person"], ["hair", "Hair"], ["face", "Face"], ["clothes", "Clothes"], ["light", "Light"],
   ["scene", "Scene"], ["dynamic", "Expression"],
@@ -13,7 +15,8 @@ export function captionsOf(annotations) {
   const of = (kind) => annotations.filter((a) => a.kind === kind);
   const lengths = ["short", "medium", "long"];
   const captions = of("caption").sort((a, b) => lengths.indexOf(a.name) - lengths.indexOf(b.name) || rank(a) - rank(b));
-  const blocks = captions.map((a) => block(a, a.name));
+  const hidden = withdrawn(captions);
+  const blocks = captions.map((a) => (a.value === UNKNOWN ? rejection(a) : block(a, a.name, hidden.has(a))));
   blocks.push(...of("transcript").map((a) => block(a, `spoken, ${a.name}`)));
   if (!blocks.length) blocks.push(el("div", { class: "muted", text: "Nobody has described this clip yet." }));
   return [el("h2", { text: "Captions" }), ...blocks];
@@ -54,7 +57,7 @@ function statementRows(name, statements, about) {
     el(
       "tr", { class: k ? "other" : "shown-row" },
       el("td", { text: k ? "also said" : words(name), title: k ? null : about }),
-      el("td", { class: k ? "" : "shown", text: words(a.value) }),
+      el("td", { class: k || a.value === UNKNOWN ? "" : "shown", text: a.value === UNKNOWN ? "cannot be told" : words(a.value) }),
       el("td", { class: "sure" }, ...confidence(a.confidence)),
       el("td", {}, origin(a)),
     ),
@@ -72,12 +75,35 @@ function origin({ by, who }) {
   return el("span", { class: `badge ${by.split(":")[0]}`, text: who ? `${by} ${who}` : by });
 }
 
-function block(statement, label) {
+/** The captions that a person's rejection hides: those of its length that rank after it. */
+function withdrawn(captions) {
+  const hidden = new Set();
+  for (const no of captions.filter((a) => a.value === UNKNOWN)) {
+    for (const a of captions) {
+      if (a.name !== no.name || a.value === UNKNOWN) continue;
+      const after = rank(a) - rank(no) || (no.confidence ?? -1) - (a.confidence ?? -1);
+      if (after > 0) hidden.add(a);
+    }
+  }
+  return hidden;
+}
+
+function rejection(statement) {
+  return el(
+    "div", { class: "caption" }, el("p", { class: "muted", text: `The ${statement.name} caption was rejected.` }),
+    el("div", { class: "origin" }, origin(statement)),
+  );
+}
+
+function block(statement, label, hidden = false) {
   const sure = statement.confidence === null || statement.confidence === undefined
     ? null : el("span", { class: "muted", text: `confidence ${number(statement.confidence)}` });
   return el(
-    "div", { class: "caption" }, el("p", { text: statement.value }),
-    el("div", { class: "origin" }, el("span", { class: "badge", text: label }), origin(statement), sure),
+    "div", { class: `caption${hidden ? " hidden-by-review" : ""}` }, el("p", { text: statement.value }),
+    el(
+      "div", { class: "origin" }, el("span", { class: "badge", text: label }), origin(statement), sure,
+      hidden && el("span", { class: "muted", text: "not shown" }),
+    ),
   );
 }
 
