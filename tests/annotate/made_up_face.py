@@ -73,8 +73,9 @@ def act(
     for k, sign in ((61, -1), (291, 1)):
         face[:, k, 0] += sign * track(corners_out)
         face[:, k, 1] -= track(corners_up)
-    face[:, 14, 1] += track(lips)
-    face[:, 152, 1] += track(lips)  # the chin goes with the jaw
+    gap = track(lips)  # the lower lip goes down, the upper lip up, and the jaw takes the corners along
+    for k, share in ((14, 0.77), (13, -0.23), (61, 0.15), (291, 0.15), (152, 1.0)):
+        face[:, k, 1] += share * gap
     for k in (70, 63, 105, 66, 107, 300, 293, 334, 296, 336):
         face[:, k, 1] -= track(brows_up)
     face[:, 468:, 0] += track(gaze_right)[:, None]

@@ -58,6 +58,34 @@ def test_an_action_is_found_at_its_time_and_no_other(name: str) -> None:
     assert 0.5 <= found.confidence <= 1
 
 
+def test_vowels_that_spread_the_mouth_are_no_smile() -> None:
+    """ "ee" twice a second: 2 cm wider each time, corners level with the lips."""
+    o = act(4.0, corners_out=lambda t: np.maximum(np.sin(2 * np.pi * 2 * t), 0), lips=chatter(0, 4))
+    assert [a for a in measure_actions(o) if a.name == "smile"] == []
+
+
+def test_a_mouth_drawn_wide_and_level_is_a_grimace_and_no_smile() -> None:
+    o = act(4.0, corners_out=during(1, 2.5, size=1.0))
+    assert [a for a in measure_actions(o) if a.name == "smile"] == []
+
+
+def test_a_smile_through_most_of_a_clip_is_found_for_lips_at_rest_are_level_in_all_faces() -> None:
+    moves = {"corners_out": during(0.6, 9, size=0.6), "corners_up": during(0.6, 9, size=0.6)}
+    (found,) = [a for a in measure_actions(act(4.0, **moves)) if a.name == "smile"]
+    assert overlap(found, 0.6, 4.0) > 0.8
+
+
+def test_a_mouth_that_comes_back_from_a_pout_does_not_smile() -> None:
+    """For two thirds of the clip the corners hang; what follows is higher, and only rest."""
+    o = act(3.0, corners_up=during(-1, 2.0, size=-0.3))
+    assert [a.name for a in measure_actions(o) if a.name in ("smile", "laugh")] == []
+
+
+def test_brows_up_in_a_blink_are_the_meshs_and_not_the_persons() -> None:
+    o = act(4.0, brows_up=during(2, 2.3, size=0.6, ease=0.1), right_eye=shut(2, 2.3), left_eye=shut(2, 2.3))
+    assert [a.name for a in measure_actions(o)] == ["blink"]
+
+
 @pytest.mark.parametrize("fps", [12.0, 25.0, 60.0])
 def test_a_still_face_does_nothing(fps: float) -> None:
     assert measure_actions(act(5.0, fps=fps, noise_px=0.3, speech=lambda t: t * 0)) == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from facevid.annotate.actions import BROW_RAISE, SMILE, SMILE_LIFT, smile_track
 from facevid.annotate.eyes import AWAY_DEG, gaze_angles
+from facevid.annotate.facial_acts import BROW_RAISE, FROWN, SMILE, measure_cues, without_blinks
 from facevid.annotate.observed import Act, Answer, Floats, Observed
 from facevid.annotate.signals import Signals, measure_signals, smooth
 
@@ -50,11 +50,11 @@ def _emotion(s: Signals, acts: list[Act]) -> Answer | None:
         return Answer("emotion", "sad", 0.35, {"share": round(shares["frown"], 3)})
     if max(shares.values()) > 0 or seconds < STILL_S:
         return None  # something happened, but it does not prevail
-    corners, lift = smile_track(s)
-    brows = smooth((s.brow_height + s.inner_height) / 2, s.fps, 0.3)
+    cues = measure_cues(s, np.zeros(len(s), bool))
+    brows = smooth(without_blinks((s.brow_height + s.inner_height) / 2, s), s.fps, 0.3)
     moved = {
-        "corners": float(np.percentile(np.abs(corners), 90)) / SMILE,
-        "lift": float(np.percentile(np.abs(lift), 90)) / (2 * SMILE_LIFT),
+        "smile": float(np.percentile(cues.smile, 90)) / SMILE,
+        "frown": float(np.percentile(cues.frown, 90)) / FROWN,
         "brows": float(np.ptp(np.percentile(brows, [10, 90]))) / BROW_RAISE,
     }
     most = max(moved.values())
