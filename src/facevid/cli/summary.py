@@ -29,7 +29,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     _line(console, _speed(summary))
     dataset = shlex.quote(str(summary["dataset"]))
     _line(console, "\nNext:")
-    _line(console, f"  facevid status {dataset}")
+    _line(console, f"  facevid annotate {dataset}    attributes, actions and captions of every clip")
+    _line(console, f"  facevid explore {dataset}     look at it in a browser")
     _line(console, f'  python -c "import facevid; print(facevid.open({str(summary["dataset"])!r}))"')
     _line(console, f"  facevid clean {dataset}    removes the work folder, keeps the dataset")
     failed = int(summary["failed"])
@@ -64,7 +65,9 @@ def print_status(status: Mapping[str, Any]) -> None:
     console = _console()
     if status["published"]:
         _line(
-            console, f"{status['dataset']}: published, {status['clips']} clips, {_hours(status['kept_s'])}."
+            console,
+            f"{status['dataset']}: published, {status['clips']} clips, {_hours(status['kept_s'])}; "
+            f"{status['annotated']} of them annotated.",
         )
     else:
         _line(console, f"{status['dataset']}: not published yet.")
