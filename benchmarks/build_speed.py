@@ -21,7 +21,7 @@ import av
 
 import facevid
 from facevid import media
-from facevid.curate.build import available_cores
+from facevid.engine import available_cores
 from facevid.recipe import load_recipe
 
 RATIO_LIMIT, REALTIME_LIMIT = 3.0, 3.0

@@ -14,8 +14,9 @@ import facevid
 from facevid.annotate import annotate
 from facevid.annotate.stated import stated_statements
 from facevid.dataset import DatasetError
-from facevid.dataset.annotating import update_annotations
+from facevid.dataset.annotating import ANNOTATE_LOCK, update_annotations
 from facevid.dataset.statements import Statement, source_of
+from facevid.engine import FolderBusy, folder_lock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "curate"))
 
@@ -89,6 +90,30 @@ def test_a_broken_clip_is_named_and_the_others_are_annotated(
     summary = annotate(copy, workers=1)
     assert (summary.ok, summary.failed) == (3, 1)
     assert summary.failures[0]["item"] == ids[1] and summary.failures[0]["kind"] == "unreadable"
+
+
+def test_nobody_measures_while_a_build_or_another_run_may_replace_what_is_measured(
+    annotated: tuple[Path, list[str]],
+) -> None:
+    from facevid.curate.work import Work
+
+    folder, _ = annotated
+    with Work(folder).held(), pytest.raises(FolderBusy, match="is working in"):
+        annotate(folder, workers=1)
+    with folder_lock(folder / ".work", name=ANNOTATE_LOCK):
+        with pytest.raises(FolderBusy, match="is working in"), Work(folder).held():
+            pass
+        with pytest.raises(FolderBusy, match="is working in"):
+            annotate(folder, workers=1)
+        update_annotations(folder, add=[])  # but what people say is published meanwhile
+
+
+def test_what_a_person_withdrew_counts_as_no_answer(annotated: tuple[Path, list[str]]) -> None:
+    folder, ids = annotated
+    before = annotate(folder, workers=1).answered
+    assert before["age"] == 2 and before["ethnicity"] == 2, "stated of the first source, measured of none"
+    update_annotations(folder, add=[Statement(ids[2], "attribute", "age", "unknown", "annotator", who="ana")])
+    assert annotate(folder, workers=1).answered == before
 
 
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path) -> None:

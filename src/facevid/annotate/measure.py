@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -91,22 +91,21 @@ def measured_statements(clip_id: str, value: Mapping[str, Any]) -> list[Statemen
     ]
 
 
-def measure_items(dataset: Dataset, recipe: Recipe) -> list[Item]:
-    """One item a clip; what it shows is told by the hashes of its members."""
+def measure_items(dataset: Dataset, recipe: Recipe) -> Iterator[Item]:
+    """One item a clip, in the order of their ids; what it shows is told by the hashes of its members."""
     limit = recipe.annotate
-    return [
-        Item(
-            str(place["row"]["clip_id"]),
+    for place in dataset.places():
+        row = place["row"]
+        seconds = float(row["frames"]) / float(row["fps"])
+        yield Item(
+            str(row["clip_id"]),
             {
-                "mp4": place["row"]["mp4_sha256"],
-                "flac": place["row"]["flac_sha256"],
+                "mp4": row["mp4_sha256"],
+                "flac": row["flac_sha256"],
                 "_place": place,
-                "_timeout_s": limit.timeout_s
-                + limit.timeout_per_second * float(place["row"]["frames"]) / float(place["row"]["fps"]),
+                "_timeout_s": limit.timeout_s + limit.timeout_per_second * seconds,
             },
         )
-        for place in dataset.places()
-    ]
 
 
 def _timeout_s(payload: dict[str, Any]) -> float:

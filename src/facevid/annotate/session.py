@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -21,8 +21,10 @@ from facevid.annotate.stated import stated_statements
 from facevid.annotate.vlm import Estimate, VlmSettings, estimate
 from facevid.backends import FaceAttributes, SpeechRecognizer
 from facevid.dataset import Dataset
-from facevid.dataset.annotating import update_annotations
-from facevid.dataset.statements import Statement, combined, from_table, shown, to_table
+from facevid.dataset.annotating import ANNOTATE_LOCK, ByClip, statements_of, update_annotations
+from facevid.dataset.published import schema
+from facevid.dataset.statements import Statement, from_table, shown, to_table
+from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.engine import (
     Item,
     Ledger,
@@ -30,20 +32,21 @@ from facevid.engine import (
     Outcome,
     PayloadHasher,
     Progress,
-    Step,
     StepSummary,
+    available_cores,
     folder_lock,
     track,
 )
 from facevid.recipe import Recipe, load_recipe
 
 OnProgress = Callable[[Progress], None] | None
-_BATCH = 5000
+_BATCH = 2000  # clips whose statements are in memory at once
+_NAMED = 8
 
 
 @dataclass
 class Annotated(StepSummary):
-    """What `annotate` did; `ok`, `failed` and `reused` count clips measured."""
+    """What `annotate` did; `ok` and `reused` count clips measured, `failed` those that a measure or a model failed."""
 
     statements: int = 0
     """Statements that the dataset holds now."""
@@ -76,55 +79,68 @@ def annotate(
     folder = Path(dataset)
     ds = facevid.dataset.open(folder)
     chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
-    count = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or 1
-    items = measure_items(ds, chosen)
-    summary = Annotated(MEASURE.name, str(folder), total=len(items), dry_run=dry_run)
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be 1 or more, not {workers}.")
+    summary = Annotated(MEASURE.name, str(folder), total=len(ds), dry_run=dry_run)
     summary.step = "annotate"
     ledger_path = folder / ".work" / "annotate.sqlite"
     if dry_run:
-        summary.to_run = len(items) - _finished(ledger_path, MEASURE, items, chosen, retry_failed)
+        finished = _finished(ledger_path, measure_items(ds, chosen), chosen, retry_failed)
+        summary.to_run = summary.total - finished
         if captioner is not None:
-            summary.notes.append(_cost(estimate(len(items), captioner)))
+            summary.notes.append(_cost(estimate(summary.total, captioner)))
         return summary
-    if face_attributes or speech_recognizer or captioner:
-        asked = annotate_with_models(
-            folder, face_attributes=face_attributes, speech_recognizer=speech_recognizer, captioner=captioner
-        )
-        summary.failures += [{"step": "annotate", **failure} for failure in asked.failures]
-        summary.notes.append(f"The models looked at {asked.clips} clips and said {asked.statements} things.")
-        ds = facevid.dataset.open(folder)
-    with folder_lock(folder / ".work", name="annotate.lock"), Ledger(ledger_path) as ledger:
-        executor = LocalExecutor(count, threads=1, log=folder / ".work" / "worker.log")
-        seconds = {
-            i.key: i.payload["_place"]["row"]["frames"] / i.payload["_place"]["row"]["fps"] for i in items
-        }
-        running = executor.run(MEASURE, items, chosen, ledger, retry_failed=retry_failed)
-        for outcome in track(
-            running, step="annotate", total=len(items), on_progress=on_progress,
-            work_s=lambda o: seconds[o.key],
-        ):  # fmt: skip
-            summary.reused += outcome.reused
-            setattr(summary, outcome.status, getattr(summary, outcome.status) + 1)
-            if outcome.status == "failed":
-                summary.failures.append(_failure(outcome))
-        summary.failures.sort(key=lambda f: f["item"])
-        summary.failed = len({f["item"] for f in summary.failures})
-        said, strange = stated_statements(_clip_sources(ds), _stated(ds))
-        if strange:
-            summary.notes.append(
-                "What people state that the vocabulary has no word for, kept in the sources table only: "
-                + ", ".join(strange[:8])
-                + (f" and {len(strange) - 8} more." if len(strange) > 8 else ".")
+    with folder_lock(folder / ".work", name=ANNOTATE_LOCK), Ledger(ledger_path) as ledger:
+        if ledger.notice:
+            summary.notes.append(ledger.notice)
+        if face_attributes or speech_recognizer or captioner:
+            asked = annotate_with_models(
+                folder,
+                face_attributes=face_attributes,
+                speech_recognizer=speech_recognizer,
+                captioner=captioner,
             )
-        new = _statements(ds, ledger, items, said, chosen)
-    failed = {f["item"] for f in summary.failures}
-    done = pa.array([i.key for i in items if i.key not in failed], pa.string())
-    updated = update_annotations(folder, add=new, drop=lambda t: _ours(t, done))
+            summary.failures += [{"step": "annotate", **failure} for failure in asked.failures]
+            summary.notes.append(
+                f"The models looked at {asked.clips} clips and said {asked.statements} things."
+            )
+            ds = facevid.dataset.open(folder)
+        executor = LocalExecutor(workers or available_cores(), threads=1, log=folder / ".work" / "worker.log")
+        failed = _measure(ds, chosen, executor, ledger, summary, retry_failed, on_progress)
+        words = _Wording(folder, ledger, failed, chosen.annotate.caption_confidence)
+        updated = update_annotations(folder, add=words.stream(), drop=lambda t: _ours(t, failed))
+    summary.notes += words.notes()
+    summary.failures.sort(key=lambda f: f["item"])
+    summary.failed = len({f["item"] for f in summary.failures})
     summary.statements = updated.statements
     summary.answered = _answered(folder)
     summary.details = {"statements": updated.statements}
     summary.seconds = time.monotonic() - began
     return summary
+
+
+def _measure(
+    ds: Dataset,
+    recipe: Recipe,
+    executor: LocalExecutor,
+    ledger: Ledger,
+    summary: Annotated,
+    retry_failed: bool,
+    on_progress: OnProgress,
+) -> pa.Array:
+    """Measure what is not measured yet, and count it in the summary; the ids of clips that failed."""
+    seconds = dict(ds.sql("select clip_id, frames / fps from clips").fetchall())
+    running = executor.run(MEASURE, measure_items(ds, recipe), recipe, ledger, retry_failed=retry_failed)
+    failed = []
+    for outcome in track(
+        running, step="annotate", total=len(ds), on_progress=on_progress, work_s=lambda o: seconds[o.key]
+    ):
+        summary.reused += outcome.reused
+        setattr(summary, outcome.status, getattr(summary, outcome.status) + 1)
+        if outcome.status == "failed":
+            failed.append(outcome.key)
+            summary.failures.append(_failure(outcome))
+    return pa.array(failed, pa.string())
 
 
 def _cost(needed: Estimate) -> str:
@@ -141,17 +157,20 @@ def _built_with(ds: Dataset) -> Mapping[str, Any]:
     return dict(ds.manifest.about.get("recipe") or {})
 
 
-def _finished(path: Path, step: Step, items: Sequence[Item], recipe: Recipe, retry_failed: bool) -> int:
+def _finished(path: Path, items: Iterable[Item], recipe: Recipe, retry_failed: bool) -> int:
     if not path.exists():
         return 0
-    digest = PayloadHasher(step, recipe)
+    digest = PayloadHasher(MEASURE, recipe)
     wanted = ("ok",) if retry_failed else ("ok", "failed", "rejected")
+    count = 0
     with Ledger(path, read_only=True) as ledger:
-        held = ledger.get_many(step.name, [i.key for i in items])
-    return sum(
-        i.key in held and held[i.key][0] == digest(i.payload) and held[i.key][1].status in wanted
-        for i in items
-    )
+        for batch in _batches(items):
+            held = ledger.get_many(MEASURE.name, [i.key for i in batch])
+            count += sum(
+                i.key in held and held[i.key][0] == digest(i.payload) and held[i.key][1].status in wanted
+                for i in batch
+            )
+    return count
 
 
 def _failure(outcome: Outcome) -> dict[str, str]:
@@ -160,66 +179,93 @@ def _failure(outcome: Outcome) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _clip_sources(ds: Dataset) -> list[tuple[str, str]]:
-    return ds.sql("select clip_id, source_id from clips order by clip_id").fetchall()
+class _Wording:
+    """What is measured and stated of every clip, and captions worded from all that is known of it.
+
+    failed: clips that could not be measured; what was measured of those before stays as it is.
+    """
+
+    def __init__(self, folder: Path, ledger: Ledger, failed: pa.Array, sure_from: float) -> None:
+        self._folder, self._ledger = folder, ledger
+        self._failed = failed
+        self._sure_from = sure_from
+        self._strange: set[str] = set()
+
+    def stream(self) -> pa.RecordBatchReader:
+        """The statements in the order of their clips, made as they are read from the dataset as it then is."""
+        batches = (batch for table in self._tables() for batch in table.to_batches())
+        return pa.RecordBatchReader.from_batches(schema("annotations"), batches)
+
+    def notes(self) -> list[str]:
+        """What people state that no attribute can hold, in a sentence."""
+        if not self._strange:
+            return []
+        some = sorted(self._strange)[:_NAMED]
+        more = len(self._strange) - len(some)
+        return [
+            "What people state that the vocabulary has no word for, kept in the sources table only: "
+            + ", ".join(some)
+            + (f" and {more} more." if more else ".")
+        ]
+
+    def _tables(self) -> Iterator[pa.Table]:
+        ds = facevid.dataset.open(self._folder)
+        others = ByClip(t.filter(pc.invert(_ours(t))) for t in statements_of(self._folder, ds.manifest))
+        stated = dict(ds.sql("select source_id, self_reported from sources").fetchall())
+        failed = set(self._failed.to_pylist())
+        clips = ds.sql("select clip_id, source_id, frames / fps from clips order by clip_id").fetchall()
+        for start in range(0, len(clips), _BATCH):
+            batch = clips[start : start + _BATCH]
+            end = clips[start + _BATCH][0] if start + _BATCH < len(clips) else None
+            known = _by_clip(from_table(others.until(end)))
+            sources = {source_id: stated[source_id] for _, source_id, _ in batch}
+            said, strange = stated_statements([clip[:2] for clip in batch], sources)
+            self._strange.update(strange)
+            own = _by_clip(said)
+            held = self._ledger.get_many(MEASURE.name, [clip_id for clip_id, _, _ in batch])
+            new: list[Statement] = []
+            for clip_id, _, seconds in batch:
+                found = own.get(clip_id, [])
+                if clip_id not in failed:
+                    found = found + measured_statements(clip_id, held[clip_id][1].value)
+                    labels = shown([*found, *known.get(clip_id, ())])
+                    found += caption_statements(clip_id, labels, seconds, sure_from=self._sure_from)
+                new += found
+            yield to_table(new)
 
 
-def _stated(ds: Dataset) -> dict[str, str | None]:
-    return dict(ds.sql("select source_id, self_reported from sources").fetchall())
+def _by_clip(statements: Iterable[Statement]) -> dict[str, list[Statement]]:
+    found: dict[str, list[Statement]] = {}
+    for statement in statements:
+        found.setdefault(statement.clip_id, []).append(statement)
+    return found
 
 
-def _statements(
-    ds: Dataset, ledger: Ledger, items: Sequence[Item], said: Sequence[Statement], recipe: Recipe
-) -> pa.Table:
-    """What is measured and stated of every clip, with captions worded from all that is known of it."""
-    own: dict[str, list[Statement]] = {}
-    for statement in said:
-        own.setdefault(statement.clip_id, []).append(statement)
-    others = ds.to_arrow("annotations")
-    others = others.filter(pc.invert(_ours(others, None))) if others.num_rows else others
-    parts = []
-    for batch in _batches(items):
-        keys = [i.key for i in batch]
-        known: dict[str, list[Statement]] = {key: [] for key in keys}
-        for statement in from_table(others.filter(pc.is_in(others["clip_id"], value_set=pa.array(keys)))):
-            known[statement.clip_id].append(statement)
-        new = []
-        held = ledger.get_many(MEASURE.name, keys)
-        for item in batch:
-            row = item.payload["_place"]["row"]
-            found = list(own.get(item.key, ()))
-            if item.key not in held or held[item.key][1].status != "ok":
-                new += found  # what was measured of it before stays
-                continue
-            found += measured_statements(item.key, held[item.key][1].value)
-            labels = shown([*found, *known[item.key]])
-            length = float(row["frames"]) / float(row["fps"])
-            sure = recipe.annotate.caption_confidence
-            new += [*found, *caption_statements(item.key, labels, length, sure_from=sure)]
-        parts.append(to_table(new))
-    return combined(to_table(()), *parts)
-
-
-def _ours(table: pa.Table, clips: pa.Array | None) -> pa.Array:
-    """Which statements an annotation makes anew: measured ones and what the manifest states, of `clips` or of all."""
+def _ours(table: pa.Table, failed: pa.Array | None = None) -> pa.Array:
+    """Which statements are made anew: what the manifest states, and what is measured but of clips that failed."""
     manifest = pc.and_(
         pc.equal(table["by"], "self"), pc.fill_null(pc.equal(table["detail"], '{"from": "manifest"}'), False)
     )
-    ours = pc.or_(pc.starts_with(table["by"], "measured"), manifest)
-    return ours if clips is None else pc.and_(ours, pc.is_in(table["clip_id"], value_set=clips))
+    measured = pc.starts_with(table["by"], "measured")
+    if failed is not None:
+        measured = pc.and_not(measured, pc.is_in(table["clip_id"], value_set=failed))
+    return pc.or_(manifest, measured)
 
 
-def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
     left = iter(items)
     while batch := list(islice(left, _BATCH)):
         yield batch
 
 
 def _answered(folder: Path) -> dict[str, int]:
-    rows = facevid.dataset.open(folder).sql(
-        "select name, count(distinct clip_id) from annotations where kind = 'attribute' group by 1 order by 2 desc, 1"
-    )
-    return dict(rows.fetchall())
+    """Attribute -> clips for which a value is shown, the most answered first."""
+    ds = facevid.dataset.open(folder)
+    if "attributes" not in ds.clips.columns:
+        return {}
+    asked = ", ".join(f"count(attributes.{name}.value)" for name in ATTRIBUTES)
+    counts = dict(zip(ATTRIBUTES, ds.sql(f"select {asked} from clips").fetchall()[0], strict=True))
+    return {name: n for name, n in sorted(counts.items(), key=lambda c: (-c[1], c[0])) if n}
 
 
 __all__ = ["Annotated", "annotate"]

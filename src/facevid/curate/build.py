@@ -15,7 +15,7 @@ from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
 from facevid.curate.scan import SCAN, find_footage
-from facevid.curate.session import OnProgress, RecipeGiven, Session, available_cores, failure, published_size
+from facevid.curate.session import OnProgress, RecipeGiven, Session, failure, published_size
 from facevid.curate.summary import Status, StepSummary, Summary
 from facevid.curate.work import Work, WorkError
 from facevid.dataset.published import check_output
@@ -166,7 +166,6 @@ def clean(output: str | os.PathLike[str]) -> int:
 
 __all__ = [
     "analyze",
-    "available_cores",
     "build",
     "clean",
     "cut",

@@ -39,6 +39,7 @@ from facevid.engine import (
     Progress,
     Step,
     StorageError,
+    available_cores,
     storage_sentence,
     track,
 )
@@ -371,14 +372,6 @@ def check_backends(recipe: Recipe) -> None:
         if name not in backends.names(kind):
             allowed = ", ".join(backends.names(kind))
             raise backends.BackendError(f"backends.{kind}: there is no backend {name!r}; allowed: {allowed}.")
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def failure(outcome: Outcome) -> dict[str, str]:

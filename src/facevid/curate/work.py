@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facevid.curate.trackfile import TrackFileWriter, track_file_key
+from facevid.dataset.annotating import ANNOTATE_LOCK
 from facevid.engine import atomic_path, clear_stale, folder_lock, write_parquet_atomic
 from facevid.errors import FacevidError
 from facevid.recipe import Recipe, load_recipe
@@ -86,8 +87,11 @@ class Work:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder for this process; raises FolderBusy in a second one, WorkError for another version."""
-        with folder_lock(self.folder):
+        """Hold the folder for this process; raises FolderBusy in a second one, WorkError for another version.
+
+        Nobody measures published clips meanwhile: their media may be replaced.
+        """
+        with folder_lock(self.folder), folder_lock(self.folder, name=ANNOTATE_LOCK):
             version = self.folder / "version"
             found = version.read_text(encoding="ascii").strip() if version.exists() else None
             if found not in (None, str(WORK_VERSION)):

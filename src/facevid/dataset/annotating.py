@@ -71,8 +71,8 @@ def update_annotations(
             *(f for f in manifest.files if f.path.split("/")[0] not in ("clips", "annotations")),
             *merging.write(staged, [n for n in clips.column_names if n not in schema("clips").names]),
         ]
-        if merging.changed:
-            publish(folder, staged=staged, files=files, about=manifest.about, card=None)
+        # Also where nothing changed: a killed run may have left its publication half done.
+        publish(folder, staged=staged, files=files, about=manifest.about, card=None)
         return merging.done
 
 
@@ -97,10 +97,9 @@ class Merging:
             name in clips.column_names and clips.schema.field(name).type == kind for name, kind, _ in LABELS
         )
         self.done = Updated(0, 0, 0, 0)
-        self.changed = False
 
     def write(self, staged: Path, scores: list[str]) -> Iterator[PublishedFile]:
-        """Write the tables clips and annotations; `done` and `changed` are told when that is finished."""
+        """Write the tables clips and annotations; `done` is told when that is finished."""
         parts: list[pa.Table] = []
         yield from write_parts(staged, "annotations", self._merged(parts))
         clips = pa.concat_tables(parts)
@@ -119,7 +118,6 @@ class Merging:
             known = new.filter(_of_clips(new, clips["clip_id"]))
             now = combined(kept, known)
             same = now.equals(old)
-            self.changed |= not same
             self.done = Updated(
                 self.done.added + len(known),
                 self.done.dropped + len(old) - len(kept),

@@ -140,20 +140,30 @@ class Dataset:
 
     def places(self) -> Iterator[dict[str, Any]]:
         """Where each clip lies, as plain values for another process, which opens it with `clip_at`; in order."""
-        columns = [
-            n for n in schema("clips").names if n in self._rows.column_names and n not in LABEL_COLUMNS
-        ]
-        rows = self._rows.select(columns)
-        parts = [(file, k) for file in self.manifest.of("keypoints") for k in range(file.rows)]
-        for start in range(0, len(rows), _BATCH):
-            for k, row in enumerate(rows.slice(start, _BATCH).to_pylist(), start):
-                file, number = parts[k]
-                yield {
-                    "row": row,
-                    "shard": str(self._files[f"{MEDIA}/{row['shard']}"]),
-                    "keypoints": str(self._files[file.path]),
-                    "number": number,
-                }
+        keypoints = self.manifest.of("keypoints")
+        if sum(file.rows for file in keypoints) != len(self):
+            raise DatasetError(
+                f"{self.folder} has keypoints of {sum(f.rows for f in keypoints)} clips, and {len(self)} clips; "
+                "fetch keypoints/ again."
+            )
+        parts = ((self._files[file.path], k) for file in keypoints for k in range(file.rows))
+        for row, (path, number) in zip(self._storage_rows(), parts, strict=True):
+            yield {
+                "row": row,
+                "shard": str(self._files[f"{MEDIA}/{row['shard']}"]),
+                "keypoints": str(path),
+                "number": number,
+            }
+
+    def _storage_rows(self) -> Iterator[dict[str, Any]]:
+        """The clips in order, with what every dataset's clips table has and no label can change."""
+        for part in self._parts("clips"):
+            file = pq.ParquetFile(part)
+            columns = [
+                n for n in schema("clips").names if n in file.schema_arrow.names and n not in LABEL_COLUMNS
+            ]
+            for batch in file.iter_batches(_BATCH, columns=columns):
+                yield from batch.to_pylist()
 
     def _keypoints_of(self, clip_id: str) -> Mapping[str, Any]:
         number = self._index[clip_id]

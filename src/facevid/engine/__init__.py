@@ -12,7 +12,7 @@ from facevid.engine.files import (
     write_parquet_atomic,
 )
 from facevid.engine.ledger import Ledger, LedgerError, Run
-from facevid.engine.local import LocalExecutor
+from facevid.engine.local import LocalExecutor, available_cores
 from facevid.engine.progress import Progress, Tally, track
 from facevid.engine.step import (
     EngineError,
@@ -51,6 +51,7 @@ __all__ = [
     "Tally",
     "atomic_dir",
     "atomic_path",
+    "available_cores",
     "clear_stale",
     "folder_lock",
     "require_space",

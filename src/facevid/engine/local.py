@@ -45,6 +45,14 @@ class _Task:
     attempts: int = 0
 
 
+def available_cores() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
 class LocalExecutor:
     """Runs steps in `workers` processes with `threads` threads each.
 
