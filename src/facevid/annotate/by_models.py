@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,12 +19,14 @@ from facevid.annotate.observe import look_at
 from facevid.annotate.vlm import Usage, VlmItem, VlmSettings, annotate_clips
 from facevid.backends import FaceAttributes, FaceGuess, SpeechRecognizer, Transcript
 from facevid.dataset import Clip, Dataset
-from facevid.dataset.annotating import update_annotations
+from facevid.dataset.annotating import statements_of, update_annotations
 from facevid.dataset.published import DatasetError
 from facevid.dataset.statements import Statement
 
 BATCH = 2000
-"""Clips after which what was said is published, so that a stopped run loses no more."""
+"""Clips after which what was said is published, unless that would take more than a twentieth of the time: publishing
+writes the tables of the whole dataset."""
+_SHARE = 20
 
 
 @dataclass
@@ -53,8 +56,8 @@ def annotate_with_models(
     DATASET/.work/vlm.sqlite. looks: pictures a clip for the face attributes. again: also clips of which a model spoke
     before; its new statements replace its old ones (the captioner always does so, from its cache where nothing
     changed). Statements of others are never touched. A clip that cannot be read, or of which the captioner gets no
-    valid answer, ends in `failures`. Raises VlmError when the endpoint can answer nobody, after publishing what was
-    said until then; DatasetError where there is no dataset.
+    valid answer, ends in `failures`. What was said is published however the run ends. Raises VlmError when the endpoint
+    can answer nobody; DatasetError where there is no dataset.
     """
     done, folder = ByModels(), Path(dataset)
     if face_attributes is not None:
@@ -121,23 +124,23 @@ def _run(
     """Every clip through one model on this machine; `speaker` is how its `by` goes on after "model:"."""
     ds = facevid.dataset.open(folder)
     known = set() if again else _spoken_of(ds, speaker)
-    said: dict[str, list[Statement]] = {}
-    for clip in ds:
-        if clip.clip_id in known:
-            continue
-        done.clips += 1
-        try:
-            said[clip.clip_id] = read(clip)
-        except (DatasetError, media.MediaError) as error:
-            done.failures.append({"item": clip.clip_id, "kind": "unreadable", "message": str(error)})
-        if len(said) == BATCH:
-            said = _publish(folder, speaker, said, done)
-    _publish(folder, speaker, said, done)
+    said = _Said(folder, speaker, done)
+    try:
+        for clip in ds:
+            if clip.clip_id in known:
+                continue
+            done.clips += 1
+            try:
+                said.take(clip.clip_id, read(clip))
+            except (DatasetError, media.MediaError) as error:
+                done.failures.append({"item": clip.clip_id, "kind": "unreadable", "message": str(error)})
+    finally:
+        said.publish()
 
 
 def _ask(folder: Path, settings: VlmSettings, cache_path: Path, done: ByModels) -> None:
-    """Every clip to the endpoint; what it said so far is published however the run ends."""
-    said: dict[str, list[Statement]] = {}
+    """Every clip to the endpoint."""
+    said = _Said(folder, settings.model, done)
     try:
         for result in annotate_clips(_items(folder, settings, done), settings, cache_path):
             done.clips += 1
@@ -145,11 +148,9 @@ def _ask(folder: Path, settings: VlmSettings, cache_path: Path, done: ByModels) 
             if result.error is not None:
                 done.failures.append({"item": result.clip_id, "kind": result.kind, "message": result.error})
                 continue
-            said[result.clip_id] = result.statements
-            if len(said) == BATCH:
-                said = _publish(folder, settings.model, said, done)
+            said.take(result.clip_id, result.statements)
     finally:
-        _publish(folder, settings.model, said, done)
+        said.publish()
 
 
 def _items(folder: Path, settings: VlmSettings, done: ByModels) -> Iterator[VlmItem]:
@@ -164,24 +165,40 @@ def _items(folder: Path, settings: VlmSettings, done: ByModels) -> Iterator[VlmI
         yield VlmItem(clip.clip_id, images, [float(k) / float(clip["fps"]) for k in at], clip.duration_s)
 
 
-def _publish(
-    folder: Path, speaker: str, said: dict[str, list[Statement]], done: ByModels
-) -> dict[str, list[Statement]]:
-    """Publish what was said in place of what the same model said of these clips before; gives the next, empty batch."""
-    if said:
-        clips = pa.array(list(said), pa.string())
+class _Said:
+    """What one model said, published now and then, in place of what it said of the same clips before."""
+
+    def __init__(self, folder: Path, speaker: str, done: ByModels) -> None:
+        self._folder, self._speaker, self._done = folder, speaker, done
+        self._said: dict[str, list[Statement]] = {}
+        self._published, self._took = time.monotonic(), 0.0
+
+    def take(self, clip_id: str, statements: list[Statement]) -> None:
+        self._said[clip_id] = statements
+        waited = time.monotonic() - self._published
+        if len(self._said) >= BATCH and waited >= _SHARE * self._took:
+            self.publish()
+
+    def publish(self) -> None:
+        """Publish what was not published yet; to be called however the run ends."""
+        if not self._said:
+            return
+        began = time.monotonic()
+        clips = pa.array(list(self._said), pa.string())
 
         def replaced(table: pa.Table) -> pa.Array:
-            return pc.and_(_by(table, speaker), pc.is_in(table["clip_id"], value_set=clips))
+            return pc.and_(_by(table, self._speaker), pc.is_in(table["clip_id"], value_set=clips))
 
-        new = [statement for statements in said.values() for statement in statements]
-        done.statements += update_annotations(folder, add=new, drop=replaced).added
-    return {}
+        new = [statement for statements in self._said.values() for statement in statements]
+        self._done.statements += update_annotations(self._folder, add=new, drop=replaced).added
+        self._said = {}
+        self._published = time.monotonic()
+        self._took = self._published - began
 
 
 def _spoken_of(ds: Dataset, speaker: str) -> set[str]:
-    table = ds.to_arrow("annotations")
-    return set(table.filter(_by(table, speaker))["clip_id"].to_pylist()) if table.num_rows else set()
+    tables = statements_of(ds.folder, ds.manifest)
+    return {clip_id for t in tables for clip_id in t.filter(_by(t, speaker))["clip_id"].to_pylist()}
 
 
 def _by(table: pa.Table, speaker: str) -> pa.Array:
