@@ -156,6 +156,15 @@ def test_without_times_no_actions_are_asked_for(server: Server, tmp_path: Path) 
             json.dumps(answer() | {"captions": dict.fromkeys(CAPTION_LENGTHS, " ")}),
             "captions.long: is empty",
         ),
+        (
+            json.dumps(answer() | {"captions": dict.fromkeys(CAPTION_LENGTHS, "Unknown")}),
+            "captions.long: cannot be unknown",
+        ),
+        (
+            json.dumps(answer() | {"captions": dict.fromkeys(CAPTION_LENGTHS, "A man \ud83d smiles.")}),
+            "captions.long: holds half a character",
+        ),
+        ("{" + '"a":[' * 100_000 + "}", "it is not JSON"),
     ],
 )
 def test_an_invalid_answer_is_shown_its_errors_and_repaired_once(

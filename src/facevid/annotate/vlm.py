@@ -200,7 +200,7 @@ def _annotate(item: VlmItem, settings: VlmSettings, endpoint: Endpoint, cache: A
             if turn == 0:
                 chat = chat or _chat(pictures, times, item.duration_s, schema, settings)
                 chat = vlm_schema.repair(chat, kept["content"] or "(nothing)", errors)
-                key = hashlib.sha256(f"repair {key} {kept['content']} {errors}".encode()).hexdigest()
+                key = hashlib.sha256(ascii([key, kept["content"], errors]).encode()).hexdigest()
     except ClipFailure as failure:
         return VlmResult(item.clip_id, [], str(failure), failure.kind, usage)
     sentence = (

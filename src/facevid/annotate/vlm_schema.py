@@ -107,18 +107,14 @@ def read_answer(
     """
     try:
         answer = json.loads(text[text.find("{") : text.rfind("}") + 1])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return None, [f"it is not JSON: {error}"]
     found = sorted(
         Draft202012Validator(dict(schema)).iter_errors(answer), key=lambda e: list(map(str, e.path))
     )
     errors = [f"{'.'.join(map(str, e.absolute_path)) or 'answer'}: {_short(e.message)}" for e in found]
     if not errors:
-        # Not in the schema: the strict mode of hosted endpoints knows no minLength.
-        empty = [
-            f"captions.{name}: is empty" for name, text in answer["captions"].items() if not text.strip()
-        ]
-        errors = empty + _wrong_times(answer.get("actions", []), duration_s)
+        errors = _wrong_captions(answer["captions"]) + _wrong_times(answer.get("actions", []), duration_s)
     return (None, errors[:MAX_ERRORS]) if errors else (answer, [])
 
 
@@ -181,6 +177,19 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _wrong_captions(captions: Mapping[str, str]) -> list[str]:
+    """What the schema cannot say: the strict mode of hosted endpoints knows no minLength."""
+    errors = []
+    for name, text in captions.items():
+        if not text.strip():
+            errors.append(f"captions.{name}: is empty")
+        elif text.strip().lower() == UNKNOWN:
+            errors.append(f"captions.{name}: cannot be {UNKNOWN}; describe what can be seen")
+        elif not text.isascii() and text.encode(errors="replace").decode() != text:
+            errors.append(f"captions.{name}: holds half a character (a lone surrogate)")
+    return errors
 
 
 def _wrong_times(actions: Sequence[Mapping[str, Any]], duration_s: float | None) -> list[str]:
