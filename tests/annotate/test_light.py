@@ -23,13 +23,17 @@ def lit(
     yaw: float = 0.0,
     eyes: bool = True,
     lamp: bool = True,
+    room: tuple[float, float, float] | None = None,
 ) -> Observed:
     """A face whose picture's left half has luminance `left`, the other `right`; `white` is the eyes' linear RGB;
-    `lamp` puts something white into the picture."""
+    `lamp` puts something white into the picture; `room` is the linear RGB of the background below the face."""
     image = np.empty((256, 256, 3), np.uint8)
     image[:, :128], image[:, 128:] = srgb(left), srgb(right)
     if lamp:
         image[:16, :16] = 245
+    person = np.ones((1, 256, 256), np.float32)
+    if room is not None:
+        image[200:], person[:, 200:] = [srgb(v) for v in room], 0
     mesh = np.full((478, 3), 128, np.float32)
     mesh[list(PAIRS_RIGHT), 0] = np.linspace(50, 110, len(PAIRS_RIGHT))
     mesh[list(PAIRS_LEFT), 0] = 256 - np.linspace(50, 110, len(PAIRS_LEFT))
@@ -42,7 +46,7 @@ def lit(
         mesh[first : first + 5, :2] = np.array([[x, 100], [x + 6, 100], [x, 106], [x - 6, 100], [x, 94]])
     return Observed(
         fps=25, mesh=mesh[None], pose=np.array([[yaw, 0, 0]], np.float32), looks=np.array([0]), images=image[None],
-        masks=np.ones((1, 256, 256), np.float32), speech=None, level=None,
+        masks=person, speech=None, level=None,
     )  # fmt: skip
 
 
@@ -60,7 +64,7 @@ def test_linear_light_is_srgbs() -> None:
     [
         (0.02, 0.02, "dark"),
         (0.09, 0.08, "dim"),
-        (0.4, 0.3, "normal"),
+        (0.4, 0.42, "normal"),
         (0.97, 0.6, "bright"),
         (0.16, 0.15, None),
     ],
@@ -71,14 +75,20 @@ def test_brightness_follows_the_eye_whites_and_is_silent_between_the_ranges(
     assert said(lit(white=(white, white, white), left=skin, right=skin)).get("light") == light
 
 
-def test_whites_in_deep_sockets_are_normal_only_where_something_in_the_picture_is_white() -> None:
-    assert said(lit(white=(0.4, 0.4, 0.4), lamp=True)).get("light") == "normal"
-    assert said(lit(white=(0.4, 0.4, 0.4), lamp=False)).get("light") is None
+def test_whites_in_deep_sockets_are_normal_only_where_picture_and_skin_say_so() -> None:
+    grey = (0.4, 0.4, 0.4)
+    assert said(lit(white=grey, left=0.42, right=0.42)).get("light") == "normal"
+    assert said(lit(white=grey, left=0.42, right=0.42, lamp=False)).get("light") is None
+    assert said(lit(white=grey, left=0.55, right=0.55, lamp=False)).get("light") == "normal"
+    assert said(lit(white=grey, left=0.1, right=0.1)).get("light") is None, "a lamp is white in any exposure"
     assert said(lit(white=(0.7, 0.7, 0.7), lamp=False)).get("light") == "normal"
 
 
 def test_dark_skin_in_good_light_is_not_called_dark() -> None:
-    assert said(lit(left=0.03, right=0.03))["light"] == "normal"
+    bright_whites, pigmented = (0.61, 0.61, 0.61), (0.45, 0.45, 0.45)
+    assert said(lit(left=0.03, right=0.03, white=bright_whites))["light"] == "normal"
+    assert said(lit(left=0.03, right=0.03, white=pigmented, lamp=False)).get("light") is None
+    assert said(lit(left=0.03, right=0.03, white=(0.75, 0.75, 0.75))).get("light") is None
 
 
 @pytest.mark.parametrize(
@@ -100,10 +110,20 @@ def test_a_profile_has_no_side() -> None:
     assert "light_direction" not in said(lit(left=0.4, right=0.2, yaw=60))
 
 
-@pytest.mark.parametrize(("stops", "tone"), [(0.22, "neutral"), (0.6, "warm"), (-0.1, "cool"), (0.3, None)])
-def test_tone_follows_red_over_blue_of_the_eye_whites(stops: float, tone: str | None) -> None:
-    white = (0.4 * 2 ** (stops / 2), 0.4, 0.4 * 2 ** (-stops / 2))
-    assert said(lit(white=white)).get("light_tone") == tone
+@pytest.mark.parametrize(
+    ("stops", "room", "tone"),
+    [
+        (0.22, 0.2, "neutral"), (0.22, 1.0, None), (0.22, None, None),
+        (0.6, None, "warm"), (0.35, 0.5, "warm"), (0.35, -0.5, None),
+        (-0.1, -1.0, "cool"), (-0.1, 0.2, None), (-0.1, None, None),
+    ],
+)  # fmt: skip
+def test_tone_follows_red_over_blue_of_the_eye_whites_where_the_room_agrees(
+    stops: float, room: float | None, tone: str | None
+) -> None:
+    white = (0.5 * 2 ** (stops / 2), 0.5, 0.5 * 2 ** (-stops / 2))
+    behind = None if room is None else (0.3 * 2 ** (room / 2), 0.3, 0.3 * 2 ** (-room / 2))
+    assert said(lit(white=white, room=behind)).get("light_tone") == tone
 
 
 def test_closed_eyes_leave_brightness_and_tone_unknown() -> None:

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 
 from facevid.annotate.observed import Observed
-from facevid.annotate.skin import MONK_SRGB, ciede2000, measure_skin, typology_angle, typology_class
+from facevid.annotate.skin import (
+    MONK_SRGB,
+    ciede2000,
+    measure_skin,
+    tone_chances,
+    typology_angle,
+    typology_class,
+)
 
 
-def painted(skin: tuple[int, int, int], white: tuple[int, int, int] = (151, 146, 141)) -> Observed:
+def painted(skin: tuple[int, int, int], white: tuple[int, int, int] = (226, 218, 210)) -> Observed:
     """A flat face of that colour with eye whites of that colour, its mesh laid out by hand where measures look."""
     from facevid.annotate.face import FOREHEAD, LEFT_CHEEK, LEFT_EYE, RIGHT_CHEEK, RIGHT_EYE
 
@@ -60,21 +67,52 @@ def test_ciede2000_gives_the_values_of_sharma_wu_and_dalal() -> None:
     assert ciede2000(pairs[:, :3], pairs[:, 3:6]) == pytest.approx(pairs[:, 6], abs=1e-4)
 
 
-@pytest.mark.parametrize("tone", range(1, 11))
-def test_a_face_painted_with_a_monk_tone_in_shade_of_one_fifth_gets_that_tone(tone: int) -> None:
-    linear = (np.array(MONK_SRGB[tone - 1]) / 255) ** 2.2 * 0.8
-    skin = tuple(int(v) for v in np.rint(255 * linear ** (1 / 2.2)))
-    answers = {a.name: a for a in measure_skin(painted(skin))}  # type: ignore[arg-type]
+def pictured(tone: int) -> tuple[int, int, int]:
+    """sRGB of skin of that tone in a correct exposure: .8 of its light, and the surface's 4 %."""
+    linear = (np.array(MONK_SRGB[tone - 1]) / 255) ** 2.2 * 0.8 + 0.04
+    red, green, blue = (int(v) for v in np.rint(255 * linear ** (1 / 2.2)))
+    return red, green, blue
+
+
+@pytest.mark.parametrize("tone", [6, 7])
+def test_a_face_painted_with_a_tone_that_stands_alone_gets_that_tone(tone: int) -> None:
+    answers = {a.name: a for a in measure_skin(painted(pictured(tone)))}
     assert answers["skin_tone"].value == str(tone)
+    assert answers["skin_tone"].confidence >= 0.75
     assert -90 <= float(answers["ita"].value) <= 90
+
+
+@pytest.mark.parametrize("tone", [1, 2])
+def test_light_tones_that_lie_within_the_error_are_not_told_apart(tone: int) -> None:
+    assert {a.name for a in measure_skin(painted(pictured(tone)))} == {"ita"}
+
+
+def test_the_exposure_is_taken_from_the_eye_whites_but_not_where_they_are_off_by_more_than_half_a_stop() -> (
+    None
+):
+    def darker(rgb: tuple[int, int, int], share: float) -> tuple[int, int, int]:
+        red, green, blue = (round(v * share ** (1 / 2.2)) for v in rgb)
+        return red, green, blue
+
+    white = (226, 218, 210)
+    answers = {a.name: a.value for a in measure_skin(painted(darker(pictured(6), 0.75), darker(white, 0.75)))}
+    assert answers["skin_tone"] == "6"
+    answers = {a.name: a.value for a in measure_skin(painted(darker(pictured(6), 0.4), darker(white, 0.4)))}
+    assert "skin_tone" not in answers
+
+
+def test_a_tone_is_as_likely_as_its_distance_says() -> None:
+    """Tones at one distance share; 2 ln 3 error^2 more of squared distance makes one third of the chance."""
+    chances = tone_chances(np.array([3.0, 3.0, np.sqrt(9 + 2 * np.log(3) * 25)]), 5.0)
+    assert chances == pytest.approx([3 / 7, 3 / 7, 1 / 7])
 
 
 def test_coloured_light_lowers_the_confidence_and_then_silences_the_answer() -> None:
     skin = (190, 150, 120)
     neutral, warm, orange = (
-        measure_skin(painted(skin, w)) for w in ((151, 146, 141), (160, 146, 130), (200, 140, 70))
+        measure_skin(painted(skin, w)) for w in ((226, 218, 210), (235, 218, 194), (250, 190, 100))
     )
-    assert neutral[0].confidence > warm[0].confidence
+    assert neutral[-1].confidence > warm[-1].confidence
     assert orange == []
 
 

@@ -16,14 +16,21 @@ from facevid.annotate.observed import Answer, Floats, Observed
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear R, G, B in relative luminance Y (IEC 61966-2-1, ITU-R BT.709)."""
 
-DARK_WHITE, DIM_WHITE, NORMAL_WHITE = 0.05, 0.14, (0.19, 0.8)
-BRIGHT_WHITE = 0.92
+DARK_WHITE, DIM_WHITE, NORMAL_WHITE = 0.05, 0.14, (0.19, 0.85)
+BRIGHT_WHITE = 0.955
 """Y of the eye whites, 1 = the brightest a picture can show. A sclera reflects about half of the light and lies in
-the lids' shade, so in a correct exposure (grey card 0.18, full white 0.9) it shows 0.2 to 0.8; half of the lower end
-is dim, an eighth dark; above 0.92 diffuse white would clip. What lies between two ranges is not answered."""
+the lids' shade, so in a correct exposure (grey card 0.18, full white 0.9) it shows 0.2 to 0.85, no more than paper;
+half of the lower end is dim, an eighth dark; above 0.955 (250 of 255) it is as good as clipped. What lies between two
+ranges is not answered."""
 SURE_WHITE, PICTURE_WHITE, WHITE_SHARE = 0.6, 0.85, 0.002
 """Eye whites below 0.6 may be well lit in deep sockets, or dim: then the exposure is called normal only where the
-brightest 0.002 of the picture reach the white of paper (0.85)."""
+brightest 0.002 of the picture reach the white of paper (0.85) or the lit skin tells it."""
+FULL_SKIN, SHADED_WHITE, SHADED_SKIN = 0.5, 0.45, 0.4
+"""The fairest skin reflects some 0.6 of the light, so lit skin of 0.5 is fully exposed. A lamp reaches paper white in
+any exposure: eye whites below 0.45 count as shaded by their sockets only where the lit skin reaches 0.4."""
+DARK_SKIN, DARK_SKIN_WHITE = 0.1, 0.62
+"""Pigment in the white of the eye is common where the skin is dark, and how much of it is not known: by lit skin under
+0.1, eye whites are called normal only up to half a stop less than by other skin."""
 DARK_FACE, DIM_FACE = 0.06, 0.2
 """Y of the lit skin that must agree: dark only where even the lit skin is a third of a grey card, dim where it barely
 reaches one."""
@@ -36,10 +43,15 @@ what the correction for a turned head assumes."""
 SIDED_YAW = 25.0
 NEUTRAL_WHITE_RB = 0.22
 """log2 of R over B, linear, of a sclera in neutral light: about a* 2, b* 3 (it is faintly pink and yellow)."""
-NEUTRAL_RB, TINTED_RB = 0.03, 0.15
-"""Deviations from it, in stops, that are neutral at most, and tinted at least. Whites differ between people by about
-0.08, so 0.15 is two deviations, and only a reading in the very middle is called neutral. On the daylight locus D65 to
-D50 (46 mired) is 0.70; these are 2 and 10 mired, under one and two just noticeable shifts (5 mired)."""
+NEUTRAL_RB, SEEN_RB, TINTED_RB = 0.03, 0.12, 0.15
+COOL_RB = 0.05
+"""Deviations from it, in stops, that are neutral at most; tinted where the background agrees; and tinted by themselves.
+Whites differ between people by about 0.08, so 0.15 is two deviations, and only a reading in the very middle is called
+neutral. On the daylight locus D65 to D50 (46 mired) is 0.70; these are 2 to 10 mired (just noticeable: 5). A sclera
+only ever gains red (veins, age): for cool light a smaller deviation counts, with a background that is plainly blue."""
+WARM_ROOM, NEUTRAL_ROOM, COOL_ROOM = 0.2, (0.0, 0.5), -0.5
+"""log2 of R over B of the brightest tenth of the background. What is bright in a room (walls, paper, lamps) is on
+average a little warmer than neutral and differs by half a stop, so it never decides alone, only agrees or not."""
 
 PAIRS_RIGHT = (117, 118, 101, 36, 205, 123, 50, 187, 147, 213, 192, 214, 67, 103, 104, 69, 108)
 PAIRS_LEFT = (346, 347, 330, 266, 425, 352, 280, 411, 376, 433, 416, 434, 297, 332, 333, 299, 337)
@@ -52,13 +64,16 @@ def measure_light(o: Observed) -> list[Answer]:
 
     light: from the luminance of the eye whites, whose reflectance differs little between people, and of the lit
     skin, which may only confirm. light_direction: the median log2 ratio of mirrored spots, less what a turned head
-    shows in frontal light. light_tone: R over B of the eye whites, only where surely no glasses are worn (their
-    coats are coloured). light_source is never answered: no colour tells a lamp of 5600 K from daylight.
+    shows in frontal light. light_tone: R over B of the eye whites and of the brightest part of the background, which
+    must agree unless the first is plain, and only where surely no glasses are worn (their coats are coloured).
+    light_source is never answered: no colour tells a lamp of 5600 K from daylight.
     """
     white = eye_white(o)
     glasses = eyeglasses(o)
-    bare = glasses is not None and glasses.value == "no"
-    answers = [_brightness(white, lit_skin(o), brightest(o)), _direction(o), _tone(white) if bare else None]
+    tone = None
+    if white is not None and glasses is not None and glasses.value == "no":
+        tone = _tone(white_shift(white), background_shift(o))
+    answers = [_brightness(white, lit_skin(o), brightest(o)), _direction(o), tone]
     return [answer for answer in answers if answer is not None]
 
 
@@ -131,7 +146,10 @@ def _brightness(white: Floats | None, skin: float, top: float) -> Answer | None:
         return Answer("light", "dark", _sure(math.log2(DARK_WHITE / y) if y > 0 else 2.0), detail)
     if y < DIM_WHITE and skin < DIM_FACE:
         return Answer("light", "dim", _sure(math.log2(DIM_WHITE / max(y, 1e-4))), detail)
-    if low <= y <= high and (y >= SURE_WHITE or top >= PICTURE_WHITE):
+    high = DARK_SKIN_WHITE if skin < DARK_SKIN else high
+    shaded = y < SHADED_WHITE and skin < SHADED_SKIN
+    exposed = y >= SURE_WHITE or skin >= FULL_SKIN or (top >= PICTURE_WHITE and not shaded)
+    if low <= y <= high and exposed:
         return Answer("light", "normal", _sure(min(math.log2(y / low), math.log2(high / y))), detail)
     if y > BRIGHT_WHITE:
         return Answer("light", "bright", _sure(4 * math.log2(y / BRIGHT_WHITE)), detail)
@@ -190,17 +208,31 @@ def white_shift(white: Floats) -> float:
     return float(np.log2((white[0] + 0.002) / (white[2] + 0.002))) - NEUTRAL_WHITE_RB
 
 
-def _tone(white: Floats | None) -> Answer | None:
-    if white is None:
-        return None
-    shift = white_shift(white)
+def background_shift(o: Observed) -> float | None:
+    """log2 of R over B of the brightest tenth behind the person, median of the looks; None where little is seen."""
+    found = []
+    for image, mask in zip(o.images, o.masks, strict=True):
+        rgb = linear(image[::4, ::4][mask[::4, ::4] < 0.1])
+        if len(rgb) >= 200:
+            y = rgb @ LUMINANCE
+            red, _, blue = (rgb[y >= np.quantile(y, 0.9)] + 0.002).T
+            found.append(float(np.median(np.log2(red / blue))))
+    return float(np.median(found)) if found else None
+
+
+def _tone(shift: float, room: float | None) -> Answer | None:
     detail = {"stops_red_over_blue": round(shift, 3)}
-    if abs(shift) <= NEUTRAL_RB:
+    if room is not None:
+        detail["background_red_over_blue"] = round(room, 3)
+    warm_room = room is not None and room >= WARM_ROOM
+    cool_room = room is not None and room <= COOL_ROOM
+    neutral_room = room is not None and NEUTRAL_ROOM[0] <= room <= NEUTRAL_ROOM[1]
+    if abs(shift) <= NEUTRAL_RB and neutral_room:
         return Answer("light_tone", "neutral", _sure(10 * (NEUTRAL_RB - abs(shift))), detail)
-    if shift >= TINTED_RB:
-        return Answer("light_tone", "warm", _sure(4 * (shift - TINTED_RB)), detail)
-    if shift <= -TINTED_RB:
-        return Answer("light_tone", "cool", _sure(4 * (-TINTED_RB - shift)), detail)
+    if shift >= TINTED_RB or (shift >= SEEN_RB and warm_room):
+        return Answer("light_tone", "warm", _sure(4 * (shift - SEEN_RB)), detail)
+    if shift <= -COOL_RB and cool_room:
+        return Answer("light_tone", "cool", _sure(4 * (-COOL_RB - shift)), detail)
     return None
 
 

@@ -22,6 +22,20 @@ MONK_SRGB = (
 FACING_GAIN = 1.25
 """A swatch is skin that faces its light; the brighter half of cheeks and forehead, normals some 40 degrees away,
 gets about cos 37 degrees = 0.8 of that."""
+SURFACE = 0.04
+"""Linear light that the skin's surface mirrors whatever lies below: 4 to 7 % for any melanin (Anderson & Parrish 1981,
+J. Invest. Dermatol. 77, 13), here 5 % of the 0.8. Tone 10 has a luminance of 0.0185, less than any surface mirrors, so
+the scale's dark tones can only mean the skin without it: it is taken off for the tone."""
+FULL_WHITE, EXPOSURE = 0.7, (0.7, 1.4)
+"""Luminance of the eye whites in a correct exposure, and how far, half a stop, they may correct it: deep sockets and
+pigment darken them by more than that."""
+CHROMA_FACTOR = 2.0
+"""k_C of CIEDE2000. Cameras raise the chroma of skin and swatches have little of it, so it counts half."""
+ERROR, BLIND_ERROR = 5.0, 10.0
+"""CIEDE2000 by which one skin differs between rooms and cameras, and where the exposure is not known: no eye whites are
+seen, or they would correct it by more than half a stop."""
+SURE_TONE = 0.75
+"""Probability that the tone needs, by those errors; below it two neighbours are as likely as not the same."""
 FAR_LIGHT = 0.6
 """Stops of red over blue (about 40 mired) at which the light's colour alone moves skin by a step of the scale: no
 answer beyond."""
@@ -35,9 +49,10 @@ def measure_skin(o: Observed) -> list[Answer]:
     """skin_tone (Monk 1 to 10) and ita (degrees) of the lit skin of cheeks and forehead, as pictured.
 
     The colour is the median, over the looks, of the brighter half of the skin's pixels, balanced so that the eye
-    whites would be neutral, and 1.25 times as bright, as if it faced the light. skin_tone is the tone nearest in
-    CIEDE2000. ita = arctan((L* - 50) / b*) 180 / pi (Chardon, Cretois, Hourseau 1991). Both describe a picture, not
-    a person: exposure and make-up move them. No answer in light too dark, clipped or coloured.
+    whites would be neutral, and 1.25 times as bright, as if it faced the light. ita = arctan((L* - 50) / b*) 180 / pi
+    (Chardon, Cretois, Hourseau 1991). skin_tone is the tone nearest in CIEDE2000 after the exposure is corrected by the
+    eye whites and the surface's reflection taken off, only where no neighbour is as likely (`tone_chances`). Both
+    describe a picture, not a person: make-up and tan move them. No answer in light too dark, clipped or coloured.
     """
     colours = [c for image, mesh in looked_at(o) if (c := lit_colour(image, mesh)) is not None]
     if not colours:
@@ -49,27 +64,45 @@ def measure_skin(o: Observed) -> list[Answer]:
     if abs(shift) > FAR_LIGHT or not USABLE_LUMINANCE[0] <= luminance <= USABLE_LUMINANCE[1]:
         return []
     balanced = np.array([lab_of_linear(np.minimum(FACING_GAIN * balance(c, shift), 1)) for c in colours])
-    middle = np.median(balanced, axis=0)
-    distances = ciede2000(middle[None], MONK_LAB)
-    order = np.argsort(distances)
-    if distances[order[0]] > FAR_TONE:
+    pictured = np.median(balanced, axis=0)
+    exposure = 1.0 if white is None else float(white @ LUMINANCE) / FULL_WHITE
+    known = white is not None and EXPOSURE[0] <= exposure <= EXPOSURE[1]
+    body = body_colour(rgb, shift, exposure)
+    distances = ciede2000(body[None], MONK_LAB, chroma_factor=CHROMA_FACTOR)
+    if distances.min() > FAR_TONE:
         return []
-    margin = float((distances[order[1]] - distances[order[0]]) / (distances[order[1]] + distances[order[0]]))
-    spread = float(np.median(np.abs(balanced - middle).sum(axis=1)))
-    sure = (0.35 + 0.5 * margin) * math.exp(-spread / 20) * (1 - abs(shift) / (2 * FAR_LIGHT))
-    if white is None:
-        sure *= 0.7
+    spread = float(np.median(np.abs(balanced - pictured).sum(axis=1)))
+    steady = math.exp(-spread / 20) * (1 - abs(shift) / (2 * FAR_LIGHT))
     detail = {
-        "lab": [round(float(v), 1) for v in middle],
-        "delta_e": round(float(distances[order[0]]), 1),
-        "next": str(int(order[1]) + 1),
+        "lab": [round(float(v), 1) for v in pictured],
         "stops_red_over_blue": round(shift, 3),
     }
-    angle = typology_angle(float(middle[0]), float(middle[2]))
-    return [
-        Answer("skin_tone", str(int(order[0]) + 1), round(sure, 3), detail),
-        Answer("ita", f"{angle:.1f}", round(sure, 3), detail | {"class": typology_class(angle)}),
-    ]
+    angle = typology_angle(float(pictured[0]), float(pictured[2]))
+    sure = round((0.6 if white is None else 0.85) * steady, 3)
+    answers = [Answer("ita", f"{angle:.1f}", sure, detail | {"class": typology_class(angle)})]
+    chances = tone_chances(distances, ERROR if known else BLIND_ERROR)
+    first, second = np.argsort(chances)[:-3:-1]
+    if chances[first] >= SURE_TONE:
+        about = {
+            "lab": [round(float(v), 1) for v in body],
+            "delta_e": round(float(distances[first]), 1),
+            "next": str(int(second) + 1),
+            "stops_red_over_blue": round(shift, 3),
+        }
+        answers.insert(0, Answer("skin_tone", str(int(first) + 1), round(float(chances[first]), 3), about))
+    return answers
+
+
+def body_colour(rgb: Floats, shift: float, exposure: float) -> Doubles:
+    """CIELAB of the skin below its surface: linear `rgb` brought to a correct exposure, balanced, facing the light."""
+    exposed = np.maximum(rgb / float(np.clip(exposure, *EXPOSURE)) - SURFACE, 0.001)
+    return lab_of_linear(np.minimum(FACING_GAIN * balance(np.asarray(exposed, np.float32), shift), 1))
+
+
+def tone_chances(distances: Doubles, error: float) -> Doubles:
+    """Probabilities of the ten tones, all alike before, for CIEDE2000 distances with that standard error."""
+    likely = np.exp(-0.5 * ((distances - distances.min()) * (distances + distances.min())) / error**2)
+    return np.asarray(likely / likely.sum(), np.float64)
 
 
 def typology_angle(lightness: float, b: float) -> float:
@@ -121,8 +154,11 @@ def lab_of_linear(rgb: Floats) -> Doubles:
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
 
 
-def ciede2000(one: Doubles, other: Doubles) -> Doubles:
-    """CIEDE2000 colour differences of (..., 3) CIELAB colours (CIE 142:2001; Sharma, Wu, Dalal 2005)."""
+def ciede2000(one: Doubles, other: Doubles, *, chroma_factor: float = 1.0) -> Doubles:
+    """CIEDE2000 colour differences of (..., 3) CIELAB colours (CIE 142:2001; Sharma, Wu, Dalal 2005).
+
+    chroma_factor: the parameter k_C, which makes differences of chroma count less where it is above 1.
+    """
     l1, a1, b1 = np.moveaxis(np.asarray(one, np.float64), -1, 0)
     l2, a2, b2 = np.moveaxis(np.asarray(other, np.float64), -1, 0)
     mean_c = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
@@ -146,7 +182,7 @@ def ciede2000(one: Doubles, other: Doubles) -> Doubles:
     s_c, s_h = 1 + 0.045 * chroma, 1 + 0.015 * chroma * t
     r_c = 2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
     r_t = -np.sin(np.radians(60 * np.exp(-(((hue - 275) / 25) ** 2)))) * r_c
-    dl, dc, dh = (l2 - l1) / s_l, (c2 - c1) / s_c, d_hue / s_h
+    dl, dc, dh = (l2 - l1) / s_l, (c2 - c1) / (chroma_factor * s_c), d_hue / s_h
     return np.asarray(np.sqrt(dl**2 + dc**2 + dh**2 + r_t * dc * dh), np.float64)
 
 
