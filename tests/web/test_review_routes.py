@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +35,7 @@ def ask(client: TestClient, name: str, **query: str) -> Any:
 def tell(client: TestClient, clip_id: str, verdict: str = "accept", **more: object) -> Any:
     body = {"task": "attributes", "clip_id": clip_id, "annotator": "ann", "verdict": verdict, "said": {},
             "seconds": 2.5, "client_id": str(uuid.uuid4())} | more  # fmt: skip
-    return client.post("/api/review/verdict", json=body)
+    return client.post("/api/review/verdict", content=json.dumps(body))
 
 
 def test_the_next_clip_carries_what_is_said_of_it_and_by_whom(client: TestClient) -> None:
@@ -115,13 +117,15 @@ def test_the_vocabulary_comes_with_the_tasks(client: TestClient) -> None:
         ("next", {"task": "keep"}, "lacks annotator"),
         ("item", {"task": "keep", "annotator": "ann"}, "lacks clip_id"),
         ("adjudicate", {"task": "keep"}, "lacks annotator"),
+        ("next", {"task": "keep", "annotator": "a" * 81}, "1 to 80 printable"),
+        ("item", {"task": "keep", "annotator": "ann", "clip_id": "a\0b"}, "no clip"),
     ],
 )
 def test_a_question_that_lacks_something_gets_400(
     client: TestClient, path: str, query: dict[str, str], says: str
 ) -> None:
     answer = client.get(f"/api/review/{path}", params=query)
-    assert answer.status_code == 400
+    assert answer.status_code == (404 if "clip_id" in query else 400)
     assert says in answer.json()["error"]
 
 
@@ -136,6 +140,12 @@ def test_a_question_that_lacks_something_gets_400(
         ({"said": {"actions": [{"name": "fly", "start_s": 0, "end_s": 1}]}}, 400, "no action 'fly'"),
         ({"said": {"actions": [{"name": "nod", "start_s": 1, "end_s": 0}]}}, 400, "in this order"),
         ({"said": [1]}, 400, "JSON object"),
+        ({"said": {"changed": [["hair_colour"]]}}, 400, "cannot have been changed"),
+        ({"said": {"actions": [{"name": "nod", "start_s": 0, "end_s": 10**400}]}}, 400, "needs start_s"),
+        ({"clip_id": "a\0b"}, 404, "no clip"),
+        ({"annotator": "\ud83d"}, 400, "no JSON"),
+        ({"annotator": "a" * 81}, 400, "1 to 80 printable"),
+        ({"seconds": float("1e308") * 10}, 400, "no JSON (Infinity is no number)"),
         ({"seconds": "long"}, 400, "number of seconds"),
         ({"client_id": "x"}, 400, "8 to 64"),
         ({"role": "king"}, 400, "annotate, adjudicate"),
@@ -157,10 +167,38 @@ def test_a_message_that_is_no_json_or_too_long_is_refused(client: TestClient) ->
         client.post("/api/review/verdict", content=b"[1]").json()["error"]
         == "The message must be a JSON object."
     )
+    assert client.post("/api/review/verdict", content=b"[" * 200_000).status_code == 400
     assert client.post("/api/review/verdict", content=b" " * 300_000).status_code == 413
 
 
+def test_no_more_of_a_message_is_read_than_may_be_sent(client: TestClient) -> None:
+    read = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            read.append(1)
+            yield b" " * 65_536
+
+    call = {"type": "http", "method": "POST", "path": "/api/review/undo", "query_string": b"", "root_path": "",
+            "headers": [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {TOKEN}".encode())]}  # fmt: skip
+    parts = endless()
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": next(parts), "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(client.app(call, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 413 and len(read) <= 6
+
+
 def test_a_setting_out_of_range_is_refused_and_a_right_one_kept_with_its_author(client: TestClient) -> None:
+    huge = client.post(
+        "/api/review/settings", content=b'{"settings": {"lot_size": 1e999}, "annotator": "ann"}'
+    )
+    assert huge.status_code == 400 and "whole number" in huge.json()["error"]
     wrong = client.post("/api/review/settings", json={"settings": {"aql": 1.1}, "annotator": "ann"})
     assert wrong.status_code == 400 and "2.5" in wrong.json()["error"]
     client.post(

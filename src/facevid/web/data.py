@@ -101,12 +101,16 @@ class Tables:
                 return self._orders[filter]
             busy = self._busy.setdefault(filter, threading.Lock())
         with busy:
-            if filter in self._orders:
-                return self._orders[filter]
-            numbers = self._find(filter)
+            with self._lock:
+                if filter in self._orders:
+                    return self._orders[filter]
+            try:
+                numbers = self._find(filter)
+            finally:
+                with self._lock:
+                    self._busy.pop(filter, None)
             with self._lock:
                 self._orders[filter] = numbers
-                self._busy.pop(filter, None)
                 while len(self._orders) > _ORDERS:
                     self._orders.popitem(last=False)
             return numbers
@@ -270,14 +274,6 @@ def _create(
 ) -> None:
     """Make a table in memory; `number` counts its rows from 0 in the published order."""
     made = ", ".join([f"(row_number() over (order by {by}) - 1)::integer as number", plain, *columns])
-    if parts:
-        connection.execute(
-            f"create table {table} as select {made} from read_parquet(?) order by number", [list(parts)]
-        )
-    else:
-        connection.register("nothing", schema(table).empty_table())
-        made = made.replace("caption, ", "").replace(
-            "list_distinct([a.name for a in actions]) as actions, ", ""
-        )
-        connection.execute(f"create table {table} as select {made} from nothing")
-        connection.unregister("nothing")
+    connection.execute(
+        f"create table {table} as select {made} from read_parquet(?) order by number", [list(parts)]
+    )

@@ -14,6 +14,7 @@ from facevid.web.review_values import differences
 from facevid.web.sampling import AQLS, LEVELS, SEVERITIES
 
 QUEUES = ("all", "samples")
+_LARGEST = 10**9
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def progress(store: ReviewStore, task: str, clip_ids: Sequence[str], *, share: f
 
 
 def _check_setting(name: str, value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
     allowed = {
         "share": (number and 0 <= value <= 1, "a number from 0 to 1"),
         "queue": (value in QUEUES, " or ".join(QUEUES)),

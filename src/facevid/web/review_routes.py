@@ -216,18 +216,34 @@ def _answer(get: Callable[[Request], dict[str, Any]]) -> Callable[[Request], Res
 
 def _receive(post: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
-        text = await request.body()
-        if len(text) > _BODY_LIMIT:
-            raise Refused(413, f"The message has {len(text)} bytes; at most {_BODY_LIMIT} are taken.")
-        try:
-            body = json.loads(text)
-        except ValueError as error:
-            raise Refused(400, f"The message is no JSON ({error}).") from error
-        if not isinstance(body, dict):
-            raise Refused(400, "The message must be a JSON object.")
-        return JSONResponse(await run_in_threadpool(post, body))
+        return JSONResponse(await run_in_threadpool(post, _object(await _body(request))))
 
     return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    """The message, of which no more is read than may be sent."""
+    text = b""
+    async for part in request.stream():
+        text += part
+        if len(text) > _BODY_LIMIT:
+            raise Refused(413, f"The message is too long; at most {_BODY_LIMIT} bytes are taken.")
+    return text
+
+
+def _object(text: bytes) -> Mapping[str, Any]:
+    def no_number(name: str) -> float:
+        raise ValueError(f"{name} is no number")
+
+    try:
+        body = json.loads(text, parse_constant=no_number)
+        # JSON can spell half a character (a lone surrogate), which no file and no answer can hold.
+        json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"The message is no JSON ({error}).") from error
+    if not isinstance(body, dict):
+        raise Refused(400, "The message must be a JSON object.")
+    return body
 
 
 def _task(request: Request) -> str:

@@ -176,6 +176,7 @@ class ReviewStore:
     ) -> bool:
         """Keep a clip for an annotator for `LEASE_S` seconds, unless `at_most` others have it; true if kept."""
         moment = time.time() if now is None else now
+        annotator = _name(annotator)
         with self._open() as db, _writing(db):
             db.execute("delete from leases where until < ?", (moment,))
             others = db.execute(

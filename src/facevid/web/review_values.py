@@ -94,13 +94,14 @@ def _action(given: Any) -> dict[str, Any]:
     action = _mapping(given, "an action")
     name = check_action(str(action.get("name")))
     start, end = _seconds(action.get("start_s")), _seconds(action.get("end_s"))
-    if start is None or end is None or not 0 <= start <= end < float("inf"):
+    if start is None or end is None or not 0 <= start <= end:
         raise SaidError(f"The action {name!r} needs start_s and end_s in seconds of the clip, in this order.")
     return {"name": name, "start_s": round(start, 3), "end_s": round(end, 3)}
 
 
 def _seconds(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+    return float(value) if number else None
 
 
 def _caption(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,9 +114,9 @@ def _caption(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _changed(name: Any) -> str:
-    if name not in ATTRIBUTES and name not in ("actions", "caption"):
+    if not isinstance(name, str) or (name not in ATTRIBUTES and name not in ("actions", "caption")):
         raise VocabularyError(f"{name!r} cannot have been changed; it is no attribute, actions or caption.")
-    return str(name)
+    return name
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
