@@ -53,7 +53,7 @@ def wilson(count: int, total: int, z: float = 1.959964) -> tuple[float, float]:
 
 
 def chance(table: Sequence[Sequence[int]]) -> float | None:
-    """p of Pearson's chi-square test of independence; None where an expected count is under 5 (Cochran 1954)."""
+    """p of Pearson's chi-square test of independence; None where an expected count is under 5."""
     rows = [r for r in table if sum(r)]
     columns = [c for c in zip(*rows, strict=True) if sum(c)]
     if len(rows) < 2 or len(columns) < 2:
