@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import json
 import re
 import sys
@@ -121,6 +122,8 @@ def test_chi_square_is_the_one_of_a_known_table_and_too_few_is_said() -> None:
     # 2 x 3 without Yates' correction: expected counts 15, 20, 25 in both rows, statistic 2 (25/15 + 0 + 25/25) = 16/3,
     # and with two degrees of freedom p = exp(-statistic / 2).
     assert chance([[10, 20, 30], [20, 20, 20]]) == pytest.approx(2.718281828 ** (-16 / 6))
+    # Two by two: N (ad - bc)^2 / (row and column sums multiplied) = 75 * 450^2 / 1,890,000 = 8.0357, one degree.
+    assert chance([[10, 20], [30, 15]]) == pytest.approx(math.erfc(math.sqrt(75 * 450**2 / 1_890_000 / 2)))
     assert chance([[1, 2], [3, 4]]) is None
     assert chance([[10, 20]]) is None
 

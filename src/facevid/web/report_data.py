@@ -58,7 +58,8 @@ def chance(table: Sequence[Sequence[int]]) -> float | None:
     columns = [c for c in zip(*rows, strict=True) if sum(c)]
     if len(rows) < 2 or len(columns) < 2:
         return None
-    result = stats.chi2_contingency([list(r) for r in zip(*columns, strict=True)])
+    # scipy would correct a table of two by two for continuity, and no larger one.
+    result = stats.chi2_contingency([list(r) for r in zip(*columns, strict=True)], correction=False)
     return None if result.expected_freq.min() < 5 else float(result.pvalue)
 
 
