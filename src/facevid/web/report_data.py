@@ -251,8 +251,10 @@ class Figures:
         own = {s.clip_id: s.value for s in said if s.name == plain}
         if name == "age_group":
             own = {source: _age_group(float(value)) for source, value in own.items()}
+        # Not mode(): of two values as frequent it gives the one that a thread met first.
         rows = self._rows(
-            f"select source_id, mode({self.said(name)}) from clips where {self.said(name)} is not null group by 1"
+            f"select source_id, v from (select source_id, {self.said(name)} v, count(*) n from clips group by 1, 2) "
+            "where v is not null qualify row_number() over (partition by source_id order by n desc, v) = 1"
         )
         return {**dict(rows), **own}
 
