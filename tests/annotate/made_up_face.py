@@ -55,6 +55,7 @@ def act(
     lips: Track | None = None,
     brows_up: Track | None = None,
     gaze_right: Track | None = None,
+    left_iris_right: Track | None = None,
     speech: Track | None = None,
     noise_px: float = 0.2,
     fps: float = FPS,
@@ -79,6 +80,7 @@ def act(
     for k in (70, 63, 105, 66, 107, 300, 293, 334, 296, 336):
         face[:, k, 1] -= track(brows_up)
     face[:, 468:, 0] += track(gaze_right)[:, None]
+    face[:, 473:, 0] += track(left_iris_right)[:, None]
     pose = np.stack([track(yaw), track(pitch), track(roll)], axis=1)
     turned = np.stack([p @ rotation(*angles).T for p, angles in zip(face, pose, strict=True)])
     pixels = turned * PIXELS_PER_CM + (256, 200, 0)

@@ -120,6 +120,50 @@ def test_an_eye_that_holds_the_camera_while_the_head_turns_is_not_away() -> None
     assert measure_actions(o) == []
 
 
+def test_an_iris_that_moves_in_one_eye_alone_is_the_meshs_and_no_look() -> None:
+    o = act(4.0, left_iris_right=during(1, 2.5, size=0.6, ease=0.08))
+    assert measure_actions(o) == []
+
+
+def test_a_look_to_one_side_and_on_to_the_other_is_one_look_away() -> None:
+    o = act(4.0, gaze_right=lambda t: during(0.8, 1.8, 0.4, 0.08)(t) - during(1.9, 3.0, 0.4, 0.08)(t))
+    (found,) = measure_actions(o)
+    assert found.name == "gaze away"
+    assert overlap(found, 0.8, 3.0) > 0.8
+
+
+def test_lids_that_hardly_meet_in_the_mesh_still_close() -> None:
+    """Behind glasses a mesh shuts the eyes by little: here to .8 of open in a blink, .7 for .9 s."""
+
+    def lids(t: Any) -> Any:
+        return 1 - 0.3 * during(0.5, 0.8, ease=0.06)(t) - 0.4 * during(2, 2.9, ease=0.06)(t)
+
+    found = measure_actions(act(4.0, right_eye=lids, left_eye=lids))
+    assert [a.name for a in found] == ["blink", "close eyes"]
+    assert overlap(found[1], 2, 2.9) > 0.7
+
+
+def test_a_blink_of_narrowed_eyes_is_a_blink() -> None:
+    def lids(t: Any) -> Any:
+        return (1 - 0.4 * during(1, 9, ease=0.4)(t)) * shut(2.5, 2.8)(t)
+
+    assert [a.name for a in measure_actions(act(5.0, right_eye=lids, left_eye=lids))] == ["blink"]
+
+
+def test_eyes_narrowed_less_than_half_as_far_as_they_blink_are_not_closed() -> None:
+    def lids(t: Any) -> Any:
+        return (1 - 0.35 * during(2, 3.2, ease=0.2)(t)) * shut(0.6, 0.9)(t)
+
+    assert [a.name for a in measure_actions(act(4.0, right_eye=lids, left_eye=lids))] == ["blink"]
+
+
+def test_a_blink_of_which_one_lid_is_hardly_seen_is_no_wink() -> None:
+    (found,) = measure_actions(
+        act(3.0, right_eye=shut(1, 1.3), left_eye=lambda t: 1 - 0.2 * during(1, 1.3)(t))
+    )
+    assert found.name == "blink"
+
+
 def test_an_action_at_a_clips_ends_is_cut_there() -> None:
     o = act(2.0, right_eye=shut(-1, 0.8), left_eye=shut(-1, 0.8), roll=during(1.2, 9, size=12))
     first, last = measure_actions(o)

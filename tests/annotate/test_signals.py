@@ -12,7 +12,9 @@ from facevid.annotate.signals import bridged, measure_signals, runs, smooth
 from .made_up_face import act, during
 
 EYE_DISTANCE = 9.0
-SIGNALS = ("open_right", "gape", "mouth_width", "corner_lift", "brow_height", "brow_gap", "gaze_x", "yaw")
+SIGNALS = (
+    "open_right", "gape", "mouth_width", "corner_lift", "brow_height", "brow_gap", "gaze_right", "gaze_left", "yaw",
+)  # fmt: skip
 
 
 def test_lengths_are_in_eye_distances_whatever_the_pose() -> None:
@@ -47,7 +49,8 @@ def test_an_open_mouth_lifts_no_chin() -> None:
 def test_gaze_is_in_eye_widths_to_the_pictures_right() -> None:
     s = measure_signals(act(1.0, noise_px=0, gaze_right=lambda t: t * 0 + 0.6))
     assert s is not None
-    assert s.gaze_x == pytest.approx(0.2, abs=1e-3)  # .6 of 3 cm
+    assert s.gaze_right == pytest.approx(0.2, abs=1e-3)  # .6 of 3 cm
+    assert s.gaze_left == pytest.approx(0.2, abs=1e-3)
 
 
 def test_lost_frames_are_filled_and_marked() -> None:
@@ -59,7 +62,7 @@ def test_lost_frames_are_filled_and_marked() -> None:
     assert runs(~s.valid) == [(5, 9), (20, 21)]
     for name in SIGNALS:
         assert np.isfinite(getattr(s, name)).all(), name
-    assert s.gaze_x[6] == pytest.approx(6 / 25 / 3, abs=0.02)
+    assert s.gaze_right[6] == pytest.approx(6 / 25 / 3, abs=0.02)
 
 
 @pytest.mark.parametrize("good", [0, 1])

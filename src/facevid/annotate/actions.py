@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from facevid.annotate.eyes import eyes_open, lid_acts, looks_aside
+from facevid.annotate.eyes import blinks_and_closures, eyes_open, looks_aside, winks
 from facevid.annotate.facial_acts import frowns, measure_cues, raised_brows, smiles
 from facevid.annotate.movements import held_tilt, oscillations
 from facevid.annotate.observed import Act, Observed
@@ -58,12 +58,18 @@ def measure_actions(o: Observed) -> list[Act]:
     talk = speaking(o, s)
     talking = _mask(len(s), talk, o.fps)
     yawns = _yawns(s, talking)
-    eyes = [a for a in lid_acts(s) if not _touches(yawns, a.start_s, a.end_s)]  # a yawn shuts the eyes itself
-    shut = _mask(len(s), [*eyes, *yawns], o.fps)
-    winks = [a for a in eyes if a.name == "wink"]  # they draw up the cheek and the mouth's corner with it
-    other = _mask(len(s), [*yawns, *winks], o.fps)
+    winked = [a for a in winks(s) if not _touches(yawns, a.start_s, a.end_s)]
+    other = _mask(
+        len(s), [*yawns, *winked], o.fps
+    )  # a wink draws up the cheek and the mouth's corner with it
     cues = measure_cues(s, other)
     glad = smiles(s, cues, talking, other, heard=o.speech is not None)
+    lids = blinks_and_closures(s, winked, _mask(len(s), glad, o.fps))
+    eyes = [
+        *winked,
+        *(a for a in lids if not _touches(yawns, a.start_s, a.end_s)),
+    ]  # a yawn shuts the eyes itself
+    shut = _mask(len(s), [*eyes, *yawns], o.fps)
     cross = [a for a in frowns(s, cues) if not _touches([*yawns, *glad], a.start_s, a.end_s)]
     turns = oscillations(s)
     acts = [*talk, *yawns, *eyes, *glad, *cross, *raised_brows(s, shut), *looks_aside(s)]

@@ -90,7 +90,7 @@ def _gaze(s: Signals) -> Answer | None:
     looked = gaze_angles(s)
     if looked is None:
         return None
-    turned, seen = looked
+    turned, seen = looked[0].mean(axis=0), looked[1]
     total = (turned + s.yaw)[seen]
     eyes = turned[seen]
     shares = {

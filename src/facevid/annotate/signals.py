@@ -40,10 +40,11 @@ class Signals:
     open_right, open_left: eye aspect ratio of the subject's eyes, about .3 open and under .15 shut. gape: gap of the
     inner lips in eye distances. mouth_width: corner to corner in eye distances. corner_lift: height of the mouth's
     corners over the base of the nose in eye distances (negative: below). corner_slope: height of the corners over the
-    middle of the closed lips. brow_height: brows over the line of the eyes, in eye distances. brow_gap: between the
-    inner ends of the brows, in eye distances. inner_height: inner ends of the brows over the line of the eyes.
-    gaze_x, gaze_y: iris from the middle between the eye's corners in eye widths, right and up in the picture, both eyes
-    averaged. yaw, pitch, roll: degrees, signs as in Observed, from the rigid points. valid: frames with a mesh.
+    middle of the lips. brow_height: brows over the line of the eyes, in eye distances. brow_gap: between the inner ends
+    of the brows, in eye distances. inner_height: inner ends of the brows over the line of the eyes. gaze_right,
+    gaze_left: iris of the subject's right and left eye from the middle between the eye's corners, in eye widths, to the
+    right in the picture; gaze_y: up, both eyes averaged. yaw, pitch, roll: degrees, signs as in Observed, from the
+    rigid points. valid: frames with a mesh.
     """
 
     fps: float
@@ -56,7 +57,8 @@ class Signals:
     brow_height: Floats
     inner_height: Floats
     brow_gap: Floats
-    gaze_x: Floats
+    gaze_right: Floats
+    gaze_left: Floats
     gaze_y: Floats
     yaw: Floats
     pitch: Floats
@@ -94,8 +96,9 @@ def measure_signals(o: Observed) -> Signals | None:
         "pitch": angles[:, 1],
         "roll": angles[:, 2],
     }
-    looks = [_gaze(face, EYES[0], RIGHT_IRIS), _gaze(face, EYES[1], LEFT_IRIS)]
-    found["gaze_x"], found["gaze_y"] = np.mean(looks, axis=0).T
+    looks = _gaze(face, EYES[0], RIGHT_IRIS), _gaze(face, EYES[1], LEFT_IRIS)
+    found["gaze_right"], found["gaze_left"] = looks[0][:, 0], looks[1][:, 0]
+    found["gaze_y"] = (looks[0][:, 1] + looks[1][:, 1]) / 2
     frames = np.arange(len(valid))
     filled = {
         name: np.interp(frames, frames[valid], values).astype(np.float32) for name, values in found.items()
