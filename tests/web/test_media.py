@@ -165,3 +165,13 @@ def test_a_shard_that_went_away_or_ends_early_is_said(copied: Path) -> None:
     assert "ends within the mp4" in said(client.get(f"/media/{clip_name(1)}.mp4"), 422)
     shard.unlink()
     assert "is missing" in said(client.get(f"/media/{clip_name(1)}.mp4"), 410)
+
+
+def test_a_table_that_went_away_is_named_and_no_fault_of_facevid(tmp_path: Path) -> None:
+    folder = publish(tmp_path / "dataset", tmp_path / "clips", count=3)
+    client = browser(folder)
+    name = clip_name(1)
+    for table, path in (("keypoints", f"/api/clip/{name}/points"), ("clips", f"/api/clip/{name}")):
+        for part in (folder / table).iterdir():
+            part.unlink()
+        assert "published anew" in said(client.get(path), 410)

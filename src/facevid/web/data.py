@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -186,9 +187,10 @@ class Tables:
         raise Refused(410, f"The dataset has no keypoints of clip {clip_id}; fetch keypoints/ again.")
 
     def _keypoints_in(self, part: Path, clip_id: str) -> Mapping[str, NDArray[np.float32]]:
-        found = self.columns(
-            "select mesh, pose, box from read_parquet(?) where clip_id = ?", [str(part), clip_id]
-        )
+        with _published_files():
+            found = self.columns(
+                "select mesh, pose, box from read_parquet(?) where clip_id = ?", [str(part), clip_id]
+            )
         if not len(found["mesh"]):
             raise Refused(410, f"{part.name} has no keypoints of clip {clip_id}; fetch keypoints/ again.")
         return {name: np.asarray(values[0], np.float32) for name, values in found.items()}
@@ -196,10 +198,23 @@ class Tables:
     def _published(self, table: str, key: str, value: str) -> list[dict[str, Any]]:
         if not (parts := _parts(self.dataset, table)):
             return []
-        with self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, _published_files():
             cursor.execute(f"select * from read_parquet(?) where {key} = ?", [parts, value])
             names = [d[0] for d in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@contextmanager
+def _published_files() -> Iterator[None]:
+    """Say what it means when a file that was there a moment ago is not: `dataset.json` may just be replaced."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise Refused(
+            410,
+            "A file of the dataset is missing or damaged; if the dataset was just published anew, reload the page, "
+            f"otherwise fetch it again ({str(error).splitlines()[0]}).",
+        ) from error
 
 
 def _parts(dataset: Dataset, table: str) -> list[str]:
