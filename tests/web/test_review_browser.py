@@ -294,7 +294,8 @@ def test_a_dataset_without_annotations_says_how_to_get_them(
     assert f"facevid annotate {dataset}" in page.locator("#hint").inner_text()
     page.fill("#search", "hair")
     page.wait_for_selector("text=No captions yet")
-    assert f"facevid annotate {dataset}" in page.locator("#message").inner_text()
+    told = page.locator("#message").inner_text()
+    assert told.index("No captions yet") < told.index(f"facevid annotate {dataset}") < told.index("Clear all")
 
 
 def test_a_rejected_caption_and_what_cannot_be_told_are_said_on_the_page_of_the_clip(
@@ -309,6 +310,8 @@ def test_a_rejected_caption_and_what_cannot_be_told_are_said_on_the_page_of_the_
         said={"attributes": {"hair_colour": None}}, client_id="browser-of-ann",
     )  # fmt: skip
     apply(dataset)
+    press(page, "ArrowLeft")  # a better one may still be written
+    assert page.locator(".lengths").inner_text().split() == ["1", "medium"]
     page.goto(server.page.replace("/review", f"/clip/{clip_id}"))
     page.wait_for_selector("#captions .hidden-by-review")
     assert "The medium caption was rejected." in page.locator("#captions").inner_text()
@@ -333,6 +336,7 @@ def test_a_caption_is_edited_and_its_keys_do_not_judge_the_clip(
 ) -> None:
     page = enter("ann", "captions")
     clip_id = clip_on(page)
+    assert page.locator("#form").inner_text().strip().endswith("a accepts what stands here; r hides it.")
     page.keyboard.press("e")
     page.keyboard.press("Control+a")
     page.keyboard.type("A star says a word.")

@@ -31,13 +31,13 @@ export function toast(message, kind = "") {
   setTimeout(() => node.remove(), kind === "error" ? 8000 : 2500);
 }
 
-/** A block that says why nothing is shown; `action` = [label, listener] adds a button. */
+/** A block that says why nothing is shown: a title, a sentence or its parts; `action` = [label, listener] adds a button. */
 export function notice(title, sentence, { error = false, action = null } = {}) {
   return el(
     "div",
     { class: error ? "notice error" : "notice", role: error ? "alert" : "status" },
     el("h2", { text: title }),
-    el("div", { text: sentence }),
+    el("div", {}, sentence),
     action && el("button", { text: action[0], on: { click: action[1] } }),
   );
 }

@@ -15,6 +15,7 @@ const byId = (id) => document.getElementById(id);
 
 const filter = new Filter(location.search);
 let about = null; // the answer of /api/info
+let listed = null; // how many rows the filter has, once the list has come
 const openHelp = helpDialog([
   [["/"], "search in captions"],
   [["←", "→", "↑", "↓"], "move in the grid"],
@@ -49,7 +50,7 @@ async function start() {
     return;
   }
   about = info;
-  if (grid.total === 0) showTotal(0); // the list was faster than what the dataset is about
+  if (listed === 0) showTotal(0); // the list was faster than what the dataset is about
   document.title = `${info.name} · facevid`;
   byId("about").textContent =
     `${info.name} — ${number(info.clips)} clips · ${duration(info.seconds)} · ${number(info.persons)} people`;
@@ -169,6 +170,7 @@ function condition(name, value) {
 }
 
 function showTotal(total) {
+  listed = total;
   const what = filter.table === "rejected" ? "stretch" : "clip";
   byId("count").textContent = `${number(total)} ${what}${total === 1 ? "" : what === "clip" ? "s" : "es"}`;
   byId("grid").hidden = total === 0;
@@ -176,8 +178,8 @@ function showTotal(total) {
   if (total > 0) return;
   const filtered = filter.entries().length > 0;
   if (filter.get("q") && about && !about.annotated) {
-    byId("message").replaceChildren(notice("No captions yet", "", { action: ["Clear all", () => filter.clear()] }));
-    byId("message").querySelector("div > div").append(...annotateHint(about));
+    const clear = ["Clear all", () => filter.clear()];
+    byId("message").replaceChildren(notice("No captions yet", annotateHint(about), { action: clear }));
     return;
   }
   byId("message").replaceChildren(

@@ -118,8 +118,8 @@ export class ActionList {
     });
     return el(
       "div", { class: "values" }, name,
-      button("[", "start here"), seconds("Start in seconds", act.start_s, (s) => this._start(act, s)),
-      button("]", "end here"), seconds("End in seconds", act.end_s, (s) => this._end(act, s)),
+      el("span", { class: "bound" }, button("[", "start here"), seconds("Start in seconds", act.start_s, (s) => this._start(act, s))),
+      el("span", { class: "bound" }, button("]", "end here"), seconds("End in seconds", act.end_s, (s) => this._end(act, s))),
       act.wrong ? button("1", "it is right") : button("0", act.added ? "remove" : "wrong"),
     );
   }

@@ -4,6 +4,8 @@ import { el } from "./dom.js";
 import { AttributesForm } from "./review_attributes.js";
 import { clipHead } from "./review_head.js";
 
+const LENGTHS = ["short", "medium", "long"];
+
 /**
  * The form of a task for one clip. offered: the answer of /api/review/tasks. hooks: seek(seconds), and frame(), the frame
  * on the screen.
@@ -40,29 +42,32 @@ class CaptionsForm {
   constructor(item, offered, root) {
     this._item = item;
     this._texts = new Map();
-    for (const { length, text } of item.captions) if (!this._texts.has(length)) this._texts.set(length, text);
-    if (item.caption && !this._texts.has("medium")) this._texts.set("medium", item.caption);
-    if (!this._texts.size) this._texts.set("medium", "");
+    for (const length of LENGTHS) {
+      const found = item.captions.find((c) => c.length === length);
+      // One of medium length may always be written, also where it is missing or was rejected.
+      if (found || length === "medium") this._texts.set(length, found?.text ?? "");
+    }
     this._field = el("textarea", {
       class: "caption-text", "aria-label": "Caption", readonly: true,
       on: { blur: () => (this._field.readOnly = true) },
     });
     this._lengths = el("div", { class: "lengths", role: "group", "aria-label": "Length" });
+    const hint = this._texts.get("medium") || offered.annotated ? [] : [el(
+      "p", { class: "hint" }, "No clip has a caption yet. ", el("code", { text: offered.annotate }),
+      " words one for every clip; or press e and write.",
+    )];
     root.replaceChildren(
       clipHead(item),
       this._lengths,
       this._field,
       el("p", { class: "muted", text: "e edits the text, Esc leaves it; a accepts what stands here; r hides it." }),
-      !this._texts.get("medium") && !offered.annotated && el(
-        "p", { class: "hint" }, "No clip has a caption yet. ", el("code", { text: offered.annotate }),
-        " words one for every clip; or press e and write.",
-      ),
+      ...hint,
       ...(item.said ?? []).map((v, k) => el(
         "div", { class: "quote" }, el("b", { text: `${k + 1} ${v.annotator}: ${v.verdict}` }), v.said.text ?? "",
       )),
     );
     const mine = item.mine?.said;
-    const first = mine?.length ?? item.said?.[0]?.said.length ?? (this._texts.has("medium") ? "medium" : [...this._texts.keys()][0]);
+    const first = mine?.length ?? item.said?.[0]?.said.length ?? "medium";
     this._choose(first);
     if (mine?.text) this._field.value = mine.text;
   }
