@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facevid import backends, media
+from facevid.annotate.observe import RATE, heard
 from facevid.backends.errors import BackendError
 from facevid.curate.pose import mouth_opening
 from facevid.dataset.clip import MESH_POINTS
@@ -22,8 +23,6 @@ from facevid.web.filters import Filter
 from facevid.web.media import Members
 
 _PEAKS = 400
-_RATE = 16000
-_HOP = 512
 _KEPT = 64
 # Upper lid, lower lid, outer and inner corner of the subject's right and left eye (mediapipe's canonical face).
 _EYES = ((159, 145, 33, 133), (386, 374, 263, 362))
@@ -119,22 +118,17 @@ class ClipPage:
     def _sound(self, place: dict[str, Any]) -> Floats | None:
         if place["flac_offset"] is None:
             return None
-        return media.read_audio(self._members.read(place, "flac"), rate=_RATE, mono=True)
+        return media.read_audio(self._members.read(place, "flac"), rate=RATE, mono=True)
 
     def _speech_of(self, sound: Floats, frames: int, fps: float) -> list[float | None] | None:
-        """The detector has a memory, so one clip at a time is heard."""
+        """As the measures hear it. The detector has a memory, so one clip at a time is heard."""
         with self._lock:
             if self._speech is None:
                 try:
                     self._speech = backends.load("speech_detector", "silero")
                 except BackendError:
                     return None
-            self._speech.reset()
-            said = self._speech.probabilities(sound)
-        if not len(said):
-            return None
-        hops = np.minimum(np.rint(np.arange(frames) / fps * _RATE / _HOP).astype(int), len(said) - 1)
-        return _list(said[hops])
+            return _list(heard(sound, self._speech, frames=frames, fps=fps)[0]) if len(sound) else None
 
 
 def eye_opening(mesh: Floats) -> Floats:
@@ -150,7 +144,7 @@ def eye_opening(mesh: Floats) -> Floats:
 
 def _waveform(sound: Floats) -> dict[str, Any]:
     spans = [part for part in np.array_split(sound, min(_PEAKS, max(1, len(sound)))) if len(part)]
-    return {"rate": _RATE, "peaks": [_list(np.array([p.min(), p.max()])) for p in spans]}
+    return {"rate": RATE, "peaks": [_list(np.array([p.min(), p.max()])) for p in spans]}
 
 
 def _shaped(values: Floats, *shape: int) -> Floats:

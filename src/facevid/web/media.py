@@ -10,16 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from facevid import media
 from facevid.dataset.published import MEDIA
 from facevid.web.context import Context
 from facevid.web.data import Tables
 from facevid.web.errors import Refused
+from facevid.web.pictures import jpeg_of
 
 Kind = Literal["mp4", "flac"]
 KINDS: tuple[Kind, ...] = ("mp4", "flac")
@@ -28,8 +26,6 @@ _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNO
 _CHECKED = 100_000
 _THUMBS = 4096
 THUMB_WIDTHS = (32, 512)
-_THUMB_FRAME = 12
-"""Decoding stops here: the picture half a second in costs a tenth of the one in the middle of a clip."""
 
 
 class Members:
@@ -114,16 +110,7 @@ class Members:
             if (tag, width) in self._thumbs:
                 self._thumbs.move_to_end((tag, width))
                 return self._thumbs[tag, width]
-        index = min(int(place["frames"]) // 2, _THUMB_FRAME)
-        picture = media.read_clip_frames(self.read(place, "mp4"), [index])[0]
-        height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        done, data = cv2.imencode(
-            ".jpg", np.ascontiguousarray(small[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 82]
-        )
-        if not done:
-            raise Refused(422, f"The picture of clip {place['clip_id']} cannot be encoded as JPEG.")
-        content = data.tobytes()
+        content = jpeg_of(self.read(place, "mp4"), frames=int(place["frames"]), width=width)
         with self._lock:
             self._thumbs[tag, width] = content
             while len(self._thumbs) > _THUMBS:

@@ -15,11 +15,11 @@ from facevid.dataset.published import MEDIA
 from facevid.engine import atomic_path
 from facevid.errors import FacevidError
 from facevid.web import report_filters, report_sections
+from facevid.web.pictures import jpeg_of
 from facevid.web.report_data import Figures
 
 THUMBNAILS = 24
 _SIDE = 128
-_FRAME = 12  # half a second in: decoding a clip's middle costs ten times as much
 
 
 def report(dataset: str | os.PathLike[str] | Dataset, output: str | os.PathLike[str] = "report.html") -> Path:
@@ -117,11 +117,5 @@ def _pictures(figures: Figures) -> str:
 
 
 def _jpeg(clip: Clip) -> str:
-    import cv2
-
-    at = min(_FRAME, int(clip["frames"]) - 1)
-    picture = cv2.resize(clip.frames(at, at + 1)[0], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
-    if not done:
-        raise DatasetError(f"The picture of clip {clip.clip_id} cannot be encoded as JPEG.")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+    content = jpeg_of(clip.read("mp4"), frames=int(clip["frames"]), width=_SIDE)
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
