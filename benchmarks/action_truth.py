@@ -5,6 +5,11 @@
 DATASET was built from FOOTAGE, which holds truth.json (facevid synth). Found and true actions are matched one to one,
 best overlap first, at a temporal intersection over union of .5. True actions are cut to the clip; what is then shorter
 than .3 s counts on neither side (blinks: .1 s).
+
+Then what is said of whole clips: head_pose against the median of the true angles, by the same borders (frontal
+within 15 degrees); blinks_per_minute, right within one blink or 20 %; emotion, happy where true smiles and laughs fill
+40 % of the clip, sad and surprise where frowns and raised brows do, neutral where there is none of these and no yawn,
+and otherwise no answer is right; gaze, aside where looks away fill more than half of the clip.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ import numpy as np
 import facevid
 from facevid import backends
 from facevid.annotate.actions import measure_actions
+from facevid.annotate.expression import BLINKS_FROM_S, FRONTAL_DEG, PITCH_DEG, PREVAILS, measure_dynamic
 from facevid.annotate.observed import Observed
 from facevid.dataset.clip import Clip
 
@@ -34,20 +40,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("footage", type=Path)
-    parser.add_argument("--list", metavar="ACTION", help="print the misses and false alarms of one action")
+    parser.add_argument(
+        "--list", metavar="NAME", help="print the misses and false alarms of one action or attribute"
+    )
     args = parser.parse_args()
     programmes = {p["video"]: p for p in json.loads((args.footage / "truth.json").read_text())}
     detector = backends.load("speech_detector", "silero")
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(("right", "found", "true"), 0))
+    answers: dict[str, list[bool | None]] = defaultdict(list)
     for clip in facevid.open(args.dataset):
-        found = [(a.name, a.start_s, a.end_s) for a in measure_actions(observe(clip, detector))]
-        score_clip(clip, found, truth_of(clip, programmes[clip["source_name"]]), counts, args.list)
+        seen, programme = observe(clip, detector), programmes[clip["source_name"]]
+        acts, true = measure_actions(seen), truth_of(clip, programme)
+        score_clip(clip, [(a.name, a.start_s, a.end_s) for a in acts], true, counts, args.list)
+        said = {a.name: a.value for a in measure_dynamic(seen, acts)}
+        for name, right in whole_clip(clip, programme, true, said).items():
+            if name == args.list and right is False:
+                print(f"wrong  {said[name]:14} {clip.clip_id}")
+            answers[name].append(right)
     print(f"{'action':14}{'precision':>10}{'recall':>8}{'found':>7}{'true':>6}")
     for name, c in sorted(counts.items(), key=lambda item: -item[1]["true"]):
         print(
             f"{name:14}{share(c['right'], c['found']):>10}{share(c['right'], c['true']):>8}"
             f"{c['found']:>7}{c['true']:>6}"
         )
+    print(f"\n{'whole clip':20}{'right':>7}{'answered':>10}{'clips':>7}")
+    for name, given in answers.items():
+        told = [right for right in given if right is not None]
+        print(f"{name:20}{share(sum(told), len(told)):>7}{share(len(told), len(given)):>10}{len(given):>7}")
 
 
 def share(part: int, whole: int) -> str:
@@ -84,6 +103,54 @@ def truth_of(clip: Clip, programme: dict[str, Any]) -> list[Span]:
         spans += [("blink", start, end) for start, end in segment.get("blinks", [])]
     cut = [(name, max(a, first) - first, min(b, last) - first) for name, a, b in spans]
     return [s for s in cut if s[2] > s[1]]
+
+
+def whole_clip(
+    clip: Clip, programme: dict[str, Any], true: Sequence[Span], said: dict[str, str]
+) -> dict[str, bool | None]:
+    """Whether each answer for the whole clip is right; None where there is none."""
+    seconds = clip.duration_s
+    fills = {
+        name: sum(b - a for n, a, b in true if n == name) / seconds
+        for name in ("smile", "laugh", "frown", "raise brows", "yawn", "gaze away")
+    }
+    moods = {
+        "happy": fills["smile"] + fills["laugh"],
+        "sad": fills["frown"],
+        "surprise": fills["raise brows"],
+    }
+    still = not any(fills[name] for name in ("smile", "laugh", "frown", "raise brows", "yawn"))
+    emotions = {"neutral"} if still else {name for name, part in moods.items() if part >= PREVAILS}
+    blinks = sum(1 for n, a, b in true if n == "blink" and b - a >= SHORTEST_S["blink"])
+    rate = 60 * blinks / seconds
+    away = fills["gaze away"] > 0.5
+    out: dict[str, bool | None] = dict.fromkeys(("head_pose", "blinks_per_minute", "emotion", "gaze"))
+    if "head_pose" in said:
+        out["head_pose"] = said["head_pose"] == pose_of(clip, programme)
+    if "blinks_per_minute" in said and seconds >= BLINKS_FROM_S:
+        off = abs(float(said["blinks_per_minute"]) - rate)
+        out["blinks_per_minute"] = off <= max(0.2 * rate, 60 / seconds) + 0.1
+    if "emotion" in said:
+        out["emotion"] = said["emotion"] in emotions
+    if "gaze" in said:
+        out["gaze"] = (said["gaze"] != "camera") == away
+    return out
+
+
+def pose_of(clip: Clip, programme: dict[str, Any]) -> str:
+    """Where the face points by the true angles; on drawn faces a pitch of 0 is level."""
+    first, last, fps = float(clip["start_s"]), float(clip["end_s"]), programme["fps"]
+    angles: list[list[float]] = []
+    for segment in programme["segments"]:
+        frames = np.arange(len(segment.get("pose", []))) / fps + segment["start_s"]
+        angles += [segment["pose"][k] for k in np.flatnonzero((frames >= first) & (frames < last))]
+    yaw, pitch, _ = np.median(angles, axis=0)
+    aside, tipped = abs(yaw) / FRONTAL_DEG, abs(pitch) / PITCH_DEG
+    if max(aside, tipped) < 1:
+        return "frontal"
+    if aside >= tipped:
+        return "right" if yaw > 0 else "left"
+    return "up" if pitch > 0 else "down"
 
 
 def score_clip(

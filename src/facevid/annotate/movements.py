@@ -11,7 +11,7 @@ import numpy as np
 from facevid.annotate.observed import Floats
 from facevid.annotate.signals import Signals, runs, smooth
 
-SWING_DEG = {"nod": 6.0, "shake head": 9.0, "wag head": 8.0}
+SWING_DEG = {"nod": 8.0, "shake head": 9.0, "wag head": 8.0}
 """Smallest turn from one side to the other. Speech moves the head by about 2 to 5 degrees (Hadar et al. 1983; Busso
 et al. 2007), more in yaw than in pitch; conversational nods span 5 to 20 (Hadar et al. 1985)."""
 SMALL = 0.5
@@ -20,8 +20,8 @@ SWING_S = (0.1, 0.6)
 """Seconds of one swing: half a cycle of 0.8 to 5 Hz, the rate of nods and shakes (Kapoor & Picard 2001; Hadar 1985)."""
 SWINGS = 3
 """So many swings in a row are a movement: one and a half cycles. Two happen in ordinary posture shifts."""
-TILT_DEG = 8.0
-"""Roll that is held: natural head posture keeps within 2 to 3 degrees (SD) of upright, so this is three of them."""
+TILT_DEG = 9.0
+"""Roll that is held: natural head posture keeps within 3 degrees (SD) of upright, so this is three of them."""
 TILT_S = 0.5
 AXES = (("nod", "pitch"), ("shake head", "yaw"), ("wag head", "roll"))
 
