@@ -140,3 +140,17 @@ def test_a_missing_or_short_shard_is_named(published: Path) -> None:
     shard.unlink()
     with pytest.raises(DatasetError, match=r"lacks media/shard-00001.tar"):
         facevid.open(published)
+
+
+@pytest.mark.parametrize("key", ["path", "stored_as"])
+@pytest.mark.parametrize(
+    "name", ["../secret/part-00000.parquet", "/etc/passwd", "media/../../secret", "secret"]
+)
+def test_a_manifest_that_names_files_outside_its_folder_is_refused(
+    published: Path, key: str, name: str
+) -> None:
+    content = json.loads((published / "dataset.json").read_text())
+    content["shards"][0][key] = name
+    (published / "dataset.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="is no file of a dataset"):
+        facevid.open(published)

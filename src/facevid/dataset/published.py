@@ -8,6 +8,7 @@ file itself (`pyarrow.parquet.read_schema(path).field("start_s").metadata`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ FORMAT_VERSION = 1
 MANIFEST = "dataset.json"
 TABLES = ("sources", "clips", "rejected", "failed", "keypoints", "annotations")
 MEDIA = "media"
+_INSIDE = re.compile(r"[a-z]+/[A-Za-z0-9_-][A-Za-z0-9._-]*")
 MEMBERS = ("mp4", "flac", "json")  # the order of a clip's members in its shard
 
 _S, _I, _L, _F, _D, _B = pa.string(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.bool_()
@@ -185,12 +187,17 @@ class PublishedFile:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> PublishedFile:
         path = str(entry["path"])
+        stored_as = str(entry.get("stored_as", path))
+        for name in (path, stored_as):
+            # A dataset comes from others: it names files of its own folder and of no other.
+            if not _INSIDE.fullmatch(name):
+                raise ValueError(f"{name!r} is no file of a dataset")
         return cls(
             path=path,
             bytes=int(entry["bytes"]),
             sha256=str(entry["sha256"]),
             rows=int(entry["rows"]),
-            stored_as=str(entry.get("stored_as", path)),
+            stored_as=stored_as,
             key=entry.get("members_sha256"),
         )
 
