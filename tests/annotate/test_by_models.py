@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from chat_server import Server, good
 from packing import work
 
 import facevid
-from facevid.annotate import vlm_endpoint
+from facevid.annotate import by_models, vlm_endpoint
 from facevid.annotate.by_models import annotate_with_models
 from facevid.annotate.vlm import VlmError, VlmSettings
 from facevid.backends import FaceAttributes, FaceGuess, SpeechRecognizer, Spoken, Transcript
@@ -99,6 +100,30 @@ def test_a_clip_is_shown_once_unless_asked_again_and_then_replaced(published: Pa
     done = annotate_with_models(published, face_attributes=Faces("male"), looks=2, again=True)
     assert done.clips == CLIPS
     assert rows(published, "select value, count(*) from annotations group by 1") == [("male", CLIPS)]
+
+
+@pytest.mark.parametrize(("a_clip_takes", "publications"), [(0.1, 2), (30.0, CLIPS)])
+def test_publishing_takes_a_twentieth_of_the_time_at_most(
+    published: Path, monkeypatch: pytest.MonkeyPatch, a_clip_takes: float, publications: int
+) -> None:
+    now, published_at = [0.0], []
+
+    class SlowFaces(Faces):
+        def read(self, images: Any, meshes: Any) -> list[FaceGuess]:
+            now[0] += a_clip_takes
+            return super().read(images, meshes)
+
+    def publish(*given: Any, **named: Any) -> Any:
+        published_at.append(now[0])
+        now[0] += 1.0
+        return update_annotations(*given, **named)
+
+    monkeypatch.setattr(by_models, "BATCH", 1)
+    monkeypatch.setattr(by_models, "update_annotations", publish)
+    monkeypatch.setattr(by_models, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    done = annotate_with_models(published, face_attributes=SlowFaces(), looks=2)
+    assert (done.statements, len(published_at)) == (CLIPS, publications)
+    assert rows(published, "select value, count(*) from annotations group by 1") == [("female", CLIPS)]
 
 
 def test_a_clip_that_cannot_be_read_fails_alone(published: Path) -> None:
