@@ -68,7 +68,7 @@ def status(dataset: str | os.PathLike[str]) -> dict[str, Any]:
     Reads only; a dataset that nobody reviewed has zeros. Raises DatasetError where there is no dataset.
     """
     opened = open_dataset(dataset)
-    clip_ids = sorted(opened.to_arrow("clips")["clip_id"].to_pylist())
+    clip_ids = [row[0] for row in opened.sql("select clip_id from clips order by clip_id").fetchall()]
     if not reviewed(opened.folder):
         with tempfile.TemporaryDirectory() as nobody:
             return _status(ReviewStore(nobody), clip_ids)
