@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from facevid.annotate.eyes import AWAY_DEG, gaze_angles
 from facevid.annotate.facial_acts import BROW_RAISE, FROWN, SMILE, measure_cues, without_blinks
 from facevid.annotate.observed import Act, Answer, Floats, Observed
 from facevid.annotate.signals import Signals, measure_signals, smooth
@@ -18,6 +17,8 @@ PITCH_REST_DEG, PITCH_DEG = -6.0, 15.0
 forehead lies behind the chin; up and down begin three SD from there."""
 BLINKS_FROM_S = 2.0
 """Shorter clips give no rate: at 15 to 20 blinks a minute most hold none (Bentivoglio et al. 1997)."""
+GAZE_SHARE = 0.55
+"""A direction prevails from a little more than half of the clip."""
 STILL_S = 1.0
 """Neutral needs at least this long a look."""
 
@@ -27,7 +28,7 @@ def measure_dynamic(o: Observed, acts: list[Act]) -> list[Answer]:
     s = measure_signals(o)
     if s is None:
         return []
-    found = (_emotion(s, acts), _head_pose(s), _gaze(s), _blinks(s, acts))
+    found = (_emotion(s, acts), _head_pose(s), _gaze(s, acts), _blinks(s, acts))
     return [answer for answer in found if answer is not None]
 
 
@@ -82,24 +83,20 @@ def _head_pose(s: Signals) -> Answer:
     )
 
 
-def _gaze(s: Signals) -> Answer | None:
-    """Where the eyes look for most of the clip: eye in head plus head. Up and down are not told: lids hide the iris.
+def _gaze(s: Signals, acts: list[Act]) -> Answer | None:
+    """Where the eyes look for most of the clip. Up and down are not told: lids hide the iris.
 
-    None where no direction holds for more than half of the frames in which the eyes are open.
+    None where looks aside fill about half, or the head is turned so far that the eyes could not make up for it.
     """
-    looked = gaze_angles(s)
-    if looked is None:
-        return None
-    turned, seen = looked[0].mean(axis=0), looked[1]
-    total = (turned + s.yaw)[seen]
-    eyes = turned[seen]
+    aside = [a for a in acts if a.name == "gaze away"]
+    seconds = len(s) / s.fps
     shares = {
-        "right": float(((total > AWAY_DEG) & (eyes > AWAY_DEG)).mean()),
-        "left": float(((total < -AWAY_DEG) & (eyes < -AWAY_DEG)).mean()),
-        "camera": float((np.minimum(np.abs(total), np.abs(eyes)) < AWAY_DEG).mean()),
+        side: sum(a.end_s - a.start_s for a in aside if a.detail["side"] == side) / seconds
+        for side in ("left", "right")
     }
+    shares["camera"] = 1 - shares["left"] - shares["right"]
     value = max(shares, key=lambda k: shares[k])
-    if shares[value] <= 0.5 or (value == "camera" and abs(float(np.median(s.yaw))) > 2 * FRONTAL_DEG):
+    if shares[value] <= GAZE_SHARE or (value == "camera" and abs(float(np.median(s.yaw))) > 2 * FRONTAL_DEG):
         return None
     return Answer("gaze", value, round(0.9 * shares[value], 3), {k: round(v, 3) for k, v in shares.items()})
 

@@ -23,14 +23,16 @@ SLOW_S = 0.5
 JAW_CURVE, JAW_LIFT = 0.12, 0.15
 """What a gap of the lips adds to the curve and takes from the corners' height, by regression over clips in which
 nothing but speech happens (.11 to .13 and .13 to .19 on drawn faces; .22 and .11 on nine clips of real ones)."""
-CURVE_SD, LIFT_SD, WIDTH_SD, BROW_SD = 0.013, 0.0095, 0.025, 0.0055
-"""Rest: SD of the curve between people, and of lift, width and brows within clips of speech, in eye distances."""
+CURVE_SD, LIFT_SD, WIDTH_SD, BROW_SD, GAP_SD = 0.013, 0.0095, 0.025, 0.0055, 0.0088
+"""Rest: SD of the curve between people, and of lift, width, brows and their gap within clips of speech, in eye
+distances."""
 CURVE_REST = 0.015
 """A clip's own rest is believed up to here, about one SD between people; beyond, the clip is one long expression."""
 REST_S = 0.3
 """Least rest from which a level can be told; where a clip has less, the frames nearest to rest stand for it."""
-SMILE = 2.3
-"""A smile's cues average so many SD: one frame in a hundred at rest (normal distribution) and few for long."""
+SMILE, SMILE_S = 2.5, 0.4
+"""A smile's cues average so many SD, which rest does in fewer than one frame of a hundred (normal distribution), from
+the first to the last two fifths of its height for so long: shorter ones are visemes that the window left."""
 SMILE_CURVE = 1.0
 """Of it, the corners over the lips by so many SD: a stretched mouth (AU20) or a wide vowel has none of it."""
 FROWN = 2.0
@@ -48,10 +50,9 @@ LAUGH_BEAT = 0.004
 BROW_S = 0.3
 BROW_RAISE = 0.03
 """Rise of the brows, 2.7 mm: a third of the frontalis' 8 to 10 mm (full raise), above the mesh's own 1 mm."""
-BROW_DROP = 0.012
-"""Drop of the brows, 1.1 mm; AU4 lowers them by few millimetres."""
-BROW_DRAW = 0.025
-"""Approach of the brows' inner ends, 2.2 mm of about 27 (AU4 draws them together by several)."""
+DRAWN, LOWERED = 2.8, 2.2
+"""Brows drawn together and lowered by so many SD, 2.2 and 1.1 mm (AU4 alone): the corrugator does both,
+where raised brows that come down change the height alone, and the mesh's scatter mostly one of them."""
 HELD_S = 0.3
 """A frown is held longer than the window that smooths it, so no single jerk of a speaker makes one."""
 PITCH_BROW = 0.0008
@@ -63,7 +64,7 @@ BLINK_LIDS, BLINK_S = 0.8, 0.6
 @dataclass(frozen=True)
 class Cues:
     """Each (n,), in SD from rest. curve, lift, width: mouth's corners up over the lips, up over the nose, and apart.
-    brows: up. drawn: inner ends of the brows together, in eye distances. rest: frames whose mouth is at rest.
+    brows: up. drawn: inner ends of the brows together. rest: frames whose mouth is at rest.
     """
 
     curve: Floats
@@ -102,7 +103,7 @@ def measure_cues(s: Signals, other: Bools) -> Cues:
         lift=from_rest(s.corner_lift + JAW_LIFT * s.gape, LIFT_SD),
         width=from_rest(s.mouth_width, WIDTH_SD),
         brows=from_rest(without_blinks(height, s), BROW_SD),
-        drawn=-from_rest(without_blinks(s.brow_gap, s), 1.0),
+        drawn=-from_rest(without_blinks(s.brow_gap, s), GAP_SD),
         rest=rest,
     )
 
@@ -124,7 +125,7 @@ def smiles(s: Signals, cues: Cues, talking: Bools, other: Bools, *, heard: bool)
     """Smiles, and laughs: smiles whose open lips beat, but not with speech; unheard, one looks like the other."""
     gape = smooth(s.gape, s.fps)
     acts = []
-    for first, last in lasting(spans(np.where(other, 0, cues.smile), SMILE, 0.4), EXPRESSION_S, s.fps):
+    for first, last in lasting(spans(np.where(other, 0, cues.smile), SMILE, 0.4), SMILE_S, s.fps):
         if float(np.median(cues.curve[first:last])) < SMILE_CURVE:
             continue
         height = float(np.percentile(cues.smile[first:last], 90))
@@ -146,13 +147,13 @@ def frowns(s: Signals, cues: Cues) -> list[Act]:
         and float(np.median(cues.curve[a:b])) < -FROWN_CURVE
         and float(np.median(cues.lift[a:b])) < -FROWN_LIFT
     ]
-    drawn = np.minimum(-cues.brows * BROW_SD / BROW_DROP, cues.drawn / BROW_DRAW)
+    scowl = np.minimum(cues.drawn / DRAWN, -cues.brows / LOWERED).astype(np.float32)
     by_brows = [
-        (a, b) for a, b in spans(drawn, 1.0, 0.5)
-        if (drawn[a:b] > 1).sum() >= HELD_S * s.fps and not any(a < d and c < b for c, d in by_mouth)
+        (a, b) for a, b in spans(scowl, 1.0, 0.5)
+        if (scowl[a:b] > 1).sum() >= HELD_S * s.fps and not any(a < d and c < b for c, d in by_mouth)
     ]  # fmt: skip
     acts = []
-    for track, least, found in ((cues.frown, FROWN, by_mouth), (drawn, 1.0, by_brows)):
+    for track, least, found in ((cues.frown, FROWN, by_mouth), (scowl, 1.0, by_brows)):
         for first, last in lasting(found, EXPRESSION_S, s.fps):
             sure = confidence(float(track[first:last].max()), least)
             acts.append(Act("frown", first / s.fps, last / s.fps, sure))
