@@ -81,6 +81,12 @@ def test_a_mouth_that_comes_back_from_a_pout_does_not_smile() -> None:
     assert [a.name for a in measure_actions(o) if a.name in ("smile", "laugh")] == []
 
 
+def test_a_smile_that_opens_the_mouth_once_is_no_laugh() -> None:
+    moves = {"corners_out": during(1, 3, size=0.7), "corners_up": during(1, 3, size=0.7)}
+    o = act(4.0, **moves, lips=during(1.8, 9, size=1.0, ease=0.08), speech=lambda t: t * 0)
+    assert [a.name for a in measure_actions(o) if a.name in ("smile", "laugh")] == ["smile"]
+
+
 def test_brows_up_in_a_blink_are_the_meshs_and_not_the_persons() -> None:
     o = act(4.0, brows_up=during(2, 2.3, size=0.6, ease=0.1), right_eye=shut(2, 2.3), left_eye=shut(2, 2.3))
     assert [a.name for a in measure_actions(o)] == ["blink"]
