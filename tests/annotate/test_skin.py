@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facevid.annotate.face import cropped, polygon_mask
 from facevid.annotate.observed import Observed
 from facevid.annotate.skin import (
     MONK_SRGB,
@@ -118,3 +119,18 @@ def test_coloured_light_lowers_the_confidence_and_then_silences_the_answer() -> 
 
 def test_a_black_picture_has_no_skin_tone() -> None:
     assert measure_skin(painted((6, 5, 4))) == []
+
+
+def test_a_cut_out_holds_the_points_and_rounds_them_as_the_whole_picture_does() -> None:
+    """Ties go to even: 5.5 and 6.5 are both 6, so a cut-out that began at an odd pixel would move one of them."""
+    image = np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)
+    mesh = np.full((478, 3), 20, np.float32)
+    mesh[:3, :2] = [[15.5, 9.5], [30.5, 12.5], [22.5, 25.5]]
+    part, moved = cropped(image, mesh, (0, 1, 2))
+    low = mesh[0, :2] - moved[0, :2]
+    assert (low % 2 == 0).all()
+    x, y = low.astype(int)
+    assert (part == image[y : y + part.shape[0], x : x + part.shape[1]]).all()
+    whole, small = polygon_mask(mesh[:3, :2], (40, 50)), polygon_mask(moved[:3, :2], part.shape[:2])
+    assert small.sum() == whole.sum()
+    assert (whole[y : y + part.shape[0], x : x + part.shape[1]] == small).all()

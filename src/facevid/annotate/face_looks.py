@@ -61,8 +61,7 @@ def measure_face(o: Observed) -> list[Answer]:
     chips = [(lab(chip), mesh) for chip, mesh in face_chips(o)]
     if not chips:
         return []
-    regions = ((MUSTACHE,), (CHIN,), JAWS)
-    patches = np.array([[_against_cheek(picture, mesh, r) for r in regions] for picture, mesh in chips])
+    patches = np.array([_against_cheek(picture, mesh) for picture, mesh in chips])
     mustache, chin, jaw = np.median(patches, axis=0)
     answers = [
         _eyeglasses(chips),
@@ -132,9 +131,10 @@ def rim_lines(picture: Floats, mesh: Floats) -> tuple[float, float]:
         polar = cv2.remap(lightness, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         rows = _line(np.asarray(polar, np.float32))
         best = rows[0]
+        wide = np.full(len(best) + 4, -np.inf, np.float32)
         for row in rows[1:]:
-            wide = np.pad(best, 2, constant_values=-np.inf)
-            best = row + np.max([wide[k : k + len(best)] for k in range(5)], axis=0)
+            wide[2:-2] = best
+            best = row + np.maximum.reduce([wide[k : k + len(best)] for k in range(5)])
         found.append(float(best.max()) / len(rows))
     return found[0], found[1]
 
@@ -157,15 +157,15 @@ def _eyeglasses(chips: Sequence[tuple[Floats, Floats]]) -> Answer | None:
     return None
 
 
-def _against_cheek(
-    picture: Floats, mesh: Floats, regions: Sequence[Sequence[int]]
-) -> tuple[float, float, float]:
-    """Local contrast of a patch, its Delta a*b* and its Delta L* from the cheeks."""
-    mask = _patch(mesh, regions)
+def _against_cheek(picture: Floats, mesh: Floats) -> list[tuple[float, float, float]]:
+    """Of upper lip, chin and jaws: local contrast, Delta a*b* and Delta L* from the cheeks."""
     near = cv2.dilate(_patch(mesh, (LIPS_OUTER,)).astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
     fine = picture[..., 0] - cv2.GaussianBlur(picture[..., 0], (0, 0), 4)
-    mask &= ~near
     cheek = _median_colour(picture, _patch(mesh, (RIGHT_CHEEK, LEFT_CHEEK)))
+    return [_compared(picture, fine, _patch(mesh, r) & ~near, cheek) for r in ((MUSTACHE,), (CHIN,), JAWS)]
+
+
+def _compared(picture: Floats, fine: Floats, mask: Bools, cheek: Floats) -> tuple[float, float, float]:
     if mask.sum() < 20:
         return 0.0, 0.0, 0.0
     colour = _median_colour(picture, mask)

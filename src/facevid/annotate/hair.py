@@ -203,7 +203,7 @@ def _crown(view: _Upright) -> Bools:
     rows = np.arange(HEIGHT)[:, None]
     columns = np.abs(np.arange(WIDTH) - view.mesh[FOREHEAD_TOP, 0]) < 0.7 * UNIT
     above = _eroded(view.person, 3) & view.inside & ~oval & (rows < view.mesh[FOREHEAD_TOP, 1] + 8) & columns
-    place = np.cumsum(above, axis=0)
+    place = np.cumsum(above, axis=0, dtype=np.int16)
     return np.asarray(above & (place <= (place[-1] + 1) // 2))
 
 
@@ -221,7 +221,9 @@ def _hair_pixels(view: _Upright, hair: Floats, skin: Floats) -> Bools:
     pixels = view.person & view.inside
     colours = view.colours[pixels]
     to_hair = _from_shades(colours, hair, HAIR_SHADES)
-    pixels[pixels] = (to_hair < HAIR_NEAR) & (to_hair < _from_skin(colours, skin))
+    near = to_hair < HAIR_NEAR
+    near[near] = to_hair[near] < _from_skin(colours[near], skin)
+    pixels[pixels] = near
     return pixels
 
 

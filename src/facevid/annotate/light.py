@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facevid.annotate.face import LEFT_EYE, RIGHT_EYE, Image, points_of, polygon_mask
+from facevid.annotate.face import LEFT_EYE, RIGHT_EYE, Image, cropped, points_of, polygon_mask
 from facevid.annotate.face_looks import eyeglasses, looked_at
 from facevid.annotate.observed import Answer, Floats, Observed
 
@@ -28,6 +28,8 @@ brightest 0.002 of the picture reach the white of paper (0.85) or the lit skin t
 FULL_SKIN, SHADED_WHITE, SHADED_SKIN = 0.5, 0.45, 0.4
 """The fairest skin reflects some 0.6 of the light, so lit skin of 0.5 is fully exposed. A lamp reaches paper white in
 any exposure: eye whites below 0.45 count as shaded by their sockets only where the lit skin reaches 0.4."""
+LAMP_SURE = 0.75
+"""Highest confidence of an exposure that only the brightest part of the picture tells: it may be a lamp."""
 DARK_SKIN, DARK_SKIN_WHITE = 0.1, 0.62
 """Pigment in the white of the eye is common where the skin is dark, and how much of it is not known: by lit skin under
 0.1, eye whites are called normal only up to half a stop less than by other skin."""
@@ -69,10 +71,10 @@ def measure_light(o: Observed) -> list[Answer]:
     light_source is never answered: no colour tells a lamp of 5600 K from daylight.
     """
     white = eye_white(o)
-    glasses = eyeglasses(o)
-    tone = None
-    if white is not None and glasses is not None and glasses.value == "no":
-        tone = _tone(white_shift(white), background_shift(o))
+    tone = None if white is None else _tone(white_shift(white), background_shift(o))
+    if tone is not None:  # looked for last, since it costs more than all the rest
+        glasses = eyeglasses(o)
+        tone = tone if glasses is not None and glasses.value == "no" else None
     answers = [_brightness(white, lit_skin(o), brightest(o)), _direction(o), tone]
     return [answer for answer in answers if answer is not None]
 
@@ -103,16 +105,17 @@ def eye_white(o: Observed) -> Floats | None:
 
 def _white_of(image: Image, mesh: Floats) -> Floats | None:
     picked = []
-    height, width = image.shape[:2]
     for eye, centre in IRIS:
+        part, moved = cropped(image, mesh, eye)
+        height, width = part.shape[:2]
         inside = cv2.erode(
-            polygon_mask(points_of(mesh, eye), (height, width)).astype(np.uint8), np.ones((3, 3), np.uint8)
+            polygon_mask(points_of(moved, eye), (height, width)).astype(np.uint8), np.ones((3, 3), np.uint8)
         )
-        iris = mesh[centre, :2]
-        radius = np.linalg.norm(mesh[centre + 1 : centre + 5, :2] - iris, axis=1).mean()
+        iris = moved[centre, :2]
+        radius = np.linalg.norm(moved[centre + 1 : centre + 5, :2] - iris, axis=1).mean()
         y, x = np.nonzero(inside)
         off = np.hypot(x - iris[0], y - iris[1]) > 1.15 * radius
-        picked.append(image[y[off], x[off]])
+        picked.append(part[y[off], x[off]])
     rgb = linear(np.concatenate(picked))
     if len(rgb) < 12:
         return None
@@ -148,9 +151,10 @@ def _brightness(white: Floats | None, skin: float, top: float) -> Answer | None:
         return Answer("light", "dim", _sure(math.log2(DIM_WHITE / max(y, 1e-4))), detail)
     high = DARK_SKIN_WHITE if skin < DARK_SKIN else high
     shaded = y < SHADED_WHITE and skin < SHADED_SKIN
-    exposed = y >= SURE_WHITE or skin >= FULL_SKIN or (top >= PICTURE_WHITE and not shaded)
-    if low <= y <= high and exposed:
-        return Answer("light", "normal", _sure(min(math.log2(y / low), math.log2(high / y))), detail)
+    exposed = y >= SURE_WHITE or skin >= FULL_SKIN
+    if low <= y <= high and (exposed or (top >= PICTURE_WHITE and not shaded)):
+        sure = _sure(min(math.log2(y / low), math.log2(high / y)))
+        return Answer("light", "normal", sure if exposed else min(sure, LAMP_SURE), detail)
     if y > BRIGHT_WHITE:
         return Answer("light", "bright", _sure(4 * math.log2(y / BRIGHT_WHITE)), detail)
     return None
@@ -195,12 +199,12 @@ def _spots(image: Image, mesh: Floats, spots: Sequence[int]) -> Floats:
     """Luminance around those points of the mesh."""
     height, width = image.shape[:2]
     reach = max(1, round(0.02 * float(np.linalg.norm(mesh[263] - mesh[33]))))
-    values = []
-    for x, y in np.rint(points_of(mesh, spots)).astype(int):
-        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-        around = image[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
-        values.append(float((linear(around) @ LUMINANCE).mean()))
-    return np.asarray(values, np.float32)
+    near = np.arange(-reach, reach + 1)
+    x, y = np.rint(points_of(mesh, spots)).astype(int).T
+    rows = np.clip(y[:, None] + near, 0, height - 1)
+    columns = np.clip(x[:, None] + near, 0, width - 1)
+    around = linear(image[rows[:, :, None], columns[:, None, :]])
+    return np.asarray((around @ LUMINANCE).mean(axis=(1, 2)), np.float32)
 
 
 def white_shift(white: Floats) -> float:

@@ -7,7 +7,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from facevid.annotate.face import FOREHEAD, cheek_mask, lab, points_of, polygon_mask
+from facevid.annotate.face import (
+    FOREHEAD,
+    LEFT_CHEEK,
+    RIGHT_CHEEK,
+    cheek_mask,
+    cropped,
+    lab,
+    points_of,
+    polygon_mask,
+)
 from facevid.annotate.face_looks import looked_at
 from facevid.annotate.light import LUMINANCE, eye_white, linear, white_shift
 from facevid.annotate.observed import Answer, Floats, Observed
@@ -124,6 +133,7 @@ def lit_colour(image: NDArray[np.uint8], mesh: Floats) -> Floats | None:
     The brightest tenth is left out as highlight, and so is what is less than half or more than three times as bright
     as the cheeks (hair over the forehead).
     """
+    image, mesh = cropped(image, mesh, (*RIGHT_CHEEK, *LEFT_CHEEK, *FOREHEAD))
     height, width = image.shape[:2]
     on_cheeks = cheek_mask(mesh, (height, width))
     mask = on_cheeks | polygon_mask(points_of(mesh, FOREHEAD), (height, width))
