@@ -30,7 +30,7 @@ BLINK_S = (0.1, 0.6)
 BLINK_SMOOTH_S, AROUND_S = 0.1, 1.2
 """A blink is short against the eye's opening around it: the running median over three blinks' length, which follows
 narrowed eyes, pitch and gaze."""
-LID_EDGE = 0.2
+LID_EDGE = 0.3
 """A blink lasts from and to where the lids have gone this share of their deepest way."""
 WINK, WINK_OTHER = 0.3, 0.3
 """A winking eye loses this share of its opening, and the other eye less than this part of that: in blinks seen from the
