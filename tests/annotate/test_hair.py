@@ -131,13 +131,13 @@ def test_a_tilted_head_and_another_size_change_nothing(degrees: float, scale: fl
     assert told(observed(picture, matrix=matrix)) == told(observed(picture))
 
 
-def test_confidence_is_the_share_of_looks_and_no_majority_is_no_answer() -> None:
+def test_confidence_is_the_rule_of_succession_of_looks_and_no_majority_is_no_answer() -> None:
     short = paint(HAIR["brown"], clothes=(220, 220, 230))
     long = paint(HAIR["brown"], ends=500, clothes=(220, 220, 230))
     answers = {a.name: a for a in measure_hair(observed(short, short, short, long))}
     assert answers["hair_length"].value == "short"
-    assert answers["hair_length"].confidence == 0.75
-    assert answers["hair_colour"].confidence == 1
+    assert answers["hair_length"].confidence == pytest.approx(4 / 6), "three of four looks"
+    assert answers["hair_colour"].confidence == pytest.approx(13 / 14), "four looks in three exposures"
     assert "hair_length" not in told(observed(short, long))
 
 

@@ -68,7 +68,7 @@ def measure_hair(o: Observed) -> list[Answer]:
     Crown: the upper half of what the mask shows above the face, turned upright and scaled to the eyes. It is hair
     where its colour is none of the skin's shades or where it has strands, and bald where it is smooth skin. Length:
     how far down beside the face and the neck pixels of the hair's colour go on without a gap. Bangs: hair's colour on
-    the forehead. Each look votes; what fewer than .6 of them say is not told, and confidence is their share.
+    the forehead. Each look votes; what fewer than .6 of them say is not told; see `_voted` for confidence.
 
     Fails: caps and scarves are taken for hair; dark hair on dark skin, hair of the skin's colour and backgrounds that
     the mask takes for the person make it silent or wrong; a hair tie hides length; hair behind shoulders is not seen; a
@@ -321,13 +321,16 @@ def _eroded(mask: Bools, pixels: int) -> Bools:
 
 
 def _voted(name: str, votes: Iterable[str], detail: dict[str, float]) -> Answer | None:
-    """The value that most votes name, its share as confidence; None where "" or no majority wins."""
+    """The value that most votes name; None where "" or no majority wins.
+
+    Confidence is Laplace's rule of succession, (votes for it + 1) / (votes + 2): eight of eight are no certainty.
+    """
     counted = Counter(votes)
     total = sum(counted.values())
     value, most = max(((v, n) for v, n in counted.items() if v), key=lambda item: item[1], default=("", 0))
     if most < MAJORITY * total:
         return None
-    return Answer(name, value, most / total, detail)
+    return Answer(name, value, (most + 1) / (total + 2), detail)
 
 
 def _median(name: str, values: list[float]) -> dict[str, float]:
