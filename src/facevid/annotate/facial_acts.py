@@ -55,6 +55,9 @@ DRAWN, LOWERED = 2.8, 2.2
 where raised brows that come down change the height alone, and the mesh's scatter mostly one of them."""
 HELD_S = 0.3
 """A frown is held longer than the window that smooths it, so no single jerk of a speaker makes one."""
+FROWN_TRUST, BROWS_TRUST = 0.6, 0.4
+"""Share of found frowns and raised brows that were right on people held out and on real faces (docs/annotations.md):
+their confidence is lowered by it, so that captions, which take what is likelier right than wrong, leave them out."""
 PITCH_BROW = 0.0008
 """What a degree of pitch still takes from the brows' height in the frontal face."""
 BLINK_LIDS, BLINK_S = 0.8, 0.6
@@ -155,7 +158,7 @@ def frowns(s: Signals, cues: Cues) -> list[Act]:
     acts = []
     for track, least, found in ((cues.frown, FROWN, by_mouth), (scowl, 1.0, by_brows)):
         for first, last in lasting(found, EXPRESSION_S, s.fps):
-            sure = confidence(float(track[first:last].max()), least)
+            sure = FROWN_TRUST * confidence(float(track[first:last].max()), least)
             acts.append(Act("frown", first / s.fps, last / s.fps, sure))
     return acts
 
@@ -165,7 +168,7 @@ def raised_brows(s: Signals, shut: Bools) -> list[Act]:
     height = smooth(without_blinks((s.brow_height + s.inner_height) / 2, s), s.fps, 0.3)
     rise = np.where(shut, 0, height - np.median(height))
     return [
-        Act("raise brows", a / s.fps, b / s.fps, confidence(float(rise[a:b].max()), BROW_RAISE))
+        Act("raise brows", a / s.fps, b / s.fps, BROWS_TRUST * confidence(float(rise[a:b].max()), BROW_RAISE))
         for a, b in lasting(spans(rise, BROW_RAISE, 0.5), BROW_S, s.fps)
     ]
 

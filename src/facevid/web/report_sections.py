@@ -13,12 +13,17 @@ from facevid.web.report_svg import Bar, bars, histogram
 _MOST_BARS = 16
 _ORIGINS = ("self", "annotator", "model", "measured")
 
+_SKIN = (
+    "<p>Skin is described as pictured: exposure and make-up move it. A measured tone is given only where it is clear, "
+    "and the lightest tones hardly ever are, so the angle (ITA) shows the spread better than the tones do.</p>"
+)
+
 
 def people(figures: Figures) -> str:
     """Ethnicity, gender, age and skin tone, and how evenly persons spread over the first three together."""
     panels = [_panel(figures, "ethnicity"), _panel(figures, "gender"), _ages(figures)]
-    panels += [_panel(figures, "skin_tone", ordered=True), _ita(figures)]
-    return _grid(panels) + balance(figures)
+    panels += [_ita(figures), _panel(figures, "skin_tone", ordered=True)]
+    return _grid(panels) + _SKIN + balance(figures)
 
 
 def balance(figures: Figures) -> str:
