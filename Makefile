@@ -14,6 +14,12 @@ PIP_SETTINGS := \
 	$(if $(PIP_CERT),SSL_CERT_FILE="$(PIP_CERT)")
 UV = $(PIP_SETTINGS) UV_HTTP_TIMEOUT=180 $(BIN)/python -m uv
 
+# Not in the lock: its wheel for the CPU lies outside the common registry, and the one there wants CUDA.
+TORCH := torch==$(shell sed -n 's/^    "torch==\([^"]*\)",/\1/p' pyproject.toml) $(if $(PIP_FIND_LINKS),,--torch-backend cpu)
+
+COMPILE := --universal --python-version 3.10 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	--no-emit-find-links
+
 .PHONY: help setup test lint types imports pytest demo build lock clean
 .DEFAULT_GOAL := help
 
@@ -25,6 +31,7 @@ setup: $(STAMP) ## install everything into .venv from the lock (PYTHON=python3.1
 $(STAMP): pyproject.toml $(LOCK) scripts/make_venv.sh
 	@PYTHON="$(PYTHON)" scripts/make_venv.sh $(VENV) "uv==$(UV_VERSION)"
 	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python $(LOCK)
+	@$(UV) pip install --quiet --python $(BIN)/python $(TORCH)
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $(STAMP)
 	@echo "Installed into $(VENV): $$($(BIN)/facevid --version), $$($(BIN)/python --version)."
@@ -51,11 +58,8 @@ build: $(STAMP) ## wheel and source archive, in ./dist
 	$(BIN)/python -m build --no-isolation
 
 lock: $(STAMP) ## compile the locks anew from pyproject.toml (names, versions and hashes only)
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
-	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links --extra dev --constraint requirements.lock pyproject.toml \
-		--output-file $(LOCK)
+	$(UV) pip compile --quiet --upgrade $(COMPILE) --extra dev pyproject.toml --output-file $(LOCK)
+	$(UV) pip compile --quiet $(COMPILE) --constraint $(LOCK) pyproject.toml --output-file requirements.lock
 
 clean: ## remove .venv, caches, ./dist and ./demo
 	rm -rf $(VENV) dist build demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
