@@ -1,0 +1,117 @@
+"""What was taken down and must not come back, as hashes only: `DATASET/tombstones.json`.
+
+A mark can be checked by who holds the source file, and tells nobody else which file or which seconds it means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from facevid.dataset.published import DatasetError
+from facevid.engine import write_json_atomic
+
+TOMBSTONES = "tombstones.json"
+_FORMAT, _VERSION = "facevid-tombstones", 1
+_MARK = re.compile(r"[0-9a-f]{64}")
+_SAME_S = 1e-6  # times nearer than this to a whole second are that second: they come from frames / fps
+
+
+@dataclass(frozen=True)
+class Tombstones:
+    """Marks of whole sources and of single seconds, each 64 hex digits."""
+
+    sources: frozenset[str] = frozenset()
+    seconds: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.sources or self.seconds)
+
+    def has_source(self, source_sha256: str) -> bool:
+        """Whether the whole source was taken down."""
+        return source_mark(source_sha256) in self.sources
+
+    def covers(self, source_sha256: str, start_s: float, end_s: float) -> bool:
+        """Whether any of a stretch was taken down: the source, or a whole second that the stretch touches."""
+        return self.has_source(source_sha256) or any(
+            second_mark(source_sha256, second) in self.seconds for second in seconds_touched(start_s, end_s)
+        )
+
+
+def source_mark(source_sha256: str) -> str:
+    """The mark of a whole source, by the SHA-256 of its file in hex."""
+    return _sha256(f"facevid source {source_sha256}")
+
+
+def second_mark(source_sha256: str, second: int) -> str:
+    """The mark of one second of a source: [second, second + 1), counted as `start_s` of clips is."""
+    return _sha256(f"facevid second {source_sha256} {second}")
+
+
+def seconds_touched(start_s: float, end_s: float) -> range:
+    """The whole seconds of which [start_s, end_s) holds any part; at least one, the first is 0 or later."""
+    first = max(0, math.floor(start_s + _SAME_S))
+    return range(first, max(first + 1, math.ceil(end_s - _SAME_S)))
+
+
+def read(folder: Path) -> Tombstones:
+    """The marks of a dataset's folder; none where nothing was ever taken down.
+
+    Raises DatasetError for a file that cannot be read as tombstones: to go on without it would bring back what was
+    taken down.
+    """
+    path = folder / TOMBSTONES
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return Tombstones()
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as JSON ({error}); restore it from a copy.") from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise DatasetError(
+            f'{path} was not written by facevid (it has no "format": "{_FORMAT}"); restore it from a copy.'
+        )
+    if content.get("version") != _VERSION:
+        raise DatasetError(
+            f"{path} has version {content.get('version')!r}; this facevid reads version {_VERSION}; use the release "
+            "that wrote it."
+        )
+    return Tombstones(*(_marks(path, content, kind) for kind in ("sources", "seconds")))
+
+
+def add(folder: Path, *, sources: Iterable[str] = (), seconds: Iterable[str] = ()) -> Tombstones:
+    """Add marks (of `source_mark` and `second_mark`) to a dataset's folder by one rename; returns all there are.
+
+    The file holds them sorted, so that neither their order nor their age tells anything. Equal marks give equal bytes.
+    """
+    there = read(folder)
+    marks = Tombstones(there.sources | set(sources), there.seconds | set(seconds))
+    if marks != there:
+        write_json_atomic(
+            {
+                "format": _FORMAT,
+                "version": _VERSION,
+                "sources": sorted(marks.sources),
+                "seconds": sorted(marks.seconds),
+            },
+            folder / TOMBSTONES,
+        )
+    return marks
+
+
+def _marks(path: Path, content: dict[str, object], kind: str) -> frozenset[str]:
+    marks = content.get(kind)
+    if not isinstance(marks, list) or not all(isinstance(m, str) and _MARK.fullmatch(m) for m in marks):
+        raise DatasetError(
+            f"{path} is damaged: {kind} must be a list of 64 hex digits each; restore it from a copy."
+        )
+    return frozenset(marks)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
