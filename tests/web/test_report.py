@@ -19,8 +19,9 @@ import facevid
 from facevid.cli.app import main
 from facevid.dataset import DatasetError
 from facevid.dataset.annotating import update_annotations
+from facevid.dataset.figures import wilson
 from facevid.dataset.statements import Statement
-from facevid.web.report_data import Figures, chance, wilson
+from facevid.web.report_data import Figures, chance
 
 CLIPS = 8
 

@@ -1,4 +1,4 @@
-"""The figures of a report, all counted by DuckDB over the dataset's tables."""
+"""The figures that only a report shows, counted by DuckDB over the dataset's tables."""
 
 from __future__ import annotations
 
@@ -10,46 +10,11 @@ from typing import Any
 from scipy import stats
 
 from facevid.annotate.stated import stated_statements
-from facevid.dataset import Dataset
-from facevid.dataset.vocabulary import ATTRIBUTES
+from facevid.dataset import figures
+from facevid.dataset.figures import Share
 from facevid.recipe import SCORES
 
-THIN_PERSONS = 5
-"""A cell of the balance table with fewer persons is named as thin: a test set of it would rest on single people."""
-AGE_GROUPS = (
-    "case when {a} < 20 then 'under 20' when {a} >= 60 then '60 and over' else "
-    "floor({a} / 10)::int * 10 || ' to ' || floor({a} / 10)::int * 10 + 9 end"
-)
-_AGE = "try_cast(attributes.age.value as double)"
-GROUPED = ("ethnicity", "gender", "age_group", "skin_tone")
 BINS = 40
-
-
-@dataclass(frozen=True)
-class Share:
-    """A count of a whole with its Wilson 95 % interval (Wilson 1927)."""
-
-    count: int
-    total: int
-
-    @property
-    def value(self) -> float:
-        """0 to 1; 0 where nothing was counted."""
-        return self.count / self.total if self.total else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        return wilson(self.count, self.total)
-
-
-def wilson(count: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a share, 0 to 1; (0, 1) where nothing was counted."""
-    if not total:
-        return 0.0, 1.0
-    p, n = count / total, total
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def chance(table: Sequence[Sequence[int]]) -> float | None:
@@ -63,82 +28,8 @@ def chance(table: Sequence[Sequence[int]]) -> float | None:
     return None if result.expected_freq.min() < 5 else float(result.pvalue)
 
 
-class Figures:
-    """Counts over one dataset; attributes that it has no column for count as unknown."""
-
-    def __init__(self, ds: Dataset) -> None:
-        self.ds = ds
-        columns = _attribute_names(ds)
-        self.labelled = bool(columns)
-        self.names = self._known(columns)
-        self.clips = len(ds)
-        self.seconds = float(self._one("select coalesce(sum(frames / fps), 0) from clips"))
-        self.persons = int(self._one("select count(distinct identity) from clips"))
-
-    def _known(self, columns: list[str]) -> list[str]:
-        """The attributes that any clip has; the others need no query of their own."""
-        if not columns:
-            return []
-        counts = self._rows(
-            f"select {', '.join(f'count(attributes.{n}.value)' for n in columns)} from clips"
-        )[0]
-        return [name for name, count in zip(columns, counts, strict=True) if count]
-
-    def _one(self, query: str) -> Any:
-        return self._rows(query)[0][0]
-
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return list(self.ds.sql(query).fetchall())
-
-    def totals(self) -> dict[str, int]:
-        """Rows of sources, rejected and failed, and clips of nobody known ("nobody")."""
-        counts = {t: int(self._one(f"select count(*) from {t}")) for t in ("sources", "rejected", "failed")}
-        return {**counts, "nobody": int(self._one("select count(*) from clips where identity is null"))}
-
-    def said(self, name: str) -> str:
-        """SQL of an attribute's value, null where unknown."""
-        if ("age" if name == "age_group" else name) not in self.names:
-            return "null::varchar"
-        if name == "age_group":
-            return AGE_GROUPS.format(a=_AGE)
-        return f"attributes.{name}.value"
-
-    def values(self, name: str) -> tuple[list[tuple[str, int]], int]:
-        """(value, clips) of an attribute, the most first, and the clips where it is unknown."""
-        if ("age" if name == "age_group" else name) not in self.names:
-            return [], self.clips
-        rows = self._rows(f"select {self.said(name)} v, count(*) from clips group by 1 order by 2 desc, 1")
-        return [(str(v), n) for v, n in rows if v is not None], sum(n for v, n in rows if v is None)
-
-    def flags(self) -> list[tuple[str, int, int]]:
-        """(flag, clips with yes, clips with an answer) of every yes-or-no attribute that has any answer."""
-        names = [n for n in self.names if ATTRIBUTES[n].kind == "flag"]
-        if not names:
-            return []
-        sums = ", ".join(f"count(*) filter ({self.said(n)} = 'yes'), count({self.said(n)})" for n in names)
-        row = self._rows(f"select {sums} from clips")[0]
-        found = [(n, int(row[2 * k]), int(row[2 * k + 1])) for k, n in enumerate(names)]
-        return sorted((f for f in found if f[2]), key=lambda f: (-f[1], f[0]))
-
-    def actions(self) -> list[tuple[str, int]]:
-        """(action, clips that show it), the most first."""
-        if not self.labelled:
-            return []
-        return self._rows(
-            "select a.name, count(distinct clip_id) from (select clip_id, unnest(actions) a from clips) "
-            "group by 1 order by 2 desc, 1"
-        )
-
-    def ages(self) -> tuple[list[tuple[int, int]], int]:
-        """(first year, clips) of each five years of age that has any clip, and the clips without an age."""
-        rows = self._rows(
-            f"select floor({self.numbers('age')} / 5)::int * 5 v, count(*) from clips group by 1 order by 1"
-        )
-        return [(v, n) for v, n in rows if v is not None], sum(n for v, n in rows if v is None)
-
-    def numbers(self, name: str) -> str:
-        """SQL of a numeric attribute; null where unknown."""
-        return f"try_cast(attributes.{name}.value as double)" if name in self.names else "null::double"
+class Figures(figures.Figures):
+    """Counts over one dataset, with what only its report shows."""
 
     def histogram(self, column: str, *, with_rejected: bool = False) -> Histogram:
         """Counts over the 0.5 to 99.5 percent of a column or SQL expression; what lies beyond falls into the ends."""
@@ -190,42 +81,6 @@ class Figures:
         """Scores that clips and rejected stretches both have."""
         return [s for s in SCORES if s in self.ds.clips.columns and s in self.ds.rejected.columns]
 
-    def balance(self, names: Sequence[str]) -> list[tuple[tuple[str, ...], int, int]]:
-        """(values of the attributes, persons, clips) of every cell that has anybody, of clips that have them all."""
-        said = ", ".join(self.said(n) for n in names)
-        rows = self._rows(
-            f"select {said}, count(distinct identity), count(*) from clips "
-            f"where not ({' or '.join(f'{self.said(n)} is null' for n in names)}) group by all order by all"
-        )
-        return [(tuple(row[:-2]), row[-2], row[-1]) for row in rows]
-
-    def clips_per_person(self) -> list[tuple[int, int]]:
-        """(clips, persons that have so many)."""
-        return self._rows(
-            "select n, count(*) from (select count(*) n from clips where identity is not null group by identity) "
-            "group by 1 order by 1"
-        )
-
-    def origins(self) -> list[tuple[str, str, int, float | None]]:
-        """(attribute, who said it, clips, mean confidence or None) of the labels shown.
-
-        Who: "self", "annotator", "model" or "measured".
-        """
-        return [
-            (name, *row)
-            for name in self.names
-            for row in self._rows(
-                f"select split_part(attributes.{name}.\"by\", ':', 1), count(*), avg(attributes.{name}.confidence) "
-                f"from clips where attributes.{name}.value is not null group by 1 order by 1"
-            )
-        ]
-
-    def reasons(self) -> list[tuple[str, int, float]]:
-        """(reason, stretches, seconds), the most seconds first."""
-        return self._rows(
-            "select reason, count(*), sum(end_s - start_s) from rejected group by 1 order by 3 desc, 1"
-        )
-
     def rejection(self, name: str) -> Rejection:
         """Who loses how much to the filters: groups of sources by an attribute, and what was kept and rejected.
 
@@ -257,13 +112,6 @@ class Figures:
             "where v is not null qualify row_number() over (partition by source_id order by n desc, v) = 1"
         )
         return {**dict(rows), **own}
-
-
-def _attribute_names(ds: Dataset) -> list[str]:
-    """Attributes of the vocabulary that the clips table has; none before the dataset is annotated."""
-    types = dict(zip(ds.clips.columns, ds.clips.types, strict=True))
-    fields = {name for name, _ in types["attributes"].children} if "attributes" in types else set()
-    return [name for name in ATTRIBUTES if name in fields]
 
 
 @dataclass(frozen=True)
@@ -299,29 +147,3 @@ def _age_group(age: float) -> str:
     if age < 20 or age >= 60:
         return "under 20" if age < 20 else "60 and over"
     return f"{int(age // 10) * 10} to {int(age // 10) * 10 + 9}"
-
-
-def thresholds(ds: Dataset) -> dict[str, list[tuple[str, float]]]:
-    """score -> (reason, bound) of every rule of the recipe that the dataset was built with."""
-    rules = _selection(ds).get("rules", [])
-    found: dict[str, list[tuple[str, float]]] = {}
-    for rule in rules:
-        for end in ("min", "max"):
-            if rule.get(end) is not None:
-                found.setdefault(rule["score"], []).append((rule["reason"], float(rule[end])))
-    return found
-
-
-def durations(ds: Dataset) -> list[tuple[str, float]]:
-    """("shortest", seconds) and ("longest", seconds) of a clip that the recipe allows, where it is known."""
-    select = _selection(ds)
-    return [
-        (name, float(select[key]))
-        for name, key in (("shortest", "min_s"), ("longest", "max_s"))
-        if key in select
-    ]
-
-
-def _selection(ds: Dataset) -> Mapping[str, Any]:
-    selection: Mapping[str, Any] = ds.manifest.about.get("recipe", {}).get("select", {})
-    return selection

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from facevid.dataset.figures import GROUPED, THIN_PERSONS, Share, in_order
 from facevid.dataset.vocabulary import ATTRIBUTES
-from facevid.web.report_data import GROUPED, THIN_PERSONS, Figures, Share
+from facevid.web.report_data import Figures
 from facevid.web.report_dh import REPORTED, REPORTED_ACTIONS, REPORTED_AGES
 from facevid.web.report_svg import Bar, bars, histogram
 
@@ -147,13 +148,6 @@ def percent(share: Share) -> str:
 def words(name: str) -> str:
     """A name of the vocabulary as words."""
     return name.replace("_", " ")
-
-
-def in_order(values: Iterable[str]) -> list[str]:
-    """Age groups by age, skin tones by number, everything else by name."""
-    return sorted(
-        values, key=lambda v: (v != "under 20", v == "60 and over", int(v) if v.isdigit() else 0, v)
-    )
 
 
 def _panel(figures: Figures, name: str, *, ordered: bool = False) -> str:
