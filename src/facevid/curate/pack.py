@@ -16,9 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facevid.curate.shards import ClipMembers, Member, ShardPlan, plan_shards, write_shard
 from facevid.dataset.annotating import Merging, statements_of
-from facevid.dataset.publish import has_size, publish
+from facevid.dataset.publish import publish
 from facevid.dataset.published import (
     MANIFEST,
     MEDIA,
@@ -30,10 +29,18 @@ from facevid.dataset.published import (
     check_output,
     schema,
 )
+from facevid.dataset.shards import (
+    KEYPOINT_ROWS_A_GROUP,
+    SHARD_BYTES,
+    ClipMembers,
+    Member,
+    ShardPlan,
+    plan_shards,
+    stage_shard,
+)
 from facevid.dataset.statements import LABEL_COLUMNS
 from facevid.dataset.tables import described, staging_folder, write_table
 
-KEYPOINT_ROWS_A_GROUP = 16  # one clip is read by reading its row group: about 7 MB at 5 s a clip
 _STRETCH_ONLY = frozenset({"first_frame", "last_frame", "best_frames", "identity"})
 
 
@@ -64,7 +71,7 @@ def pack_dataset(
     name: str,
     licence: str | None = None,
     tools: Mapping[str, str] | None = None,
-    shard_bytes: int = 1_000_000_000,
+    shard_bytes: int = SHARD_BYTES,
     on_shard: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Publish the dataset in `output` and return its manifest.
@@ -94,7 +101,7 @@ def pack_dataset(
     present = {f.path: f for f in old.files if f.key} if old else {}
     for k, plan in enumerate(plans):
         files.append(_stage_keypoints(staged, k, plan, clip_folder))
-        files.append(_stage_shard(output, staged, plan, present.get(f"{MEDIA}/{plan.name}")))
+        files.append(stage_shard(output, staged, plan, present.get(f"{MEDIA}/{plan.name}")))
         if on_shard:
             on_shard(k + 1, len(plans))
     if not plans:
@@ -222,23 +229,6 @@ def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
         inner = pa.array(np.concatenate(values), target.field(name).type.value_type)
         arrays.append(pa.ListArray.from_arrays(pa.array(offsets), inner, type=target.field(name).type))
     return pa.Table.from_arrays(arrays, schema=target)
-
-
-def _stage_shard(output: Path, staged: Path, plan: ShardPlan, present: PublishedFile | None) -> PublishedFile:
-    """Write a shard, unless the same is published already or a killed run has finished it."""
-    path = f"{MEDIA}/{plan.name}"
-    if present and present.key == plan.key and has_size(output / present.stored_as, plan.bytes):
-        return PublishedFile(path, plan.bytes, present.sha256, len(plan.clips), path, plan.key)
-    target, note = staged / path, staged / MEDIA / f"{plan.name}.sha256"
-    if note.exists() and has_size(target, plan.bytes):
-        digest = note.read_text()
-    else:
-        note.unlink(missing_ok=True)
-        digest = write_shard(plan, target)
-        partial = note.with_suffix(".partial")
-        partial.write_text(digest)
-        partial.replace(note)
-    return PublishedFile(path, plan.bytes, digest, len(plan.clips), path, plan.key)
 
 
 def _card(about: Mapping[str, Any]) -> str:

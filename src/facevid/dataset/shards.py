@@ -6,30 +6,36 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from facevid.dataset.published import MEMBERS, DatasetError
+from facevid.dataset.publish import has_size
+from facevid.dataset.published import MEDIA, MEMBERS, DatasetError, PublishedFile
 
 BLOCK, RECORD = 512, 10240  # sizes that the tar format pads members and archives to
+SHARD_BYTES = 1_000_000_000
+KEYPOINT_ROWS_A_GROUP = 16  # one clip is read by reading its row group: about 7 MB at 5 s a clip
+KINDS = (*MEMBERS, "txt")
+"""The order of members in a shard; datasets have the first three, exports for other readers may have a caption."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file inside a shard: its bytes are `content`, or those of `path`."""
+    """One file inside a shard: its bytes are `content`, those of `path`, or what `read` gives when they are needed."""
 
     name: str
     size: int
     sha256: str
     path: Path | None = None
     content: bytes | None = None
+    read: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)
 class ClipMembers:
-    """The members of one clip by kind ("mp4", "flac", "json"); "flac" is missing without sound."""
+    """The members of one clip by kind ("mp4", "flac", "json", "txt"); "flac" is missing without sound."""
 
     clip_id: str
     members: dict[str, Member]
@@ -54,11 +60,37 @@ def plan_shards(clips: Sequence[ClipMembers], *, shard_bytes: int) -> Iterator[S
     start, size, index = 0, 0, 0
     for k, clip in enumerate(clips):
         if k > start and size + clip.bytes() > shard_bytes:
-            yield _plan(index, clips[start:k])
+            yield plan_shard(index, clips[start:k])
             start, size, index = k, 0, index + 1
         size += clip.bytes()
     if len(clips) > start:
-        yield _plan(index, clips[start:])
+        yield plan_shard(index, clips[start:])
+
+
+def stage_shard(
+    output: Path,
+    staged: Path,
+    plan: ShardPlan,
+    present: PublishedFile | None,
+    write: Callable[[ShardPlan, Path], str] | None = None,
+) -> PublishedFile:
+    """Write a shard into `staged`, unless `output` has the same already or a killed run has finished it.
+
+    present: the shard of that name in the dataset that is in `output` now. write: instead of `write_shard`.
+    """
+    path = f"{MEDIA}/{plan.name}"
+    if present and present.key == plan.key and has_size(output / present.stored_as, plan.bytes):
+        return PublishedFile(path, plan.bytes, present.sha256, len(plan.clips), path, plan.key)
+    target, note = staged / path, staged / MEDIA / f"{plan.name}.sha256"
+    if note.exists() and has_size(target, plan.bytes):
+        digest = note.read_text()
+    else:
+        note.unlink(missing_ok=True)
+        digest = (write or write_shard)(plan, target)
+        partial = note.with_suffix(".partial")
+        partial.write_text(digest)
+        partial.replace(note)
+    return PublishedFile(path, plan.bytes, digest, len(plan.clips), path, plan.key)
 
 
 def write_shard(plan: ShardPlan, path: Path) -> str:
@@ -70,7 +102,7 @@ def write_shard(plan: ShardPlan, path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("wb") as out:
         for clip in plan.clips:
-            for kind in MEMBERS:
+            for kind in KINDS:
                 if kind in clip.members:
                     _write_member(clip.members[kind], out, digest)
         tail = b"\0" * (plan.bytes - out.tell())
@@ -81,18 +113,19 @@ def write_shard(plan: ShardPlan, path: Path) -> str:
     return digest.hexdigest()
 
 
-def _plan(index: int, clips: Sequence[ClipMembers]) -> ShardPlan:
+def plan_shard(index: int, clips: Sequence[ClipMembers], *, name: str = "shard-{:05d}.tar") -> ShardPlan:
+    """The shard of that number with these clips in this order."""
     position, offsets = 0, []
     for clip in clips:
         where: dict[str, int] = {}
-        for kind in MEMBERS:
+        for kind in KINDS:
             if kind in clip.members:
                 where[kind] = position + BLOCK
                 position += BLOCK + _padded(clip.members[kind].size, BLOCK)
         offsets.append(where)
     listed = [(m.name, m.size, m.sha256) for c in clips for _, m in sorted(c.members.items())]
     return ShardPlan(
-        name=f"shard-{index:05d}.tar",
+        name=name.format(index),
         clips=tuple(clips),
         offsets=tuple(offsets),
         bytes=_padded(position + 2 * BLOCK, RECORD),
@@ -125,6 +158,9 @@ def _write_member(member: Member, out: BinaryIO, digest: hashlib._Hash) -> None:
 def _blocks(member: Member) -> Iterator[bytes]:
     if member.content is not None:
         yield member.content
+        return
+    if member.read is not None:
+        yield member.read()
         return
     assert member.path is not None
     try:
