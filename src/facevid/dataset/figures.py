@@ -18,7 +18,8 @@ AGE_GROUPS = (
 )
 _AGE = "try_cast(attributes.age.value as double)"
 GROUPED = ("ethnicity", "gender", "age_group", "skin_tone")
-_SECONDS = "sum(frames / fps)"
+# Sums are made of whole numbers, since a sum of floats depends on the order in which threads come.
+_SECONDS = "coalesce(sum((frames * 1000000 / fps)::bigint), 0)::bigint / 1000000"
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,10 @@ class Figures:
         columns = _attribute_names(ds)
         self.labelled = bool(columns)
         self.names = self._known(columns)
+        self._counted: dict[str, list[_Label]] = {}
         self.clips = len(ds)
-        self.seconds = self._length()
+        self.seconds = float(self._one(f"select {_SECONDS} from clips"))
         self.persons = int(self._one("select count(distinct identity) from clips"))
-
-    def _length(self) -> float:
-        """Seconds of all clips: frames are counted as whole numbers, so that no order of adding shows."""
-        frames = self._rows("select fps, sum(frames) from clips group by 1 order by 1")
-        return sum(float(n) / float(fps) for fps, n in frames)
 
     def _known(self, columns: list[str]) -> list[str]:
         """The attributes that any clip has; the others need no query of their own."""
@@ -107,17 +104,21 @@ class Figures:
         """(value, clips) of an attribute, the most first, and the clips where it is unknown."""
         if ("age" if name == "age_group" else name) not in self.names:
             return [], self.clips
+        if name != "age_group" and ATTRIBUTES[name].kind != "number":
+            counts: dict[str, int] = {}
+            for label in self._labels(name):
+                counts[label.value] = counts.get(label.value, 0) + label.clips
+            values = sorted(counts.items(), key=lambda v: (-v[1], v[0]))
+            return values, self.clips - sum(counts.values())
         rows = self._rows(f"select {self.said(name)} v, count(*) from clips group by 1 order by 2 desc, 1")
         return [(str(v), n) for v, n in rows if v is not None], sum(n for v, n in rows if v is None)
 
     def flags(self) -> list[tuple[str, int, int]]:
         """(flag, clips with yes, clips with an answer) of every yes-or-no attribute that has any answer."""
-        names = [n for n in self.names if ATTRIBUTES[n].kind == "flag"]
-        if not names:
-            return []
-        sums = ", ".join(f"count(*) filter ({self.said(n)} = 'yes'), count({self.said(n)})" for n in names)
-        row = self._rows(f"select {sums} from clips")[0]
-        found = [(n, int(row[2 * k]), int(row[2 * k + 1])) for k, n in enumerate(names)]
+        found = []
+        for name in (n for n in self.names if ATTRIBUTES[n].kind == "flag"):
+            counts = dict(self.values(name)[0])
+            found.append((name, counts.get("yes", 0), sum(counts.values())))
         return sorted((f for f in found if f[2]), key=lambda f: (-f[1], f[0]))
 
     def actions(self) -> list[tuple[str, int]]:
@@ -142,10 +143,11 @@ class Figures:
 
     def balance(self, names: Sequence[str]) -> list[tuple[tuple[str, ...], int, int]]:
         """(values of the attributes, persons, clips) of every cell that has anybody, of clips that have them all."""
-        said = ", ".join(self.said(n) for n in names)
+        said = [self.said(name) for name in names]
         rows = self._rows(
-            f"select {said}, count(distinct identity), count(*) from clips "
-            f"where not ({' or '.join(f'{self.said(n)} is null' for n in names)}) group by all order by all"
+            "select * exclude (n, identity), count(identity), sum(n)::bigint from "
+            f"(select {', '.join(said)}, identity, count(*) as n from clips "
+            f"where {' and '.join(f'({s}) is not null' for s in said)} group by all) group by all order by all"
         )
         return [(tuple(row[:-2]), row[-2], row[-1]) for row in rows]
 
@@ -161,38 +163,43 @@ class Figures:
 
         Who: "self", "annotator", "model" or "measured".
         """
-        found: dict[tuple[str, str], list[int]] = {}
-        for name, by, *counts in self.makers():
-            kept = found.setdefault((name, by.split(":", 1)[0]), [0, 0, 0])
-            for k, count in enumerate(counts):
-                kept[k] += count
-        return [
-            (name, by, n, total / sure / _STEPS if sure else None)
-            for name in self.names
-            for (of, by), (n, sure, total) in sorted(found.items())
-            if of == name
-        ]
+        return [(name, *row) for name in self.names for row in self.makers(name, whole=False)]
 
-    def makers(self) -> list[tuple[str, str, int, int, int]]:
-        """(attribute, by, clips, those with a confidence, sum of the confidences in ten-thousandths) of what is shown.
+    def makers(self, name: str, *, whole: bool = True) -> list[tuple[str, int, float | None]]:
+        """(by, clips, mean confidence or None) of what is shown of an attribute, by name.
 
-        by: in full, such as "measured:mesh". Confidences are summed as whole numbers, since a sum of floats depends on
-        the order in which threads come.
+        whole: "measured:mesh" instead of "measured".
         """
+        sums: dict[str, tuple[int, int, int]] = {}
+        for label in self._labels(name) if name in self.names else []:
+            by = label.by if whole else label.by.split(":", 1)[0]
+            n, sure, total = sums.get(by, (0, 0, 0))
+            sums[by] = (n + label.clips, sure + label.sure, total + label.confidence)
         return [
-            (name, *row)
-            for name in self.names
-            for row in self._rows(
-                f'select attributes.{name}."by", count(*), count(attributes.{name}.confidence), '
-                f"coalesce(sum((attributes.{name}.confidence * {_STEPS})::bigint), 0)::bigint "
-                f"from clips where attributes.{name}.value is not null group by 1 order by 1"
-            )
+            (by, n, total / sure / _STEPS if sure else None) for by, (n, sure, total) in sorted(sums.items())
         ]
+
+    def _labels(self, name: str) -> list[_Label]:
+        """What is shown of an attribute, counted by value and by who said it; the values of a number are not told
+        apart.
+        """
+        if name not in self._counted:
+            value = "''" if ATTRIBUTES[name].kind == "number" else f"attributes.{name}.value"
+            self._counted[name] = [
+                _Label(*row)
+                for row in self._rows(
+                    f'select {value}, attributes.{name}."by", count(*), count(attributes.{name}.confidence), '
+                    f"coalesce(sum((attributes.{name}.confidence * {_STEPS})::bigint), 0)::bigint "
+                    f"from clips where attributes.{name}.value is not null group by 1, 2 order by 1, 2"
+                )
+            ]
+        return self._counted[name]
 
     def reasons(self) -> list[tuple[str, int, float]]:
         """(reason, stretches, seconds), the most seconds first."""
         return self._rows(
-            "select reason, count(*), sum(end_s - start_s) from rejected group by 1 order by 3 desc, 1"
+            "select reason, count(*), sum(((end_s - start_s) * 1000000)::bigint)::bigint / 1000000 "
+            "from rejected group by 1 order by 3 desc, 1"
         )
 
     def by_source(self, column: str) -> list[Part]:
@@ -201,8 +208,8 @@ class Figures:
         Sources without a clip count too.
         """
         rows = self._rows(
-            f"select s.{column}, count(*), sum(coalesce(c.n, 0))::bigint, sum(coalesce(c.seconds, 0)) from sources s "
-            f"left join (select source_id, count(*) n, {_SECONDS} seconds from clips group by 1) c using (source_id) "
+            f"select o.{column}, count(*), coalesce(sum(c.n), 0)::bigint, coalesce(sum(c.s), 0) from sources o "
+            f"left join (select source_id, count(*) as n, {_SECONDS} as s from clips group by 1) c using (source_id) "
             "group by 1"
         )
         return _parts(rows)
@@ -215,6 +222,20 @@ class Figures:
 
 
 _STEPS = 10_000
+
+
+@dataclass(frozen=True)
+class _Label:
+    """Clips that are shown one value of an attribute by one who said it.
+
+    sure: how many of them have a confidence. confidence: the sum of those in ten-thousandths.
+    """
+
+    value: str
+    by: str
+    clips: int
+    sure: int
+    confidence: int
 
 
 def _parts(rows: Sequence[tuple[Any, ...]]) -> list[Part]:
@@ -254,6 +275,21 @@ def selection(ds: Dataset) -> Mapping[str, Any]:
     """What the dataset's recipe says of selecting; empty where it has no recipe."""
     chosen: Mapping[str, Any] = (ds.manifest.about.get("recipe") or {}).get("select") or {}
     return chosen
+
+
+def percent(share: Share) -> str:
+    """A share as people read it; "none" of nothing."""
+    if not share.total:
+        return "none"
+    value = 100 * share.value
+    if 0 < value < 0.1:
+        return "under 0.1 %"
+    return f"{value:.1f} %" if value < 99.95 or share.count == share.total else "99.9 %"
+
+
+def words(name: str) -> str:
+    """A name of the vocabulary as words."""
+    return name.replace("_", " ")
 
 
 def in_order(values: Iterable[str]) -> list[str]:

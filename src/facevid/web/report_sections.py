@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from facevid.dataset.figures import GROUPED, THIN_PERSONS, Share, in_order
+from facevid.dataset.figures import GROUPED, THIN_PERSONS, Share, in_order, percent, words
 from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.web.report_data import Figures
 from facevid.web.report_dh import REPORTED, REPORTED_ACTIONS, REPORTED_AGES
@@ -133,21 +133,6 @@ def table(head: Sequence[str], body: Iterable[str]) -> str:
     return (
         f"<div class='wide'><table><thead><tr>{ths}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
-
-
-def percent(share: Share) -> str:
-    """A share as people read it; "none" of nothing."""
-    if not share.total:
-        return "none"
-    value = 100 * share.value
-    if 0 < value < 0.1:
-        return "under 0.1 %"
-    return f"{value:.1f} %" if value < 99.95 or share.count == share.total else "99.9 %"
-
-
-def words(name: str) -> str:
-    """A name of the vocabulary as words."""
-    return name.replace("_", " ")
 
 
 def _panel(figures: Figures, name: str, *, ordered: bool = False) -> str:
