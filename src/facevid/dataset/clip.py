@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from facevid import media
-from facevid.dataset.published import MEMBERS, DatasetError
+from facevid.dataset.published import MEMBERS, DatasetError, PublishedFile
+from facevid.dataset.storage import Storage
 
 MESH_POINTS = 478
 
@@ -24,11 +24,19 @@ class Clip:
     """
 
     def __init__(
-        self, row: Mapping[str, Any], *, shard: Path, keypoints: Callable[[str], Mapping[str, Any]]
+        self,
+        row: Mapping[str, Any],
+        *,
+        storage: Storage,
+        shard: PublishedFile,
+        keypoints: Callable[[str], Mapping[str, Any]],
+        source: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         self.row = dict(row)
+        self._storage = storage
         self._shard = shard
         self._read_keypoints = keypoints
+        self._source = source
         self._points: Mapping[str, Any] | None = None
 
     def __getitem__(self, column: str) -> Any:
@@ -43,6 +51,13 @@ class Clip:
     @property
     def clip_id(self) -> str:
         return str(self.row["clip_id"])
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The row of its source: file name, SHA-256, url, licence, consent, what was probed of it."""
+        if self._source is None:
+            raise DatasetError(f"Clip {self.clip_id} was opened alone; open its dataset to see its source.")
+        return self._source()
 
     @property
     def duration_s(self) -> float:
@@ -87,20 +102,13 @@ class Clip:
         offset, size = self.row[f"{member}_offset"], self.row[f"{member}_size"]
         if offset is None:
             raise DatasetError(f"Clip {self.clip_id} has no sound: its source has none there.")
-        try:
-            with self._shard.open("rb") as file:
-                file.seek(offset)
-                data = file.read(size)
-        except FileNotFoundError:
-            raise DatasetError(
-                f"Shard {self._shard} is missing; if the dataset was published anew, open it again, "
-                "otherwise fetch the shard."
-            ) from None
+        data = self._storage.read(self._shard, offset, size)
+        shard = f"{self._storage.location}/{self._shard.stored_as}"
         if len(data) != size:
-            raise DatasetError(f"Shard {self._shard} ends before clip {self.clip_id}; fetch the shard again.")
+            raise DatasetError(f"Shard {shard} ends before clip {self.clip_id}; fetch the shard again.")
         if hashlib.sha256(data).hexdigest() != self.row[f"{member}_sha256"]:
             raise DatasetError(
-                f"The {member} of clip {self.clip_id} is damaged in {self._shard}: its bytes do not have the "
+                f"The {member} of clip {self.clip_id} is damaged in {shard}: its bytes do not have the "
                 "SHA-256 that the clips table gives. Fetch the shard again."
             )
         return data

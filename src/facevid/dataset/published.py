@@ -40,6 +40,7 @@ _SOURCES: tuple[tuple[str, pa.DataType, str], ...] = (
     ("collected_by", _S, "who collected the source, if the manifest says"),
     ("language", _S, "language spoken, if the manifest says"),
     ("self_reported", _S, "JSON of the attributes that people stated about themselves, or null"),
+    ("spans", _S, "JSON list of the spans that a manifest names: times, box, person, labels; or null"),
     ("container", _S, "container format"),
     ("video_codec", _S, "video codec"),
     ("pix_fmt", _S, "pixel format"),
@@ -91,6 +92,9 @@ _CLIPS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("json_offset", _L, "byte offset of the json in the shard"),
     ("json_size", _L, "bytes of the json"),
     ("json_sha256", _S, "SHA-256 of the json, hex"),
+    ("url", _S, "where the source came from, if the manifest says"),
+    ("licence", _S, "licence of the source, if the manifest says"),
+    ("consent", _S, "consent of the people shown, if the manifest says"),
 )
 
 _REJECTED: tuple[tuple[str, pa.DataType, str], ...] = (
@@ -228,10 +232,19 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(_why_no_manifest(folder)) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); make it readable.") from error
+    return parse_manifest(data, str(path), str(folder))
+
+
+def parse_manifest(data: bytes, path: str, folder: str) -> Manifest:
+    """The manifest in the bytes of a `dataset.json`; `path` and `folder` name it in errors (see `read_manifest`)."""
+    try:
+        content = json.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DatasetError(f"{path} cannot be read as JSON ({error}); restore it or build again.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DatasetError(

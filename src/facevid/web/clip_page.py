@@ -60,7 +60,7 @@ class ClipPage:
     def points(self, tables: Tables, clip_id: str) -> tuple[bytes, int]:
         """x and y of 478 mesh points a frame in clip pixels, little-endian float32, and the number of frames."""
         place = tables.place(clip_id)
-        mesh = _shaped(tables.keypoints(clip_id, place["number"])["mesh"], MESH_POINTS, 3)
+        mesh = _shaped(tables.keypoints(clip_id, place["shard"])["mesh"], MESH_POINTS, 3)
         return mesh[:, :, :2].astype("<f4").tobytes(), len(mesh)
 
     def curves(self, tables: Tables, clip_id: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class ClipPage:
             if key in self._curves:
                 self._curves.move_to_end(key)
                 return self._curves[key]
-        points = tables.keypoints(clip_id, place["number"])
+        points = tables.keypoints(clip_id, place["shard"])
         mesh = _shaped(points["mesh"], MESH_POINTS, 3)
         pose, box = _shaped(points["pose"], 3), _shaped(points["box"], 4)
         sound = self._sound(place)

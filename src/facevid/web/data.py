@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import numpy as np
@@ -79,7 +79,8 @@ class Tables:
     def columns(self, sql: str, values: Sequence[Any] = ()) -> dict[str, NDArray[Any]]:
         """The columns of a query as arrays (masked where null)."""
         with self._connection.cursor() as cursor:
-            return cursor.execute(sql, list(values)).fetchnumpy()
+            # duckdb's types also tell of pandas categories, which come of ENUM columns only; there are none here.
+            return cast("dict[str, NDArray[Any]]", cursor.execute(sql, list(values)).fetchnumpy())
 
     def arrow(self, sql: str) -> Any:
         """The answer of a query as an Arrow table."""
@@ -178,13 +179,10 @@ class Tables:
         rows = self._published("sources", "source_id", source_id)
         return rows[0] if rows else None
 
-    def keypoints(self, clip_id: str, number: int) -> Mapping[str, NDArray[np.float32]]:
+    def keypoints(self, clip_id: str, shard: str) -> Mapping[str, NDArray[np.float32]]:
         """Mesh, pose and box of the clip as flat arrays; raises DatasetError where they are missing."""
-        for file in self.dataset.manifest.of("keypoints"):
-            if number < file.rows:
-                return self._keypoints_in(self.dataset.folder / file.stored_as, clip_id)
-            number -= file.rows
-        raise Refused(410, f"The dataset has no keypoints of clip {clip_id}; fetch keypoints/ again.")
+        part = self.dataset.keypoint_part(shard)
+        return self._keypoints_in(self.dataset.folder / part.stored_as, clip_id)
 
     def _keypoints_in(self, part: Path, clip_id: str) -> Mapping[str, NDArray[np.float32]]:
         with _published_files():

@@ -11,7 +11,6 @@ from typing import Any
 
 from facevid.dataset import Clip, Dataset, DatasetError
 from facevid.dataset import open as open_dataset
-from facevid.dataset.published import MEDIA
 from facevid.engine import atomic_path
 from facevid.errors import FacevidError
 from facevid.web import report_filters, report_sections
@@ -101,10 +100,9 @@ def _pictures(figures: Figures) -> str:
     found = figures.spread(THUMBNAILS)
     if not found:
         return "<p>The dataset has no clips.</p>"
-    shards = {f.path: figures.ds.folder / f.stored_as for f in figures.ds.manifest.of(MEDIA)}
     tiles = []
     for row in found:
-        clip = Clip(row, shard=shards[f"{MEDIA}/{row['shard']}"], keypoints=lambda _: {})
+        clip = figures.ds.at(row)
         who = escape(str(row["identity"] or "no person"))
         try:
             picture = f'<img alt="{escape(clip.clip_id)}" src="{_jpeg(clip)}">'

@@ -1,0 +1,210 @@
+"""Where the files of a dataset lie: in a folder, or anywhere that fsspec reaches (`hf://`, `s3://`, `https://`)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+import fsspec
+
+from facevid.dataset.published import (
+    MANIFEST,
+    DatasetError,
+    Manifest,
+    PublishedFile,
+    parse_manifest,
+    read_manifest,
+)
+from facevid.engine import atomic_path
+
+_BLOCK = 1 << 20
+_NEEDS = {"hf": "huggingface_hub", "s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}
+
+
+class Storage(Protocol):
+    """Reads the files of one dataset by their name in it, such as "media/shard-00000.tar"."""
+
+    location: str
+
+    def manifest(self) -> Manifest:
+        """Its `dataset.json`. Raises DatasetError where there is none, or a damaged one."""
+
+    def local(self, file: PublishedFile) -> Path:
+        """A whole file on this machine; a remote one is fetched once and kept in the cache."""
+
+    def read(self, file: PublishedFile, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset`, less where the file ends before. Raises DatasetError if it is missing."""
+
+    def open(self, file: PublishedFile) -> BinaryIO:
+        """The file, seekable; only what is read of it travels."""
+
+    def beside(self, name: str) -> bytes | None:
+        """A small file that `dataset.json` does not list, such as "tombstones.json"; None where there is none."""
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder of the dataset, such as "subsets", sorted; none where there is none."""
+
+
+def storage_of(location: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Storage:
+    """The storage of a folder or an address; `options` go to the fsspec file system (`key`, `secret`, `token`, ...)."""
+    text = os.fspath(location)
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    return RemoteFolder(text, options) if "://" in text else Folder(Path(text))
+
+
+class Folder:
+    """A dataset in a folder of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.location = str(path)
+
+    def manifest(self) -> Manifest:
+        return read_manifest(self.path)
+
+    def local(self, file: PublishedFile) -> Path:
+        return self.path / file.stored_as
+
+    def read(self, file: PublishedFile, offset: int, size: int) -> bytes:
+        with self.open(file) as opened:
+            opened.seek(offset)
+            return opened.read(size)
+
+    def open(self, file: PublishedFile) -> BinaryIO:
+        path = self.local(file)
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            raise DatasetError(
+                f"{path} is missing; if the dataset was published anew, open it again, otherwise fetch the file."
+            ) from None
+
+    def beside(self, name: str) -> bytes | None:
+        try:
+            return (self.path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def names(self, folder: str) -> list[str]:
+        place = self.path / folder
+        return sorted(p.name for p in place.iterdir() if p.is_file()) if place.is_dir() else []
+
+
+class RemoteFolder:
+    """A dataset behind an address: tables are fetched whole when asked for, media and keypoints by byte range.
+
+    Fetched files are kept under their SHA-256 in `FACEVID_CACHE` (default: `facevid` in the user's cache folder), so
+    that one that has changed is never taken for another.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+        self.location = url.rstrip("/")
+        self._options = dict(options or {})
+        scheme = url.split("://", 1)[0]
+        try:
+            with self._told(""):
+                self._fs, self._root = fsspec.core.url_to_fs(self.location, **self._options)
+        except ValueError as error:
+            raise DatasetError(f"{url} cannot be used as an address: {error}.") from None
+        except ImportError:
+            part = _NEEDS.get(scheme, scheme)
+            raise DatasetError(
+                f'{scheme}:// needs the package {part}, which is not installed: pip install "facevid[hub]".'
+            ) from None
+
+    def manifest(self) -> Manifest:
+        with self._told(MANIFEST):
+            try:
+                data = self._fs.cat_file(f"{self._root}/{MANIFEST}")
+            except FileNotFoundError:
+                raise DatasetError(
+                    f"{self.location} is not a facevid dataset, or needs a login: there is no {MANIFEST}."
+                ) from None
+        return parse_manifest(data, f"{self.location}/{MANIFEST}", self.location)
+
+    def local(self, file: PublishedFile) -> Path:
+        kept = _cache() / file.sha256[:2] / f"{file.sha256}{Path(file.path).suffix}"
+        if kept.is_file() and kept.stat().st_size == file.bytes:
+            return kept
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with atomic_path(kept) as partial, self.open(file) as source, Path(partial).open("wb") as target:
+            with self._told(file.stored_as):
+                for block in iter(lambda: source.read(_BLOCK), b""):
+                    digest.update(block)
+                    target.write(block)
+            if digest.hexdigest() != file.sha256:
+                raise DatasetError(
+                    f"{self.location}/{file.stored_as} does not have the SHA-256 that its {MANIFEST} gives; it is "
+                    "damaged there, or was published anew just now: open the dataset again."
+                )
+        return kept
+
+    def read(self, file: PublishedFile, offset: int, size: int) -> bytes:
+        if not size:
+            return b""
+        with self._told(file.stored_as):
+            return bytes(self._fs.cat_file(f"{self._root}/{file.stored_as}", start=offset, end=offset + size))
+
+    def open(self, file: PublishedFile) -> BinaryIO:
+        with self._told(file.stored_as):
+            return cast(BinaryIO, self._fs.open(f"{self._root}/{file.stored_as}", "rb"))
+
+    def beside(self, name: str) -> bytes | None:
+        with self._told(name):
+            try:
+                return bytes(self._fs.cat_file(f"{self._root}/{name}"))
+            except FileNotFoundError:
+                return None
+
+    def names(self, folder: str) -> list[str]:
+        with self._told(folder):
+            try:
+                found = self._fs.ls(f"{self._root}/{folder}", detail=False)
+            except FileNotFoundError:
+                return []
+        return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        """What goes wrong on the way, as a sentence."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise DatasetError(
+                f"{self.location}/{name} is missing; if the dataset was published anew, open it again."
+            ) from None
+        except _on_the_way() as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DatasetError(
+                f"{self.location}/{name} cannot be read ({reason}); check the address, the network and your login, "
+                "and try again."
+            ) from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemoteFolder, (self.location, self._options)
+
+
+def _on_the_way() -> tuple[type[BaseException], ...]:
+    """What readers raise beside OSError; a library that nobody has imported can raise nothing."""
+    found: list[type[BaseException]] = [OSError, TimeoutError]
+    for library, name in (
+        ("aiohttp", "ClientError"),
+        ("httpx", "HTTPError"),
+        ("requests", "RequestException"),
+    ):
+        if library in sys.modules:
+            found.append(getattr(sys.modules[library], name))
+    return tuple(found)
+
+
+def _cache() -> Path:
+    if named := os.environ.get("FACEVID_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facevid"
