@@ -15,11 +15,15 @@ SWING_DEG = {"nod": 8.0, "shake head": 9.0, "wag head": 8.0}
 """Smallest turn from one side to the other. Speech moves the head by about 2 to 5 degrees (Hadar et al. 1983; Busso
 et al. 2007), more in yaw than in pitch; conversational nods span 5 to 20 (Hadar et al. 1985)."""
 SMALL = 0.5
-"""Before and after plain swings, swings of this share of the smallest still belong to the movement: it fades."""
+"""A movement fades in and out: between plain swings, some of this share of the smallest belong to it; it begins and
+ends with swings of this share of its own largest, since speech sways before and after it."""
 SWING_S = (0.1, 0.6)
 """Seconds of one swing: half a cycle of 0.8 to 5 Hz, the rate of nods and shakes (Kapoor & Picard 2001; Hadar 1985)."""
 SWINGS = 3
 """So many swings in a row are a movement: one and a half cycles. Two happen in ordinary posture shifts."""
+DRIFT_S = 1.25
+"""What turns slower than .8 Hz, the slowest nods, is drift of posture and is taken away: a Hann window of its period
+leaves a half of it. Else a nod on a head that sinks loses every second swing."""
 TILT_DEG = 9.0
 """Roll that is held: natural head posture keeps within 3 degrees (SD) of upright, so this is three of them."""
 TILT_S = 0.5
@@ -75,7 +79,7 @@ def held_tilt(s: Signals, swings: list[Movement]) -> list[Movement]:
 
 def _swings(name: str, angle: Floats, fps: float) -> list[Movement]:
     """Runs of swings between turning points of `angle` (n,), each large and quick enough."""
-    track = smooth(angle, fps, 0.12)
+    track = smooth(angle, fps, 0.12) - smooth(angle, fps, DRIFT_S)
     least = SWING_DEG[name]
     turns = _turning_points(track, least * SMALL)
     swings = [(a, b, abs(float(track[b] - track[a]))) for a, b in pairwise(turns)]
@@ -86,6 +90,11 @@ def _swings(name: str, angle: Floats, fps: float) -> list[Movement]:
         if size >= least * SMALL and SWING_S[0] <= (b - a) / fps <= SWING_S[1]:
             group.append(swing)
             continue
+        largest = max((g[2] for g in group), default=0.0)
+        while group and group[0][2] < SMALL * largest:
+            group.pop(0)
+        while group and group[-1][2] < SMALL * largest:
+            group.pop()
         sizes = [g[2] for g in group]
         if sum(v >= least for v in sizes) >= 2 and len(sizes) >= SWINGS:
             typical = float(np.median(sorted(sizes)[-SWINGS:]))
