@@ -4,9 +4,11 @@ from facevid.media.audio import audio_blocks, read_audio, write_flac
 from facevid.media.cut import cut_clip
 from facevid.media.errors import MediaError
 from facevid.media.grid import grid_index
+from facevid.media.keyframes import keyframe_times
 from facevid.media.probe import AudioInfo, Probe, probe
 from facevid.media.reader import Frame, VideoReader
 from facevid.media.slices import read_clip_frames, read_slice
+from facevid.media.window import WindowReader, read_speech_window
 from facevid.media.writer import EncodeOptions, VideoWriter
 
 __all__ = [
@@ -17,12 +19,15 @@ __all__ = [
     "Probe",
     "VideoReader",
     "VideoWriter",
+    "WindowReader",
     "audio_blocks",
     "cut_clip",
     "grid_index",
+    "keyframe_times",
     "probe",
     "read_audio",
     "read_clip_frames",
     "read_slice",
+    "read_speech_window",
     "write_flac",
 ]
