@@ -15,7 +15,6 @@ import facevid
 from facevid.dataset.corpora.fetching import FetchSettings, LinkDead, LinkFailed, Refused
 from facevid.dataset.corpora.footage import VIDEO_SUFFIXES
 
-_CHUNK = 1 << 16
 _DEAD = {
     401: "it asks for a login",
     403: "the server forbids it",
@@ -126,7 +125,8 @@ def _write(response: httpx.Response, part: Path, offset: int, settings: FetchSet
     with part.open("r+b" if offset else "wb") as file:
         file.seek(offset)
         file.truncate()
-        for block in response.iter_raw(_CHUNK):
+        # As they come: blocks of a fixed size would keep back the last bytes before a connection breaks.
+        for block in response.iter_raw():
             file.write(block)
             came += len(block)
             if settings.bytes_per_s is not None:

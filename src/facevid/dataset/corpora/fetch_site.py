@@ -56,7 +56,7 @@ def fetch_from_site(address: str, folder: Path, name: str, settings: FetchSettin
                 raise LinkDead("the address names a list of videos, not one; none was fetched")
             site.process_ie_result(found, download=True)
     except yt_dlp.utils.DownloadError as error:
-        raise _named(str(error)) from None
+        raise error_of(str(error)) from None
     except yt_dlp.utils.YoutubeDLError as error:
         raise LinkFailed(_clean(str(error) or type(error).__name__)) from None
     except OSError as error:
@@ -81,7 +81,8 @@ def _options(folder: Path, name: str, settings: FetchSettings, listener: _Listen
     }  # fmt: skip
 
 
-def _named(message: str) -> Exception:
+def error_of(message: str) -> Exception:
+    """What yt-dlp's error means: LinkDead, LinkFailed, or Refused."""
     said = _clean(message)
     if _ROBOT.search(message):
         return Refused(
@@ -97,4 +98,4 @@ def _clean(message: str) -> str:
     """One sentence without colours, yt-dlp's prefixes, and its advice on cookies and bug reports."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", message).replace("ERROR:", "").strip()
     text = re.split(r"\. Use --|; please report|\(caused by|\. See +http", text)[0]
-    return " ".join(text.split())[:300]
+    return re.sub(r"^\[[^]]*\] (\S+: )?", "", " ".join(text.split()))[:300]

@@ -58,9 +58,13 @@ class FetchSettings:
     retry_dead: bool = False
 
     def __post_init__(self) -> None:
-        if self.per_minute <= 0 or self.timeout_s <= 0 or (self.bytes_per_s or 1) <= 0:
+        if (
+            self.per_minute <= 0
+            or self.timeout_s <= 0
+            or (self.bytes_per_s is not None and self.bytes_per_s <= 0)
+        ):
             raise FetchError("Sources a minute, bytes a second and the time-out must be more than 0.")
-        if self.retries < 0 or self.first_wait_s < 0 or (self.height or 1) < 1:
+        if self.retries < 0 or self.first_wait_s < 0 or (self.height is not None and self.height < 1):
             raise FetchError("Retries and waits are 0 or more, and a height is 1 or more.")
 
 
