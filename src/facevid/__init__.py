@@ -10,6 +10,7 @@ from facevid.errors import FacevidError
 if TYPE_CHECKING:
     from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
     from facevid.dataset import open, sheet
+    from facevid.dataset.corpora import import_corpus
     from facevid.synth import synthesize
     from facevid.web.report import report
     from facevid.web.server import explore
@@ -25,6 +26,7 @@ __all__ = [
     "cut",
     "explore",
     "identify",
+    "import_corpus",
     "open",
     "pack",
     "report",
@@ -44,6 +46,7 @@ _HOMES = {
     "cut": _BUILD,
     "explore": "facevid.web.server",
     "identify": _BUILD,
+    "import_corpus": "facevid.dataset.corpora",
     "open": "facevid.dataset",
     "pack": _BUILD,
     "report": "facevid.web.report",

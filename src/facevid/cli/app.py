@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import facevid
-from facevid.cli import annotate, demo, explore, recipe, report, review, sheet, steps, synth
+from facevid.cli import annotate, demo, explore, importing, recipe, report, review, sheet, steps, synth
 from facevid.cli.endings import EXIT_CODES_HELP, INTERRUPTED, ending_of, write_error
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("import")(importing.import_)
 app.command("build")(steps.build)
 app.command("scan")(steps.scan)
 app.command("analyze")(steps.analyze)
