@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from facevid.dataset.choosing import Choosing
 from facevid.dataset.clip import Clip
 from facevid.dataset.keypoint_rows import KeypointRows, keypoint_row
 from facevid.dataset.published import (
@@ -63,7 +64,7 @@ def open(location: str | os.PathLike[str], *, storage_options: Mapping[str, Any]
     raise DatasetError(f"{location} is being published over and over; open it again when that has finished.")
 
 
-class Dataset:
+class Dataset(Choosing):
     """Clips: `len(ds)`, `ds[0]`, `ds[-1]`, `ds["<clip_id>"]`, `"<clip_id>" in ds`, `for clip in ds`.
 
     A dataset opened has all its clips in the order of their ids. `ds.where("sharpness > 1")` and `ds.select(ids)` give

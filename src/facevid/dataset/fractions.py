@@ -11,7 +11,8 @@ import pyarrow as pa
 from facevid.dataset.published import DatasetError
 from facevid.dataset.strata import Cells, Ints, Of, Units, by_chance, cells_of, commonest, drawn, units_of
 
-_REPAIRS = 8  # after so many passes the exact schedule takes over
+_REPAIRS = 6  # after so many passes over all units, those still out of bounds are mended one by one
+_REACH = 16  # at first with so many units on both sides
 _FEW = 4  # so few cells of one size are in a random order; more are stratified among themselves
 
 
@@ -99,41 +100,65 @@ def _merged(pool: Ints, within: Ints, many: Ints) -> Ints:
     """Pools, each in an order, merged so that at every place each has its share within one unit.
 
     pool, within, many: of each unit the pool, its place there, and how many the pool has. Each unit has a first and a
-    last place at which it may stand (Tijdeman). The order of the middles of those stretches nearly always keeps to
-    them, or does after units out of bounds moved towards theirs.
+    last place at which it may stand (Tijdeman). The order of the middles of those stretches nearly keeps to them, more
+    so after units out of bounds moved towards theirs; what is still out of bounds is mended where it stands.
     """
     total = len(pool)
     low = within * total // many
     high = -(-(within + 1) * total // many) - 1
     wish = (2 * within + 1) * total // many
     pressed = np.lexsort((pool, high))
+    order = pressed
     place = np.empty(total, np.int64)
     for _ in range(_REPAIRS):
         order = pressed[np.argsort(wish[pressed], kind="stable")]
         place[order] = np.arange(total)
         off = np.clip(place, low, high) - place
         if not off.any():
-            return np.asarray(order, np.int64)
+            break
         wish += 2 * off
-    return _scheduled(low, high, pool)
+    reach = _REACH
+    while len(wrong := _out_of_bounds(order, low, high)):
+        for first, last in _around(wrong, reach, total):
+            order[first:last] = _scheduled(order[first:last], first, low, high, pool)
+        reach *= 4
+    return np.asarray(order, np.int64)
 
 
-def _scheduled(low: Ints, high: Ints, pool: Ints) -> Ints:
-    """Units at places 0, 1, 2, ..., each from `low` to `high`: of those that may stand there, the one most pressed.
+def _out_of_bounds(order: Ints, low: Ints, high: Ints) -> Ints:
+    place = np.arange(len(order))
+    return np.flatnonzero((place < low[order]) | (place > high[order])).astype(np.int64)
 
-    Earliest deadline first finds an order whenever there is one.
+
+def _around(wrong: Ints, reach: int, total: int) -> list[tuple[int, int]]:
+    """Stretches that go so far to both sides of each place, joined where they meet."""
+    begins = np.flatnonzero(np.diff(wrong, prepend=wrong[0] - 2 * reach - 1) > 2 * reach)
+    ends = np.append(begins[1:], len(wrong)) - 1
+    return [
+        (max(0, first - reach), min(total, last + reach + 1))
+        for first, last in zip(wrong[begins].tolist(), wrong[ends].tolist(), strict=True)
+    ]
+
+
+def _scheduled(units: Ints, first: int, low: Ints, high: Ints, pool: Ints) -> Ints:
+    """Units that stand at `first` and after it, anew: at each place, of those that may stand there the most pressed.
+
+    Earliest deadline first finds an order whenever there is one, as there is for all units; where units of a stretch
+    have none among themselves, they stay as they were.
     """
-    comes = np.lexsort((pool, high, low))
-    out = np.empty(len(low), np.int64)
+    comes = units[np.lexsort((pool[units], high[units], low[units]))]
+    out: list[int] = []
     waiting: list[tuple[int, int, int]] = []
     queue = zip(low[comes].tolist(), high[comes].tolist(), pool[comes].tolist(), comes.tolist(), strict=True)
     following = next(queue, None)
-    for place in range(len(low)):
+    for place in range(first, first + len(units)):
         while following is not None and following[0] <= place:
             heapq.heappush(waiting, following[1:])
             following = next(queue, None)
-        out[place] = heapq.heappop(waiting)[2]
-    return out
+        if not waiting or waiting[0][0] < place:
+            return units
+        out.append(heapq.heappop(waiting)[2])
+    return np.array(out, np.int64)
 
 
 def _by_weight(cell: Ints, rank: Ints, weight: Ints) -> Ints:

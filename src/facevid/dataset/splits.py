@@ -20,12 +20,13 @@ _PERSON = 1 << 20  # what a person counts for, spread over the person's clips in
 
 @dataclass(frozen=True)
 class Parts:
-    """of: the part of every row of the table. groups: how many groups of clips had to stay together.
+    """of: the part of every row of the table. shares: what each part has of everything.
 
-    largest: the share of everything that the largest group holds.
+    groups: how many groups of clips had to stay together. largest: the share of everything that the largest holds.
     """
 
     of: Ints
+    shares: tuple[float, ...]
     groups: int
     largest: float
 
@@ -67,7 +68,10 @@ def split_rows(
     part = _dealt(group, weight, whole, cells_of(rows, by), shares, by_chance(drawn(seed, names), names))
     out = np.empty(len(rows), np.int64)
     out[sorted_by_id] = part[group]
-    return Parts(out, len(names), float(whole.max() / whole.sum()))
+    has = np.zeros(len(shares), np.int64)
+    np.add.at(has, part, whole)
+    everything = int(whole.sum())
+    return Parts(out, tuple(int(h) / everything for h in has), len(names), int(whole.max()) / everything)
 
 
 def groups_of(table: pa.Table, keep_sources: bool = False) -> tuple[Ints, pa.Array]:

@@ -64,10 +64,19 @@ def subset_hash(content: Mapping[str, Any]) -> str:
 def read_subset(path: Path) -> SubsetFile:
     """Read a file. Raises DatasetError, with what to do, if it is missing, no subset, or not what its hash says."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
     except FileNotFoundError:
         raise DatasetError(f"There is no subset {path}{_beside(path)}.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise DatasetError(f"The subset {path} cannot be read ({error}).") from error
+    return parse_subset(data, str(path))
+
+
+def parse_subset(data: bytes, path: str) -> SubsetFile:
+    """What a file says; `path` is where it was read, for errors."""
+    try:
+        content = json.loads(data)
+    except ValueError as error:
         raise DatasetError(f"The subset {path} cannot be read as JSON ({error}); make it again.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DatasetError(f'{path} is no subset of facevid: it has no "format": "{FORMAT}".')
@@ -87,27 +96,22 @@ def read_subset(path: Path) -> SubsetFile:
     )
 
 
-def subset_path(folder: Path | None, name: str) -> Path:
-    """Where a subset of this name, or with this path, is: a name lies in the dataset's folder `subsets`.
+def is_path(name: str) -> bool:
+    """Whether a subset is given by the path of its file, not by its name in the dataset's folder."""
+    return name.endswith(".json") or "/" in name or "\\" in name
 
-    Raises DatasetError for a name that cannot be one, and for a name where the dataset has no folder here.
-    """
-    if name.endswith(".json") or "/" in name or "\\" in name:
-        return Path(name)
+
+def check_name(name: str) -> str:
+    """The name, if a subset can have it. Raises DatasetError otherwise."""
     if not _NAME.fullmatch(name):
         raise DatasetError(
             f"A subset cannot be called {name!r}; allowed: letters, digits, dots, dashes and underscores, or the path "
             "of a file that ends in .json."
         )
-    if folder is None:
-        raise DatasetError(
-            f"The dataset is not in a folder of this machine, so that the subset {name!r} has no place there; "
-            f"give the path of a file: {name}.json."
-        )
-    return folder / SUBSETS / f"{name}.json"
+    return name
 
 
-def _check(content: Mapping[str, Any], path: Path) -> None:
+def _check(content: Mapping[str, Any], path: str) -> None:
     parts, ids = content.get("parts"), content.get("ids")
     lists = [ids] if parts is None else list(parts.values()) if isinstance(parts, dict) else [None]
     sound = (

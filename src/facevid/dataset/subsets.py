@@ -1,0 +1,214 @@
+"""Choices of a dataset's clips: fractions, balanced ones, splits by person, and those saved before."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facevid.dataset.balance import ThinCells, balanced_rows
+from facevid.dataset.fractions import fraction_rows
+from facevid.dataset.published import DatasetError, PublishedFile
+from facevid.dataset.strata import Ints, Of, columns_sql, needed
+from facevid.dataset.subset_file import SUBSETS, SubsetFile, check_name, is_path, parse_subset, read_subset
+
+if TYPE_CHECKING:
+    from facevid.dataset.dataset import Dataset
+
+Missing = Literal["error", "leave"]
+_FAR = 0.2  # a part so far from its wanted size, as a share of that, is worth a warning
+
+
+class Split(dict[str, "Dataset"]):
+    """The parts of a split by their names, such as `split["train"]`; each is a Dataset, and no person is in two."""
+
+    def __init__(self, parts: Mapping[str, Dataset], dataset: Dataset, made: Mapping[str, Any]) -> None:
+        super().__init__(parts)
+        self._dataset = dataset
+        self.made = dict(made)
+
+    def save(self, name: str) -> Path:
+        """Save the ids of the parts under a name, or as the file of a path; gives the path of the file."""
+        parts = {part: tuple(of.ids.to_pylist()) for part, of in self.items()}
+        return _save(self._dataset, name, parts=parts, ids=None, made=self.made)
+
+
+class UnevenSplit(UserWarning):
+    """A part of a split is far from the size that was wanted; the text says why."""
+
+
+def fraction(ds: Dataset, p: float, seed: int = 0, *, by: Sequence[str] = (), of: Of = "clips") -> Dataset:
+    """See `Dataset.fraction`."""
+    table = looked_at(ds, by, needed(of))
+    rows = fraction_rows(table, p, seed, by, of)
+    return _chosen(ds, table, rows, f"fraction {p:g} of {of}, seed {seed}{_by(by)}")
+
+
+def balanced(
+    ds: Dataset,
+    by: Sequence[str],
+    *,
+    each: float | None = None,
+    seed: int = 0,
+    of: Of = "clips",
+    thin: Literal["keep", "leave", "error"] = "keep",
+    unknown: Literal["leave", "keep"] = "leave",
+) -> Dataset:
+    """See `Dataset.balanced`."""
+    table = looked_at(ds, by, needed(of))
+    found = balanced_rows(table, by, each=each, seed=seed, of=of, thin=thin, unknown=unknown)
+    if said := found.sentence(by, of, thin):
+        warnings.warn(said, ThinCells, stacklevel=3)
+    told = f"balanced, {found.each:.4g} {of} of each{_by(by)}, seed {seed}, thin: {thin}, unknown: {unknown}"
+    return _chosen(ds, table, found.rows, told)
+
+
+def split(
+    ds: Dataset,
+    parts: Sequence[float],
+    seed: int = 0,
+    *,
+    by: Sequence[str] = (),
+    names: Sequence[str] | None = None,
+    of: Of = "clips",
+    keep_sources: bool = False,
+) -> Split:
+    """See `Dataset.split`."""
+    from facevid.dataset.splits import NAMES, split_rows  # scipy takes longer to import than most choices
+
+    called = (
+        tuple(names)
+        if names is not None
+        else NAMES[: len(parts)]
+        if len(parts) != 2
+        else (NAMES[0], NAMES[2])
+    )
+    if len(called) != len(parts) or len(set(called)) < len(called):
+        raise DatasetError(
+            f"{len(parts)} parts need {len(parts)} different names; given are {', '.join(called) or 'none'}."
+        )
+    for name in called:
+        check_name(name)
+    table = looked_at(ds, by, ("identity", "source_id", *needed("hours")))
+    found = split_rows(table, parts, seed, by=by, of=of, keep_sources=keep_sources)
+    if max(abs(got - share) / share for got, share in zip(found.shares, parts, strict=True)) > _FAR:
+        sizes = ", ".join(f"{name} {got:.1%}" for name, got in zip(called, found.shares, strict=True))
+        warnings.warn(
+            f"The parts have, of all {of}, {sizes}: there are {found.groups} groups of clips that must stay together, "
+            f"and the largest holds {found.largest:.1%}. More people, or larger parts, come nearer.",
+            UnevenSplit,
+            stacklevel=3,
+        )
+    told = f"seed {seed}{_by(by)}, sizes in {of}{', people of one source together' if keep_sources else ''}"
+    chosen = {
+        name: _chosen(
+            ds, table, np.flatnonzero(found.of == k).astype(np.int64), f"{name}, {share:g} of a split, {told}"
+        )
+        for k, (name, share) in enumerate(zip(called, parts, strict=True))
+    }
+    how = [*ds.why, f"split by person, {told}"]
+    return Split(
+        chosen, ds, {"how": how, "shares": dict(zip(called, map(float, parts), strict=True)), "seed": seed}
+    )
+
+
+def save(ds: Dataset, name: str) -> Path:
+    """See `Dataset.save`."""
+    return _save(ds, name, ids=tuple(ds.ids.to_pylist()), parts=None, made={"how": list(ds.why)})
+
+
+def subset(ds: Dataset, name: str, part: str | None = None, *, missing: Missing = "error") -> Dataset:
+    """See `Dataset.subset`."""
+    found = _read(ds, name)
+    if found.parts is None:
+        if part is not None:
+            raise DatasetError(f"The subset {found.name} has no parts; leave part={part!r} out.")
+        return _of_file(ds, found, found.ids or (), f"subset {found.name}", missing)
+    if part is None or part not in found.parts:
+        asked = "say which part" if part is None else f"there is no part {part!r}"
+        raise DatasetError(f"{found.name} is a split: {asked}; it has {', '.join(found.parts)}.")
+    return _of_file(ds, found, found.parts[part], f"part {part} of {found.name}", missing)
+
+
+def saved_split(ds: Dataset, name: str, *, missing: Missing = "error") -> Split:
+    """See `Dataset.saved_split`."""
+    found = _read(ds, name)
+    if found.parts is None:
+        raise DatasetError(f"{found.name} is a subset without parts; read it with ds.subset({name!r}).")
+    parts = {
+        part: _of_file(ds, found, ids, f"part {part} of {found.name}", missing)
+        for part, ids in found.parts.items()
+    }
+    return Split(parts, ds, found.made)
+
+
+def saved(ds: Dataset) -> list[str]:
+    """See `Dataset.saved`."""
+    return sorted(path.stem for path in (ds.folder / SUBSETS).glob("*.json"))
+
+
+def looked_at(ds: Dataset, by: Sequence[str], of: Sequence[str] = ()) -> pa.Table:
+    """The table that a choice looks at: `clip_id`, the columns `of`, and by_0, by_1, ... for each of `by`.
+
+    Raises DatasetError, with DuckDB's hint, for what cannot be gone by.
+    """
+    if isinstance(by, str):
+        raise DatasetError(f"by is a list of names; give [{by!r}].")
+    try:
+        return ds.sql(columns_sql(ds.columns, by, of)).to_arrow_table()
+    except duckdb.Error as error:
+        raise DatasetError(
+            f"Clips cannot be told apart by {', '.join(by)}: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _chosen(ds: Dataset, table: pa.Table, rows: Ints, why: str) -> Dataset:
+    """The clips of these rows, in the order that the dataset has."""
+    ids = table["clip_id"].combine_chunks()
+    taken = ids.take(pa.array(np.sort(rows)))
+    if not ids.equals(ds.ids):
+        taken = ds.ids.filter(pc.is_in(ds.ids, value_set=taken))
+    return ds.select(taken, why)
+
+
+def _save(
+    ds: Dataset, name: str, *, ids: tuple[str, ...] | None, parts: Mapping[str, tuple[str, ...]] | None,
+    made: Mapping[str, Any],
+) -> Path:  # fmt: skip
+    path = Path(name) if is_path(name) else ds.folder / SUBSETS / f"{check_name(name)}.json"
+    SubsetFile(path.stem if is_path(name) else name, ds.name, made, ids, parts).write(path)
+    return path
+
+
+def _read(ds: Dataset, name: str) -> SubsetFile:
+    if is_path(name):
+        return read_subset(Path(name))
+    inside = f"{SUBSETS}/{check_name(name)}.json"
+    if "://" not in ds.location:
+        return read_subset(ds.folder / inside)
+    with ds.storage.open(PublishedFile(inside, 0, "", 0, inside)) as file:
+        return parse_subset(file.read(), f"{ds.location}/{inside}")
+
+
+def _of_file(ds: Dataset, file: SubsetFile, ids: Sequence[str], why: str, missing: Missing) -> Dataset:
+    wanted = pa.array(ids, pa.string())
+    there = pc.is_in(wanted, value_set=ds.ids)
+    lacking = wanted.filter(pc.invert(there)).to_pylist()
+    if lacking and missing == "error":
+        of = f", which was made of {file.dataset}" if file.dataset != ds.name else ""
+        raise DatasetError(
+            f"{ds.location} lacks {len(lacking)} of the {len(wanted)} clips of {file.name}{of}: "
+            f"{', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''}. "
+            "Make it again, or read it with missing='leave'."
+        )
+    return ds.select(wanted.filter(there), why)
+
+
+def _by(by: Sequence[str]) -> str:
+    return f", by {', '.join(by)}" if by else ""
