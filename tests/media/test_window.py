@@ -11,12 +11,13 @@ from facevid.media import (
     EncodeOptions,
     MediaError,
     VideoWriter,
+    WindowReader,
     read_audio,
     read_clip_frames,
+    read_speech_window,
     write_flac,
 )
 from facevid.media.mp4 import picture_index
-from facevid.media.window import WindowReader, read_speech_window
 
 COUNT = 64
 

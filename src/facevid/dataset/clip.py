@@ -102,9 +102,12 @@ class Clip:
         offset, size = self.row[f"{member}_offset"], self.row[f"{member}_size"]
         if offset is None:
             raise DatasetError(f"Clip {self.clip_id} has no sound: its source has none there.")
-        data = self._storage.read(self._shard, offset, size)
+        return self.checked(member, self._storage.read(self._shard, offset, size))
+
+    def checked(self, member: str, data: bytes) -> bytes:
+        """The bytes of a member, given back if they are whole. Raises DatasetError if they are not."""
         shard = f"{self._storage.location}/{self._shard.stored_as}"
-        if len(data) != size:
+        if len(data) != self.row[f"{member}_size"]:
             raise DatasetError(f"Shard {shard} ends before clip {self.clip_id}; fetch the shard again.")
         if hashlib.sha256(data).hexdigest() != self.row[f"{member}_sha256"]:
             raise DatasetError(

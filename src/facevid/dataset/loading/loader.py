@@ -1,0 +1,248 @@
+"""Batches of random windows for PyTorch, decoded straight from the shards, that go on exactly where they stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facevid.dataset.dataset import Dataset
+from facevid.dataset.loading.order import Order, Step, epoch_order, random_words, steps
+from facevid.dataset.loading.samples import FAULTS, BatchReader, Pick, Request
+from facevid.dataset.loading.serving import (
+    STATE_VERSION,
+    Batch,
+    Batches,
+    LoaderStats,
+    check_state,
+    data_loader,
+    ranks,
+)
+from facevid.dataset.loading.wanted import (
+    Bucket,
+    Dtype,
+    OnError,
+    Short,
+    Wanted,
+    buckets,
+    portable,
+    sampling_weights,
+    usable_clips,
+)
+from facevid.dataset.published import DatasetError
+
+_INSTEAD = 8  # clips that may take the place of one that cannot be read
+
+
+class Loader:
+    """Iterate over it for one epoch: `for batch in loader`. Each iteration is the next epoch; `len` counts batches.
+
+    What a batch is (B clips of T frames, H x W pixels):
+    "video" uint8 (B, T, 3, H, W) RGB, or float32 in [-1, 1] with dtype="float32"; "clip_id" list of B; "start" int64
+    (B,) the clip's frame at which the window begins; "fps" float32 (B,). With `audio`: "audio" float32 (B, N) in
+    [-1, 1], 16 kHz mono, N = round(T / fps * 16000), and "has_audio" bool (B,). With `mesh`: "mesh" float32
+    (B, T, 478, 3) in pixels of the pictures given. With `pose`: "pose" float32 (B, T, 3), yaw, pitch, roll in degrees.
+    With `caption`: "caption" list of B, None where there is none. Each of `attributes` and `columns` is a list of B
+    under its name, None where nobody knows. Where windows may be padded: "mask" bool (B, T), true for real frames.
+
+    frames: T; None takes whole clips, padded to the longest of the batch. fps: frames a second, by showing the frame
+    that a player would; None keeps the clip's. size: H = W in pixels; None keeps the clip's. caption: True for the
+    caption shown, or "short", "medium", "long". short: "drop" leaves clips out that are shorter than a window, "pad"
+    repeats their last frame.
+
+    balance: attributes, columns or SQL; every cell of clips that agree in all of them comes equally often, those of
+    which nobody knows being one too. weights: a column, or a number for each clip of the dataset; multiplies that.
+    bucket: "duration" or "size" makes batches of clips of about the same length or of the same size.
+
+    batch_size: B, on each rank. rank, world_size: None takes those of torch.distributed where it is initialised, else
+    0 of 1. drop_last: leave out the last batch if it is not full; otherwise its clips are shared by the ranks, and as
+    many as are fewer than ranks are left out. epoch: the first one. on_error: "skip" puts another clip in the place of
+    one that cannot be read, with a warning and a count in `stats`; "raise" raises.
+
+    num_workers: processes that decode; 0 decodes in this one. prefetch: batches that each reads ahead. context: how
+    processes start, "fork", "forkserver" or "spawn"; None takes what Python does, and "forkserver" for a dataset that
+    is not on this machine. pin_memory: as in torch's DataLoader.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        frames: int | None = 16,
+        fps: float | None = 25.0,
+        size: int | None = 256,
+        batch_size: int = 8,
+        num_workers: int = 0,
+        seed: int = 0,
+        epoch: int = 0,
+        dtype: Dtype = "uint8",
+        audio: bool = False,
+        mesh: bool = False,
+        pose: bool = False,
+        caption: bool | str = False,
+        attributes: Sequence[str] = (),
+        columns: Sequence[str] = (),
+        balance: Sequence[str] = (),
+        weights: str | Sequence[float] | npt.NDArray[np.float64] | None = None,
+        bucket: Bucket | None = None,
+        short: Short = "drop",
+        on_error: OnError = "skip",
+        rank: int | None = None,
+        world_size: int | None = None,
+        drop_last: bool = True,
+        prefetch: int = 2,
+        context: str | None = None,
+        pin_memory: bool = False,
+    ) -> None:
+        wanted = Wanted(
+            frames,
+            fps,
+            size,
+            dtype,
+            audio,
+            mesh,
+            pose,
+            caption,
+            tuple(attributes),
+            tuple(columns),
+            short,
+            on_error,
+        )
+        self.rank, self.world_size = ranks(rank, world_size)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; give at least 1.")
+        self.batch_size, self.seed, self.epoch, self.drop_last = batch_size, seed, epoch, drop_last
+        clips, rows = usable_clips(dataset, wanted, same_size=bucket == "size")
+        self._weights = sampling_weights(dataset, rows, balance=balance, weights=weights)
+        self._bucket = buckets(clips, wanted, bucket, batch_size * self.world_size)
+        self._clips = clips
+        self._wanted = wanted
+        self._begin = 0  # place in the order at which the next iteration begins
+        self._position = 0
+        self._running: object | None = None
+        self._decides = {
+            "frames": frames,
+            "fps": fps,
+            "short": short,
+            "seed": seed,
+            "weights": portable(self._weights),
+            "bucket": bucket,
+            "batch_size times world_size": batch_size * self.world_size if bucket else None,
+        }
+        self.stats = LoaderStats(clips=len(clips), too_short=clips.too_short)
+        self._requests = _Requests()
+        self._data = data_loader(
+            Batches(BatchReader(dataset, clips.table, wanted)),
+            dataset,
+            sampler=self._requests,
+            num_workers=num_workers,
+            prefetch=prefetch,
+            context=context,
+            pin_memory=pin_memory,
+        )
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch on this rank; the same on every rank."""
+        return len(self._steps(self._order(self.epoch), 0))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The rest of the epoch that `load_state_dict` or `set_epoch` named, else the next one."""
+        if self._position > self._begin:  # an iteration was left before its end
+            self.epoch, self._begin = self.epoch + 1, 0
+        self._position = self._begin
+        epoch, order = self.epoch, self._order(self.epoch)
+        wanted = self._steps(order, self._begin)
+        self._requests.items = (self._request(order, step, epoch) for step in wanted)
+        running = self._running = object()
+        return self._batches(running, wanted)
+
+    def _batches(self, running: object, wanted: Sequence[Step]) -> Iterator[Batch]:
+        batches = iter(self._data) if wanted else iter(())
+        for step in wanted:
+            if running is not self._running:
+                raise DatasetError("Another iteration of this loader has begun; one can run at a time.")
+            batch = next(batches)
+            self.stats.count(batch.pop(FAULTS), len(batch["clip_id"]))
+            self._position = step.stop
+            yield batch
+        if running is self._running:
+            self.epoch, self._begin, self._position = self.epoch + 1, 0, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin the next iteration with the first batch of this epoch."""
+        self.epoch, self._begin, self._position, self._running = epoch, 0, 0, None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands, behind the last batch handed out; plain values, the same on every rank."""
+        return {
+            "version": STATE_VERSION,
+            "epoch": self.epoch,
+            "position": self._position,
+            "clips": self._clips.sha256,
+            **{f"option {name}": value for name, value in self._decides.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next iteration begin where a loader stood.
+
+        The rest of the epoch is bitwise that of the loader that was stopped, with any number of workers. With another
+        number of ranks or another batch_size the order of the clips goes on where it stood, and no clip comes twice or
+        is left out. Raises DatasetError where clips or options differ such that this cannot be.
+        """
+        check_state(state, self.state_dict())
+        self.set_epoch(int(state["epoch"]))
+        self._begin = self._position = int(state["position"])
+
+    def _order(self, epoch: int) -> Order:
+        return epoch_order(
+            len(self._clips),
+            seed=self.seed,
+            epoch=epoch,
+            weights=self._weights,
+            bucket=self._bucket,
+            step=self.batch_size * self.world_size,
+        )
+
+    def _steps(self, order: Order, position: int) -> list[Step]:
+        return steps(
+            order,
+            size=self.batch_size,
+            world_size=self.world_size,
+            drop_last=self.drop_last,
+            position=position,
+        )
+
+    def _request(self, order: Order, step: Step, epoch: int) -> Request:
+        places = step.of_rank(self.rank, self.world_size)
+        return Request(tuple(self._pick(order, place, epoch) for place in places))
+
+    def _pick(self, order: Order, place: int, epoch: int) -> Pick:
+        row, repeat = int(order.rows[place]), int(order.repeat[place])
+        chance = (self.seed, epoch, repeat)
+        if self._wanted.on_error == "raise":
+            return Pick(row, chance)
+        others = np.arange(len(self._clips))
+        if self._bucket is not None:
+            others = np.flatnonzero(self._bucket == self._bucket[row])
+        words = random_words(_INSTEAD, "instead", self.seed, epoch, place)
+        instead = dict.fromkeys(int(others[int(word) % len(others)]) for word in words)
+        instead.pop(row, None)
+        return Pick(row, chance, tuple(instead))
+
+    def __repr__(self) -> str:
+        return (
+            f"Loader({len(self._clips):,} clips, {self._clips.too_short:,} too short; {len(self):,} batches of "
+            f"{self.batch_size} an epoch; rank {self.rank} of {self.world_size}; epoch {self.epoch})"
+        )
+
+
+class _Requests:
+    """What torch's DataLoader takes its indices from: one for each batch, made when it is asked for."""
+
+    def __init__(self) -> None:
+        self.items: Iterator[Request] = iter(())
+
+    def __iter__(self) -> Iterator[Request]:
+        return self.items
