@@ -146,8 +146,14 @@ def _write_member(member: Member, out: BinaryIO, digest: hashlib._Hash) -> None:
         own.update(block)
         size += len(block)
     if size != member.size or own.hexdigest() != member.sha256:
+        told = f"({size} of {member.size} bytes)"
+        if member.read is not None:
+            raise DatasetError(
+                f"{member.name} is damaged in the dataset it comes from {told}; "
+                "facevid verify tells what to fetch again."
+            )
         raise DatasetError(
-            f"{member.path or member.name} has changed since it was cut ({size} of {member.size} bytes); "
+            f"{member.path or member.name} has changed since it was cut {told}; "
             "delete its folder and run the build again to cut it anew."
         )
     pad = b"\0" * (_padded(size, BLOCK) - size)

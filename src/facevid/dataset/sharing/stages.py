@@ -1,0 +1,118 @@
+"""Staged releases: shards in such an order that what is out after each stage is a stratified sample of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from facevid.dataset.dataset import Dataset
+from facevid.dataset.fractions import fraction_order, fraction_rows
+from facevid.dataset.ordering import fill_shards
+from facevid.dataset.published import MEDIA, DatasetError, Manifest
+from facevid.dataset.shards import SHARD_BYTES
+from facevid.dataset.sharing.choose import Choice
+from facevid.dataset.sharing.own import clip_rows, write_own
+from facevid.dataset.strata import needed
+from facevid.dataset.subsets import looked_at
+
+STAGES, RELEASED = "stages", "released"
+"""Fields of `dataset.json`: the stages of one prepared for release, and which stage of it a release is."""
+
+
+def write_staged(
+    choice: Choice,
+    output: Path,
+    *,
+    stages: Sequence[float],
+    by: Sequence[str] = (),
+    seed: int = 0,
+    shard_bytes: int = SHARD_BYTES,
+    on_shard: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """Write the chosen clips as a dataset that can be released in stages.
+
+    stages: shares of the clips in percent that shall be out after each stage, such as [10, 40, 50]; what is left comes
+    as the last stage. by: attributes, columns or SQL of which what is out shall hold the same shares as the whole.
+
+    The clips stand in the shards in the order of `Dataset.fraction`: after a stage of p percent those are out that
+    `fraction(p / 100, seed, by=by)` gives, so that each stage holds the ones before it. Stages end with a shard.
+    `dataset.json` lists under `stages` the shards of each. Raises DatasetError for shares that do not rise or a stage
+    without clips.
+    """
+    dataset = choice.dataset
+    shares = _shares(stages)
+    table = looked_at(dataset, by, needed("clips"))
+    ids = table["clip_id"].combine_chunks()
+    order = pc.index_in(ids.take(pa.array(fraction_order(table, seed, by))), value_set=dataset.ids)
+    ends = [len(fraction_rows(table, share / 100, seed, by)) for share in shares]
+    for share, (start, end) in zip(shares, pairwise([0, *ends]), strict=True):
+        if start == end:
+            raise DatasetError(
+                f"The stage that ends at {share:g} % would add no clip: there are {len(dataset)}; name fewer stages."
+            )
+    numbers = np.asarray(order, np.int64)
+    counts = fill_shards(clip_rows(dataset).take(pa.array(numbers)), shard_bytes, ends)
+    shard_ends = np.cumsum(counts)
+    told, first = [], 0
+    for share, end in zip(shares, ends, strict=True):
+        last = int(np.searchsorted(shard_ends, end)) + 1
+        shards = [f"shard-{k:05d}.tar" for k in range(first, last)]
+        told.append({"percent": share, "clips": end, "shards": shards})
+        first = last
+    about = {STAGES: {"by": list(by), "seed": seed, "stages": told}}
+    return write_own(
+        choice,
+        output,
+        shard_bytes=shard_bytes,
+        order=numbers.tolist(),
+        breaks=ends,
+        about=about,
+        on_shard=on_shard,
+    )
+
+
+def release(
+    dataset: Dataset, output: Path, stage: int, *, on_shard: Callable[[int, int], None] | None = None
+) -> Manifest:
+    """Publish what is out after a stage (1 is the first) of a dataset that `write_staged` wrote: only those shards.
+
+    `output` may hold an earlier stage: shards that are there stay untouched, so that a push to a hub sends the new ones
+    only. Raises DatasetError for a dataset without stages, or without that one.
+    """
+    plan = dataset.manifest.about.get(STAGES)
+    if not plan:
+        raise DatasetError(
+            f"{dataset.location} has no stages; prepare them with facevid export --stages 10,40,50 first."
+        )
+    stages = plan["stages"]
+    if not 1 <= stage <= len(stages):
+        raise DatasetError(f"{dataset.location} has stages 1 to {len(stages)}, and no stage {stage}.")
+    out = [shard for one in stages[:stage] for shard in one["shards"]]
+    rows = dataset.rows(["clip_id", "shard"])
+    ids = rows.filter(pc.is_in(rows["shard"], value_set=pa.array(out, pa.string())))["clip_id"]
+    chosen = dataset.select(ids, f"stage {stage} of {len(stages)}")
+    about: dict[str, Any] = {
+        RELEASED: {"stage": stage, "of": len(stages), "percent": stages[stage - 1]["percent"]}
+        | {k: plan[k] for k in ("by", "seed")}
+    }
+    sizes = {f.path.removeprefix(f"{MEDIA}/"): f.rows for f in dataset.manifest.of(MEDIA)}
+    return write_own(
+        Choice(chosen), output, shards=[sizes[shard] for shard in out], about=about, on_shard=on_shard
+    )
+
+
+def _shares(stages: Sequence[float]) -> list[float]:
+    """The shares in percent that are out after each stage, the whole last."""
+    shares = [float(s) for s in stages]
+    if not shares or not all(0 < s <= 100 for s in shares) or any(b <= a for a, b in pairwise(shares)):
+        raise DatasetError(
+            f"Stages cannot end at {', '.join(f'{s:g}' for s in shares) or 'nothing'} %; give rising shares of the "
+            "whole, above 0 and up to 100, such as 10,40,50."
+        )
+    return shares if shares[-1] == 100 else [*shares, 100.0]
