@@ -442,3 +442,121 @@ def test_the_corpora_own_samples_are_read(
     problems = Problems()
     assert len(list(CORPORA[name].read(folder / file, problems))) == clips
     assert len(problems) == faults_
+
+
+def nodes(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where in a JSON value something stands."""
+    found = [path]
+    for key, part in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        found += nodes(part, (*path, key))
+    return found
+
+
+def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
+    """The value with something else at a place; `by` is REMOVED to take it away."""
+    if not path:
+        return by
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    if len(path) == 1 and by is REMOVED:
+        del copy[path[0]]
+    else:
+        copy[path[0]] = replaced(copy[path[0]], path[1:], by)
+    return copy
+
+
+REMOVED = object()
+NONSENSE = (REMOVED, None, [], {}, "x", -1, 1e308, True, [[1]], {"a": 1}, "9" * 400, "\u0000", float("nan"))
+RECORDS = {
+    "celebv-hq": {
+        "ytb_id": "vCelebvHq_1",
+        "duration": {"start_sec": 1.0, "end_sec": 4.0},
+        "bbox": {"top": 0.1, "bottom": 0.8, "left": 0.25, "right": 0.65},
+        "attributes": {
+            "appearance": [0, 1],
+            "action": [1],
+            "emotion": {"sep_flag": True, "labels": [{"emotion": "sad", "start_sec": 0, "end_sec": 0.5}]},
+        },
+    },
+    "celebv-text": {
+        "ytb_id": "vCelebText1",
+        "duration": {"start_sec": 1.0, "end_sec": 4.0},
+        "bbox": {"top": 0, "bottom": 540, "left": 480, "right": 1020},
+    },
+    "talkvid": {
+        "id": "clip-1",
+        "start-time": 1.0,
+        "end-time": 4.0,
+        "info": {
+            "Person ID": "12",
+            "Ethnicity": "Black",
+            "Gender": "Female",
+            "Video Link": "https://www.youtube.com/watch?v=vTalkVideo1",
+            "Language": "French",
+        },
+        "description": "A woman speaks.",
+        "dover_scores": 8.1,
+    },
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_nonsense_anywhere_in_a_record_costs_that_record_at_most(
+    name: str, film: Path, tmp_path: Path
+) -> None:
+    sound = RECORDS[name]
+    bad = [replaced(sound, path, by) for path in nodes(sound) for by in NONSENSE if path or by is not REMOVED]
+    clips = {f"bad_{k}": clip for k, clip in enumerate(bad)} | {"sound_0": sound}
+    if name == "talkvid":
+        data: Any = [*bad, sound]
+    else:
+        data = {
+            "meta_info": {"appearance_mapping": ["male", "tan"], "action_mapping": ["talk"]},
+            "clips": clips,
+        }
+    (tmp_path / "info.json").write_text(json.dumps(data), encoding="utf-8")
+    videos = put(film, tmp_path / "videos", "vCelebvHq_1.mp4", "vCelebText1.mp4", "vTalkVideo1.mp4")
+    found = import_corpus(name, tmp_path / "info.json", tmp_path / "out", footage=videos)
+    last = rows(found)[-1]
+    assert last["path"].startswith(str(tmp_path)) and (last["start_s"], last["end_s"]) == (1.0, 4.0)
+    assert len(found.problems) > len(bad) / 4
+    from facevid.curate.scan import find_footage
+
+    assert len(find_footage(found.prepared.manifest)) == 1  # whatever is written, a build can read
+
+
+@pytest.mark.parametrize("part", ["act", "app"])
+def test_nonsense_anywhere_in_the_pickle_costs_its_label_at_most(part: str, tmp_path: Path) -> None:
+    said = {
+        "act": {"vCelebText1_0": [["talk", ["0:00:01", "0:00:04", 3, 0]]]},
+        "app": {"vCelebText1_0": {"mole": ["x"], "lighting": [["frontal", ["0:00:01", "0:00:04", 3]]]}},
+    }
+    (tmp_path / "celebvtext_info.json").write_text(
+        json.dumps({"clips": {"vCelebText1_0": RECORDS["celebv-text"]}})
+    )
+    for path in nodes(said)[1:]:
+        for by in NONSENSE:
+            if path[0] == part:
+                (tmp_path / "annotations.pkl").write_bytes(pickle.dumps(replaced(said, path, by)))
+                problems = Problems()
+                read = CORPORA["celebv-text"].read(tmp_path / "celebvtext_info.json", problems)
+                assert [entry.name for entry in read] == ["vCelebText1_0"]
+
+
+def test_the_command_prints_what_was_done_and_says_that_rows_failed(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from facevid.cli import main
+
+    videos = put(film, tmp_path / "videos", "RD_Talk1.mp4")
+    given = ["import", "hdtf", str(SAMPLES / "hdtf"), "-o", str(tmp_path / "out"), "--from", str(videos)]
+    assert main([*given, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["rows"], told["sources"], told["problems"]) == (2, 1, {"row": 2, "time": 1})
+    assert main(given) == 1
+    out, err = capsys.readouterr()
+    assert "2 of 2 clips, from 1 videos. Licence: CC BY 4.0" in out and "facevid build" in out
+    assert "RD_annotion_time.txt line 4 (Talk4_0): It starts at 9 s and ends at 6 s" in err
+    assert main(["import", "nothing", "x", "-o", str(tmp_path / "out")]) == 2
+    assert "there are dh-facevid-1k" in capsys.readouterr().err

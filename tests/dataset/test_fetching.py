@@ -16,6 +16,7 @@ from facevid.dataset.corpora import (
     FetchError,
     FetchSettings,
     Imported,
+    crema_d,
     fetch_site,
     import_corpus,
 )
@@ -279,6 +280,7 @@ def test_a_list_of_videos_is_not_fetched(tmp_path: Path, data: bytes) -> None:
         ("ERROR: [youtube] x: This video has been removed by the uploader", fetch_site.LinkDead),
         ("ERROR: Unable to download webpage: HTTP Error 503: Service Unavailable", fetch_site.LinkFailed),
         ("ERROR: Unable to download webpage: timed out", fetch_site.LinkFailed),
+        ("ERROR: [youtube] x: Requested format is not available. Use --list-formats", fetch_site.LinkFailed),
         ("ERROR: [x] 1: Something nobody has seen before", fetch_site.LinkFailed),
     ],
 )
@@ -301,3 +303,28 @@ def test_an_address_outside_of_the_web_is_named_by_row(tmp_path: Path) -> None:
     csv.write_text("what\nx\n", encoding="utf-8")
     with pytest.raises(CorpusError, match="no column `url`"):
         run(tmp_path, csv)
+
+
+def test_one_failure_after_the_other_ends_the_run(tmp_path: Path, data: bytes) -> None:
+    busy = {f"/{k}.mp4": status(503, then=data) for k in range(7)}
+    settings = FetchSettings(per_minute=1e6, retries=0)
+    with WebServer(busy) as web:
+        csv = table(tmp_path, web, *busy)
+        found = run(tmp_path, csv, settings)
+        assert found.fetched and (found.fetched.failed, found.fetched.not_tried) == (5, 2)
+        assert found.fetched.stopped and "5 videos in a row" in found.fetched.stopped
+        # What failed is tried again, and what was not tried is tried now.
+        again = run(tmp_path, csv, settings)
+        assert again.fetched and (again.fetched.fetched, again.fetched.failed) == (5, 2)
+
+
+def test_a_corpus_asks_for_the_clips_that_were_wanted_and_no_others(
+    tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = Path(__file__).parents[1] / "data" / "corpora" / "VideoDemographics.csv"
+    with WebServer({f"/9001_IEO_ANG_{level}.flv": ok(data) for level in ("LO", "HI")}) as web:
+        monkeypatch.setattr(crema_d, "VIDEOS", web.url("").rstrip("/"))
+        found = import_corpus("crema-d", sample, tmp_path / "out", fetch=True, limit=3, settings=QUICK)
+        assert sorted(path for path, _ in web.asked) == [f"/9001_IEO_ANG_{k}.flv" for k in ("HI", "LO", "MD")]
+    assert found.fetched and (found.fetched.fetched, found.fetched.dead, found.prepared.rows) == (2, 1, 2)
+    assert [p.kind for p in found.problems] == ["dead"]

@@ -86,7 +86,8 @@ def import_(
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
         _print(found)
-    return SOME_FAILED if found.problems else OK
+    stopped = found.fetched is not None and found.fetched.stopped
+    return SOME_FAILED if found.problems or stopped else OK
 
 
 def _print(found: Imported) -> None:

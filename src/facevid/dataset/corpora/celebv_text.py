@@ -95,6 +95,8 @@ def _stretch_reach(reach: dict[str, tuple[float, float]], clip: Any) -> None:
         )
     except RowError:
         return  # reported when its row is read
+    if not _holding((right, bottom)):
+        return  # likewise; its fault must not move the boxes of others
     known = reach.get(identifier, (0.0, 0.0))
     reach[identifier] = (max(known[0], right), max(known[1], bottom))
 
@@ -105,10 +107,8 @@ def in_unstated_frame(box: Pixels, reach: tuple[float, float]) -> Placement:
     The corpus was cut from the best quality of its day, so a file that holds them all is taken to have that size; a
     smaller one was scaled down from the smallest usual size that does. Raises RowError where no usual size does.
     """
-    holds = [size for size in FRAMES if reach[0] <= size[0] and reach[1] <= size[1]]
-    # Pictures taller than wide are offered in the same sizes, turned.
-    holds_tall = [(h, w) for w, h in FRAMES if reach[0] <= h and reach[1] <= w]
-    if not holds and not holds_tall:
+    holding = _holding(reach)
+    if not holding:
         raise RowError(
             "box", f"The boxes of its video reach to ({reach[0]:g}, {reach[1]:g}), beyond any picture."
         )
@@ -116,12 +116,18 @@ def in_unstated_frame(box: Pixels, reach: tuple[float, float]) -> Placement:
     def place(width: int, height: int) -> Pixels:
         if reach[0] <= width and reach[1] <= height:
             return box
-        usual = holds if width >= height else holds_tall
+        usual = [size for size in holding if (size[0] >= size[1]) == (width >= height)]
         if not usual:
-            raise RowError("box", "The picture stands upright, but the box was drawn in one that lies.")
+            raise RowError("box", "The box was drawn in a picture of another shape, upright or lying.")
         return of_size(box, *usual[0])(width, height)
 
     return place
+
+
+def _holding(reach: tuple[float, float]) -> list[tuple[int, int]]:
+    """The usual sizes that can hold such boxes, the smallest first; pictures that stand upright have them turned."""
+    turned = [size for wide, high in FRAMES for size in ((wide, high), (high, wide))]
+    return [size for size in turned if reach[0] <= size[0] and reach[1] <= size[1]]
 
 
 def _entry(
@@ -136,7 +142,8 @@ def _entry(
 ) -> Entry:
     identifier = video_id(must(clip, "ytb_id"))
     # Some entries say start_frame and end_frame and mean seconds all the same.
-    unit = "frame" if "start_frame" in must(clip, "duration") else "sec"
+    times = must(clip, "duration")
+    unit = "frame" if isinstance(times, Mapping) and "start_frame" in times else "sec"
     start_s, end_s = span(must(clip, "duration", f"start_{unit}"), must(clip, "duration", f"end_{unit}"))
     box = ordered(*(number(must(clip, "bbox", s), f"bbox.{s}") for s in ("left", "top", "right", "bottom")))
     if box[0] < 0 or box[1] < 0:
@@ -152,7 +159,7 @@ def _entry(
         labels += sentences
     # The cut clips that the corpus hands out have the shared name too, so only the whole video will do.
     cut = () if shared else (Footage(name, starts_s=start_s),)
-    place = in_unstated_frame(box, reach[identifier])
+    place = in_unstated_frame(box, reach.get(identifier, (box[2], box[3])))
     return Entry(
         row=row,
         name=name,
@@ -175,10 +182,8 @@ def _actions(
     problems: Problems,
 ) -> tuple[list[Label], list[str]]:
     """Timed actions; their times run in the source, so that of clips with one name each gets its own."""
-    table = timed.get("act")
-    said = table.get(name, ()) if isinstance(table, Mapping) else ()
     found: list[tuple[str, float | None, float | None]] = []
-    for action in said if isinstance(said, Sequence) and not isinstance(said, (str, bytes)) else ():
+    for action in _listed(row, _said(timed, "act", name), "act", problems):
         try:
             word, begins, ends = _timed(action)
             if begins > end_s or ends < start_s:
@@ -212,9 +217,11 @@ def _looks(
 ) -> Iterator[Label]:
     """Marks that a clip's face bears, and light from the front, which is ours "even"; other directions have no equal
     in ours, since the corpus does not say whose left is meant."""
-    table = timed.get("app")
-    looks = table.get(name) if isinstance(table, Mapping) else None
+    looks = _said(timed, "app", name)
+    if looks is None:
+        return
     if not isinstance(looks, Mapping):
+        problems.add(row, "row", f"app is no dictionary but {looks!r:.80}.")
         return
     if shared:
         problems.add(row, "name", f"Several clips are called {name}; whose looks these are cannot be told.")
@@ -222,7 +229,7 @@ def _looks(
     for word, (attribute, value) in _MARKS.items():
         if looks.get(word):
             yield Label("attribute", attribute, value, "annotator", ABOUT.title)
-    for part in looks.get("lighting") or ():
+    for part in _listed(row, looks.get("lighting"), "lighting", problems):
         try:
             word, begins, ends = _timed(part)
         except RowError as error:
@@ -230,6 +237,20 @@ def _looks(
             continue
         if word == "frontal":
             yield Label("attribute", "light_direction", "even", "annotator", ABOUT.title, begins, ends)
+
+
+def _said(timed: Mapping[str, Any], kind: str, name: str) -> Any:
+    """What the pickle says of a clip, None where it says nothing."""
+    table = timed.get(kind)
+    return table.get(name) if isinstance(table, Mapping) else None
+
+
+def _listed(row: str, said: Any, what: str, problems: Problems) -> Sequence[Any]:
+    """The list, empty for None; anything else is added to `problems`."""
+    if said is None or isinstance(said, (list, tuple)):
+        return said or ()
+    problems.add(row, "row", f"{what} is no list but {said!r:.80}.")
+    return ()
 
 
 def _sentences(folder: Path, name: str) -> Iterator[Label]:

@@ -56,6 +56,9 @@ def fetch_direct(address: str, folder: Path, name: str, settings: FetchSettings)
             client.stream("GET", address, headers=headers) as response,
         ):
             total, append = _check(response, have)
+            if not append:
+                # First of all: bytes of one file must never lie beside the mark of another.
+                part.unlink(missing_ok=True)
             about.write_text(json.dumps({"tag": _tag(response), "total": total}), encoding="utf-8")
             _write(response, part, have if append else 0, settings)
             suffix = suffix_of(address) or _SUFFIX_OF.get(_kind(response), ".mp4")

@@ -89,6 +89,8 @@ def error_of(message: str) -> Exception:
             f"The site takes this program for a robot ({said}). Nothing more was asked of it; wait some hours, or "
             "ask for fewer a minute."
         )
+    if "requested format is not available" in message.lower():
+        return LinkFailed("the site offers it in no such size; ask for another height")
     if _GONE.search(message):
         return LinkDead(said)
     return LinkFailed(said)

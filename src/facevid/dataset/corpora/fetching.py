@@ -11,12 +11,14 @@ from pathlib import Path
 from facevid import media
 from facevid.dataset.corpora.entry import Entry, Problems
 from facevid.dataset.corpora.footage import FootageFolders
-from facevid.dataset.corpora.links import Links
+from facevid.dataset.corpora.links import Link, Links
 from facevid.engine import folder_lock
 from facevid.errors import FacevidError
 
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 300.0
+MOST_FAILURES = 5
+"""Sources that may fail one after the other before the rest is left for another day: the fault is then elsewhere."""
 
 
 class FetchError(FacevidError):
@@ -93,8 +95,8 @@ def fetch_entries(
 
     What is there, or in one of the folders `elsewhere`, is not asked for again, a partial file goes on where it broke
     off, and what is dead is left alone unless settings.retry_dead. Every source that is not to be had is added to
-    `problems`. Where a server takes us for a robot, the rest is not tried: `stopped` says so. Raises FolderBusy while
-    another fetch works in the folder.
+    `problems`. Where a server takes us for a robot, or one source after the other fails, the rest is not tried:
+    `stopped` says so. Raises FolderBusy while another fetch works in the folder.
     """
     result = Fetched()
     with folder_lock(folder, name=".fetch.lock"):
@@ -104,7 +106,7 @@ def fetch_entries(
         for entry in entries:
             if entry.address is not None:
                 wanted.setdefault(entry.source, entry)
-        next_start = 0.0
+        next_start, failures = 0.0, 0
         for count, (source, entry) in enumerate(wanted.items()):
             known = links.get(source)
             if there.holds(entry):
@@ -118,20 +120,26 @@ def fetch_entries(
                 time.sleep(max(0.0, next_start - time.monotonic()))
                 next_start = time.monotonic() + 60.0 / settings.per_minute
                 try:
-                    _fetch_one(entry, folder, settings, links, problems, result)
+                    link = _fetch_one(entry, folder, settings, links, problems, result)
                 except Refused as refused:
-                    result.stopped = str(refused)
-                    result.not_tried = len(wanted) - count
-                    return result
+                    result.stopped, result.not_tried = str(refused), len(wanted) - count
+                    break
                 if say is not None:
-                    known = links.get(source)
-                    say(f"{count + 1}/{len(wanted)} {source}: {known.state if known else 'not tried'}")
+                    say(f"{count + 1}/{len(wanted)} {source}: {link.state}")
+                failures = failures + 1 if link.state == "failed" else 0
+                if failures == MOST_FAILURES and count + 1 < len(wanted):
+                    result.not_tried = len(wanted) - count - 1
+                    result.stopped = (
+                        f"{failures} videos in a row could not be fetched, the last because {link.reason}. "
+                        "Nothing more was asked for; look at the network and run the same command again."
+                    )
+                    break
     return result
 
 
 def _fetch_one(
     entry: Entry, folder: Path, settings: FetchSettings, links: Links, problems: Problems, result: Fetched
-) -> None:
+) -> Link:
     address = entry.address or ""
     try:
         path = _tried(entry, folder, settings)
@@ -141,16 +149,15 @@ def _fetch_one(
             path.unlink()
             raise LinkDead(f"what came is no video: {error}") from None
     except LinkDead as dead:
-        links.add(entry.source, address, "dead", reason=str(dead))
         problems.add(entry.row, "dead", f"{address}: {dead}")
         result.dead += 1
+        return links.add(entry.source, address, "dead", reason=str(dead))
     except LinkFailed as failed:
-        links.add(entry.source, address, "failed", reason=str(failed))
         problems.add(entry.row, "fetch", f"{address}: {failed}; the next run tries again.")
         result.failed += 1
-    else:
-        links.add(entry.source, address, "fetched", file=path.name, size_bytes=path.stat().st_size)
-        result.fetched += 1
+        return links.add(entry.source, address, "failed", reason=str(failed))
+    result.fetched += 1
+    return links.add(entry.source, address, "fetched", file=path.name, size_bytes=path.stat().st_size)
 
 
 def _tried(entry: Entry, folder: Path, settings: FetchSettings) -> Path:

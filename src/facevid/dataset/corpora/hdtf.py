@@ -75,13 +75,13 @@ def _clips(subset: str, tables: dict[str, Table], problems: Problems) -> Iterato
         for index, text in enumerate(spans):
             clip = f"{video}_{index}"
             try:
-                yield _entry(f"{row} ({clip})", subset, video, clip, text, tables)
+                yield _entry(f"{row} ({clip})", subset, video, index, text, tables)
             except RowError as error:
                 problems.add(f"{row} ({clip})", error.kind, str(error))
 
 
-def _entry(row: str, subset: str, video: str, clip: str, text: str, tables: dict[str, Table]) -> Entry:
-    file_name(video)
+def _entry(row: str, subset: str, video: str, index: int, text: str, tables: dict[str, Table]) -> Entry:
+    clip = f"{file_name(video)}_{index}"
     parts = _SPAN.fullmatch(text)
     if parts is None:
         raise RowError("time", f"{text!r} is no span; mm:ss-mm:ss is.")
@@ -110,6 +110,7 @@ def _entry(row: str, subset: str, video: str, clip: str, text: str, tables: dict
             Footage(video, times, place),
             Footage(f"{subset}_{clip}", starts_s=start_s),
             Footage(clip, starts_s=start_s),
+            Footage(f"{source}_{index:03d}", starts_s=start_s),
         ),
         address=address,
         by_site=True,
