@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
     from facevid.dataset import open, sheet
     from facevid.dataset.corpora import import_corpus
+    from facevid.dataset.named_subsets import split, subset
+    from facevid.dataset.query import query
     from facevid.synth import synthesize
     from facevid.web.report import report
     from facevid.web.server import explore
@@ -29,11 +31,14 @@ __all__ = [
     "import_corpus",
     "open",
     "pack",
+    "query",
     "report",
     "scan",
     "select",
     "sheet",
+    "split",
     "status",
+    "subset",
     "synthesize",
 ]
 
@@ -49,11 +54,14 @@ _HOMES = {
     "import_corpus": "facevid.dataset.corpora",
     "open": "facevid.dataset",
     "pack": _BUILD,
+    "query": "facevid.dataset.query",
     "report": "facevid.web.report",
     "scan": _BUILD,
     "select": _BUILD,
     "sheet": "facevid.dataset",
+    "split": "facevid.dataset.named_subsets",
     "status": _BUILD,
+    "subset": "facevid.dataset.named_subsets",
     "synthesize": "facevid.synth",
 }
 

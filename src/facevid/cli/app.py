@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 import facevid
-from facevid.cli import annotate, demo, explore, importing, recipe, report, review, sheet, steps, synth
+from facevid.cli import (
+    annotate,
+    demo,
+    explore,
+    importing,
+    query,
+    recipe,
+    report,
+    review,
+    sheet,
+    steps,
+    subset,
+    synth,
+)
 from facevid.cli.endings import EXIT_CODES_HELP, INTERRUPTED, ending_of, write_error
 
 app = typer.Typer(
@@ -36,6 +49,9 @@ app.command("status")(steps.status)
 app.command("explore")(explore.explore)
 app.add_typer(review.app, name="review")
 app.command("report")(report.report)
+app.command("query")(query.query)
+app.command("subset")(subset.subset)
+app.command("split")(subset.split)
 app.command("sheet")(sheet.sheet)
 app.command("clean")(steps.clean)
 app.add_typer(recipe.app, name="recipe")
