@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import facevid.dataset
+from facevid.dataset import tombstones
 from facevid.dataset.annotating import update_annotations
+from facevid.dataset.publish import publish
 from facevid.dataset.published import DatasetError
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.stages import release, write_staged
 from facevid.dataset.statements import Statement
 from facevid.dataset.subsets import fraction
+from facevid.dataset.tables import staging_folder, write_table
 
 
 @pytest.fixture
@@ -89,3 +93,25 @@ def test_stages_that_do_not_rise_or_add_nothing_are_refused(
     write_staged(Choice(source), tmp_path / "all", stages=[50])
     with pytest.raises(DatasetError, match="has stages 1 to 2, and no stage 3"):
         release(facevid.dataset.open(tmp_path / "all"), tmp_path / "out", 3)
+
+
+def test_what_was_taken_down_from_a_release_stays_out_of_the_next_stage(
+    source: facevid.dataset.Dataset, tmp_path: Path
+) -> None:
+    write_staged(Choice(source), tmp_path / "all", stages=[25, 75], shard_bytes=60_000)
+    prepared = facevid.dataset.open(tmp_path / "all")
+    release(prepared, tmp_path / "out", 1)
+    sources = prepared.to_arrow("sources")
+    sources = sources.set_column(
+        sources.column_names.index("sha256"), "sha256", pa.array([c * 64 for c in "abc"], pa.string())
+    )
+    staged = staging_folder(tmp_path / "all", b"sources")
+    files = [f for f in prepared.manifest.files if not f.path.startswith("sources/")]
+    files += write_table(staged, "sources", sources)
+    publish(tmp_path / "all", staged=staged, files=files, about=prepared.manifest.about, card=None)
+    tombstones.add(tmp_path / "out", sources=[tombstones.source_mark("a" * 64)])
+    release(tmp_path / "all", tmp_path / "out", 2)
+    out = facevid.dataset.open(tmp_path / "out")
+    gone = sources["source_id"][0].as_py()
+    assert gone not in out.rows(["source_id"])["source_id"].to_pylist() and 10 < len(out) < 30
+    assert tombstones.read(tmp_path / "out").has_source("a" * 64)

@@ -42,6 +42,22 @@ class Tombstones:
             second_mark(source_sha256, second) in self.seconds for second in seconds_touched(start_s, end_s)
         )
 
+    def to_json(self) -> dict[str, object]:
+        """What is written: the marks sorted, so that neither their order nor their age tells anything."""
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "sources": sorted(self.sources),
+            "seconds": sorted(self.seconds),
+        }
+
+
+def united(marks: Iterable[Tombstones]) -> Tombstones:
+    """All marks of several datasets."""
+    known = list(marks)
+    sources = frozenset(mark for m in known for mark in m.sources)
+    return Tombstones(sources, frozenset(mark for m in known for mark in m.seconds))
+
 
 def source_mark(source_sha256: str) -> str:
     """The mark of a whole source, by the SHA-256 of its file in hex."""
@@ -67,10 +83,19 @@ def read(folder: Path) -> Tombstones:
     """
     path = folder / TOMBSTONES
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return Tombstones()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); make it readable.") from error
+    return parse(data, str(path))
+
+
+def parse(data: bytes, path: str) -> Tombstones:
+    """The marks in the bytes of a file; `path` names it in errors (see `read`)."""
+    try:
+        content = json.loads(data)
+    except ValueError as error:
         raise DatasetError(f"{path} cannot be read as JSON ({error}); restore it from a copy.") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise DatasetError(
@@ -92,19 +117,11 @@ def add(folder: Path, *, sources: Iterable[str] = (), seconds: Iterable[str] = (
     there = read(folder)
     marks = Tombstones(there.sources | set(sources), there.seconds | set(seconds))
     if marks != there:
-        write_json_atomic(
-            {
-                "format": _FORMAT,
-                "version": _VERSION,
-                "sources": sorted(marks.sources),
-                "seconds": sorted(marks.seconds),
-            },
-            folder / TOMBSTONES,
-        )
+        write_json_atomic(marks.to_json(), folder / TOMBSTONES)
     return marks
 
 
-def _marks(path: Path, content: dict[str, object], kind: str) -> frozenset[str]:
+def _marks(path: str, content: dict[str, object], kind: str) -> frozenset[str]:
     marks = content.get(kind)
     if not isinstance(marks, list) or not all(isinstance(m, str) and _MARK.fullmatch(m) for m in marks):
         raise DatasetError(

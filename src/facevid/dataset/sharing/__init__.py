@@ -2,5 +2,7 @@
 
 from facevid.dataset.sharing.choose import Choice, choose
 from facevid.dataset.sharing.export import FORMS, export
+from facevid.dataset.sharing.merge import Merged, merge
+from facevid.dataset.sharing.stages import release
 
-__all__ = ["FORMS", "Choice", "choose", "export"]
+__all__ = ["FORMS", "Choice", "Merged", "choose", "export", "merge", "release"]

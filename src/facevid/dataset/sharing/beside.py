@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.published import DatasetError
@@ -15,15 +16,19 @@ def kept_beside(dataset: Dataset) -> dict[str, bytes]:
 
     Saved subsets are cut to the clips that are here, and left out where none of theirs is.
     """
-    ids = set(dataset.ids.to_pylist())
-    files = {}
-    for name in dataset.storage.names(SUBSETS):
-        path = f"{SUBSETS}/{name}"
-        data = dataset.storage.beside(path) if name.endswith(".json") else None
-        if data is not None and (cut := cut_subset(data, ids, f"{dataset.location}/{path}")):
-            files[path] = cut
+    files = _subsets(dataset, set(dataset.ids.to_pylist()))
     if marks := dataset.storage.beside(TOMBSTONES):
         files[TOMBSTONES] = marks
+    return files
+
+
+def united_subsets(views: Sequence[Dataset], prefixes: Sequence[str], ids: set[str]) -> dict[str, bytes]:
+    """The saved subsets of several datasets, cut to the clips; `PREFIX-name` where an earlier one has the name."""
+    files: dict[str, bytes] = {}
+    for view, prefix in zip(views, prefixes, strict=True):
+        for path, data in _subsets(view, ids).items():
+            folder, _, name = path.rpartition("/")
+            files[path if files.get(path, data) == data else f"{folder}/{prefix}-{name}"] = data
     return files
 
 
@@ -47,3 +52,13 @@ def cut_subset(data: bytes, ids: set[str], path: str) -> bytes | None:
         subset["parts"] = {name: [i for i in part if i in ids] for name, part in parts.items()}
     subset["sha256"] = subset_hash(subset)
     return (json.dumps(subset, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _subsets(dataset: Dataset, ids: set[str]) -> dict[str, bytes]:
+    files = {}
+    for name in dataset.storage.names(SUBSETS):
+        path = f"{SUBSETS}/{name}"
+        data = dataset.storage.beside(path) if name.endswith(".json") else None
+        if data is not None and (cut := cut_subset(data, ids, f"{dataset.location}/{path}")):
+            files[path] = cut
+    return files

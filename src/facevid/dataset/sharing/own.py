@@ -20,10 +20,11 @@ from facevid.dataset.rights import RIGHTS, rows_with_rights
 from facevid.dataset.shards import SHARD_BYTES
 from facevid.dataset.sharing.beside import kept_beside
 from facevid.dataset.sharing.choose import Choice
+from facevid.dataset.sharing.taken_down import TakenDown
 from facevid.dataset.statements import combined
 from facevid.dataset.writing import MADE_FROM, Content, write_dataset
 
-_OF_ITSELF = (
+OF_ITSELF = (
     MADE_FROM,
     "stages",
     "released",
@@ -50,7 +51,8 @@ def write_own(
 
     What was rejected or failed goes along only with all clips of a dataset: it tells of the whole, and beside a choice
     would name sources that were not chosen. Sources, keypoints, statements and saved subsets are cut to the clips;
-    tombstones go along, so that what was taken down stays out wherever the clips go.
+    tombstones go along, those of `output` too, so that what was taken down stays out wherever the clips go; it is for
+    the caller to leave it out of the choice (`without_taken_down`).
     """
     dataset = choice.dataset
     rows = clip_rows(dataset)
@@ -67,7 +69,7 @@ def write_own(
         failed=dataset.to_arrow("failed") if whole else schema("failed").empty_table(),
         statements=statements([dataset], dataset.ids, reviews_of_others=whole),
         about=about_export(dataset, rows, about or {}),
-        beside=kept_beside(dataset),
+        beside={**kept_beside(dataset), **TakenDown([dataset], output).beside()},
     )
     return write_dataset(output, content, on_shard=on_shard)
 
@@ -127,7 +129,7 @@ def origin(dataset: Dataset, clips: int) -> dict[str, Any]:
 
 
 def about_export(dataset: Dataset, rows: pa.Table, more: Mapping[str, Any]) -> dict[str, Any]:
-    about = {k: v for k, v in dataset.manifest.about.items() if k not in _OF_ITSELF}
+    about = {k: v for k, v in dataset.manifest.about.items() if k not in OF_ITSELF}
     whole = is_whole(dataset)
     about["counts"] = counted(
         rows,

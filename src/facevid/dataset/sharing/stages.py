@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facevid.dataset.dataset import Dataset
+from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.fractions import fraction_order, fraction_rows
 from facevid.dataset.ordering import fill_shards
-from facevid.dataset.published import MEDIA, DatasetError, Manifest
+from facevid.dataset.published import DatasetError, Manifest
 from facevid.dataset.shards import SHARD_BYTES
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.own import clip_rows, write_own
+from facevid.dataset.sharing.taken_down import without_taken_down
 from facevid.dataset.strata import needed
 from facevid.dataset.subsets import looked_at
 
@@ -78,13 +81,18 @@ def write_staged(
 
 
 def release(
-    dataset: Dataset, output: Path, stage: int, *, on_shard: Callable[[int, int], None] | None = None
+    dataset: Dataset | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    stage: int,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
-    """Publish what is out after a stage (1 is the first) of a dataset that `write_staged` wrote: only those shards.
+    """Publish what is out after a stage (1 is the first) of a dataset that was exported with stages: only those shards.
 
     `output` may hold an earlier stage: shards that are there stay untouched, so that a push to a hub sends the new ones
     only. Raises DatasetError for a dataset without stages, or without that one.
     """
+    dataset, output = dataset if isinstance(dataset, Dataset) else open(dataset), Path(output)
     plan = dataset.manifest.about.get(STAGES)
     if not plan:
         raise DatasetError(
@@ -96,15 +104,14 @@ def release(
     out = [shard for one in stages[:stage] for shard in one["shards"]]
     rows = dataset.rows(["clip_id", "shard"])
     ids = rows.filter(pc.is_in(rows["shard"], value_set=pa.array(out, pa.string())))["clip_id"]
-    chosen = dataset.select(ids, f"stage {stage} of {len(stages)}")
+    choice = without_taken_down(Choice(dataset.select(ids, f"stage {stage} of {len(stages)}")), output)
     about: dict[str, Any] = {
         RELEASED: {"stage": stage, "of": len(stages), "percent": stages[stage - 1]["percent"]}
         | {k: plan[k] for k in ("by", "seed")}
     }
-    sizes = {f.path.removeprefix(f"{MEDIA}/"): f.rows for f in dataset.manifest.of(MEDIA)}
-    return write_own(
-        Choice(chosen), output, shards=[sizes[shard] for shard in out], about=about, on_shard=on_shard
-    )
+    held = Counter(choice.dataset.rows(["shard"])["shard"].to_pylist())
+    counts = [held[shard] for shard in out if held[shard]]
+    return write_own(choice, output, shards=counts, about=about, on_shard=on_progress)
 
 
 def _shares(stages: Sequence[float]) -> list[float]:
