@@ -14,7 +14,7 @@ from facevid.recipe import REASONS, SCORES, Recipe, RecipeError, load_recipe, re
 
 PAPER_REASONS = {
     "no_face", "multiple_faces", "resolution", "duration", "sharpness", "brightness", "motion", "pose", "occlusion",
-    "text", "border", "speech", "sync", "duplicate", "age", "licence", "review",
+    "text", "border", "speech", "sync", "duplicate", "age", "licence", "consent", "review",
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ DEFAULT_RECIPE = "dh-facevid"
 
 REASONS = (
     "no_face multiple_faces resolution duration sharpness brightness motion pose occlusion text border "
-    "speech sync duplicate age licence review"
+    "speech sync duplicate age licence consent review"
 ).split()
 """Every reason a stretch may be rejected for; a contract of the published tables."""
 
@@ -172,6 +172,26 @@ class Select(_Part):
         return self
 
 
+class People(_Part):
+    """What must be known of the people shown, and of the footage, before a stretch is kept."""
+
+    require_consent: bool
+    licences: tuple[str, ...] | None
+    minimum_age: int | None = Field(ge=0, le=120)
+
+    @field_validator("licences", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("licences")
+    @classmethod
+    def _named(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not (value and all(name.strip() for name in value)):
+            raise ValueError("must name at least one licence, or be null to allow any")
+        return value
+
+
 class Cut(_Part):
     """How a kept stretch is written."""
 
@@ -232,6 +252,7 @@ class Recipe(_Part):
     shots: Shots
     crop: Crop
     select: Select
+    people: People
     cut: Cut
     identify: Identify
     pack: Pack
@@ -248,6 +269,24 @@ class Recipe(_Part):
                 value = value[part]
             out[name] = value
         return out
+
+    def with_people(
+        self,
+        *,
+        require_consent: bool | None = None,
+        licences: Sequence[str] | None = None,
+        minimum_age: int | None = None,
+    ) -> Recipe:
+        """The recipe with these rules of people changed; what is None stays. Raises `RecipeError` as `load_recipe`."""
+        given = {
+            "require_consent": require_consent,
+            "licences": None if licences is None else list(licences),
+            "minimum_age": minimum_age,
+        }
+        change = {name: value for name, value in given.items() if value is not None}
+        return load_recipe(
+            {**self.model_dump(mode="json"), "people": {**self.people.model_dump(mode="json"), **change}}
+        )
 
     def to_yaml(self) -> str:
         """The recipe as YAML that `load_recipe` reads back to an equal recipe."""

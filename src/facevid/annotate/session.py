@@ -17,7 +17,7 @@ import facevid.dataset
 from facevid.annotate.by_models import annotate_with_models
 from facevid.annotate.captions import caption_statements
 from facevid.annotate.measure import MEASURE, measure_items, measured_statements
-from facevid.annotate.stated import stated_statements
+from facevid.annotate.stated import stated_by, stated_statements
 from facevid.annotate.vlm import Estimate, VlmSettings, estimate
 from facevid.backends import FaceAttributes, SpeechRecognizer
 from facevid.dataset import Dataset
@@ -211,15 +211,15 @@ class _Wording:
     def _tables(self) -> Iterator[pa.Table]:
         ds = facevid.dataset.open(self._folder)
         others = ByClip(t.filter(pc.invert(_ours(t))) for t in statements_of(self._folder, ds.manifest))
-        stated = dict(ds.sql("select source_id, self_reported from sources").fetchall())
+        stated, by_span = stated_by(ds)
         failed = set(self._failed.to_pylist())
         clips = ds.sql("select clip_id, source_id, frames / fps from clips order by clip_id").fetchall()
         for start in range(0, len(clips), _BATCH):
             batch = clips[start : start + _BATCH]
+            who = [(clip_id, by_span.get(clip_id, source_id)) for clip_id, source_id, _ in batch]
             end = clips[start + _BATCH][0] if start + _BATCH < len(clips) else None
             known = _by_clip(from_table(others.until(end)))
-            sources = {source_id: stated[source_id] for _, source_id, _ in batch}
-            said, strange = stated_statements([clip[:2] for clip in batch], sources)
+            said, strange = stated_statements(who, {key: stated[key] for _, key in who})
             self._strange.update(strange)
             own = _by_clip(said)
             held = self._ledger.get_many(MEASURE.name, [clip_id for clip_id, _, _ in batch])

@@ -18,7 +18,7 @@ Footage = Annotated[
     typer.Argument(
         metavar="FOOTAGE",
         help="Video files, folders, globs, or a manifest (.csv, .jsonl, .parquet: path, url, licence, "
-        "consent, collected_by, language, and what people state about themselves).",
+        "consent, collected_by, language, spans and labels, and what people state about themselves).",
         show_default=False,
     ),
 ]
@@ -47,6 +47,44 @@ def build(
     *,
     output: Output,
     recipe: RecipeOption = None,
+    require_consent: Annotated[
+        bool | None,
+        typer.Option(
+            "--require-consent/--no-require-consent",
+            help="Keep only what states consent. Default: as the recipe says.",
+            show_default=False,
+        ),
+    ] = None,
+    licence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--licence",
+            metavar="L",
+            help="Keep only this licence; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    minimum_age: Annotated[
+        int | None,
+        typer.Option(
+            "--minimum-age",
+            metavar="YEARS",
+            min=0,
+            max=120,
+            help="Keep nobody who is known to be younger.",
+            show_default=False,
+        ),
+    ] = None,
+    opt_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--opt-out",
+            metavar="LIST",
+            help="Leave out, without a trace, the files, people and clips that this list names. "
+            "Default: the list that the dataset was last built with.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Workers = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
@@ -60,6 +98,10 @@ def build(
             footage,
             output,
             recipe=recipe,
+            require_consent=require_consent,
+            licence=licence or None,
+            minimum_age=minimum_age,
+            opt_out=opt_out,
             workers=workers,
             dry_run=dry_run,
             retry_failed=retry_failed,

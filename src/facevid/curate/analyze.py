@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -24,9 +25,10 @@ from facevid.curate.crop import crop_square
 from facevid.curate.faces import FaceFollower, Seen
 from facevid.curate.frames import FrameWriter
 from facevid.curate.pose import face_height, head_pose, mouth_opening
-from facevid.curate.shots import ShotDetector
+from facevid.curate.shots import Shot, ShotDetector, Transition
 from facevid.curate.speech import listen
-from facevid.curate.windows import Observations, Picture, make_tracks
+from facevid.curate.wanted import Stretch, stretches_of, wanted_frames
+from facevid.curate.windows import Observations, Picture, Wanted, make_tracks
 from facevid.engine import Step, StepError, atomic_dir, worker_threads
 from facevid.recipe import Analyze, Recipe
 
@@ -76,6 +78,7 @@ def models(recipe: Recipe) -> Models:
 def analyze_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Analyse the source at `_path` into the folder `_out`; see `facevid.curate.windows` for what is kept.
 
+    `spans`, where the payload has them, are all that is looked at, with a margin (`facevid.curate.wanted`).
     Returns frames, seconds, tracks and, where the file broke off, the sentence that says so.
     """
     path = Path(payload["_path"])
@@ -106,36 +109,94 @@ ANALYZE = Step(
 
 def _analyze(path: Path, out: Path, payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     loaded = models(recipe)
-    shots = ShotDetector(recipe.shots, recipe.fps)
+    wanted = wanted_frames(payload.get("spans") or (), recipe)
+    stretches = stretches_of(wanted, recipe)
     looker = _Looker(loaded, recipe, FrameWriter(out / "frames.parquet"))
-    frames, scale = 0, 1.0
-    threads = worker_threads()
-    with media.VideoReader(path, fps=recipe.fps, max_side=recipe.analyze.max_side, threads=threads) as video:
-        for frame in video:
-            small = quality.small_picture(frame.image)
-            looker.look(frame.index, frame.image, small, new_picture=shots.push(quality.halved(small)))
-            frames, scale = frame.index + 1, frame.scale
-        stopped, skipped = video.stopped_early, video.skipped_packets
-        width, height = video.width, video.height
+    seen = [_watch(path, stretch, looker, recipe) for stretch in stretches]
     looker.writer.close()
-    if not frames:
+    frames = max(s.end for s in seen)
+    stopped = next((s.stopped for s in seen if s.stopped), None)
+    if not frames and not wanted:
         raise StepError("unreadable", stopped or f"{path.name} holds no picture that can be decoded.")
-    sound = listen(path, loaded.speech_detector, frames=frames, fps=recipe.fps)
-    picture = Picture(width, height, scale, _bits_per_pixel(payload))
-    found, transitions = shots.finish()
-    tracks = make_tracks(looker.seen.table(), found, sound, picture, recipe)
+    stopped = _beyond(path, wanted, frames, recipe) or stopped
+    sound = listen(path, loaded.speech_detector, frames=frames, fps=recipe.fps, stretches=stretches)
+    picture = Picture(seen[0].width, seen[0].height, max(s.scale for s in seen), _bits_per_pixel(payload))
+    found = [Shot(k, s.first, s.last) for k, s in enumerate(s for part in seen for s in part.shots)]
+    tracks = make_tracks(looker.seen.table(), found, sound, picture, recipe, wanted)
     pq.write_table(tracks, out / "tracks.parquet", compression="zstd")
-    rows = [asdict(t) for t in transitions]
+    rows = [asdict(t) for part in seen for t in part.transitions]
     schema = pa.schema([("first", pa.int32()), ("last", pa.int32()), ("kind", pa.string())])
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), out / "transitions.parquet")
+    looked_at = sum(s.count for s in seen)
     return {
-        "frames": frames,
-        "seconds": frames / recipe.fps,
+        "frames": looked_at,
+        "seconds": looked_at / recipe.fps,
         "shots": len(found),
         "tracks": int(sum(t >= 0 for t in tracks["track"].to_pylist())),
         "stopped_early": stopped,
-        "skipped_packets": skipped,
+        "skipped_packets": sum(s.skipped for s in seen),
     }
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """One stretch that was looked at: its shots and transitions, where it ended, and how that went."""
+
+    shots: list[Shot]
+    transitions: list[Transition]
+    count: int
+    end: int
+    width: int
+    height: int
+    scale: float
+    stopped: str | None
+    skipped: int
+
+
+def _watch(path: Path, stretch: Stretch, looker: _Looker, recipe: Recipe) -> _Watched:
+    """Show a stretch of the source to the looker, frame by frame."""
+    shots, begin, count, scale = ShotDetector(recipe.shots, recipe.fps), 0, 0, 1.0
+    first, end = stretch
+    with media.VideoReader(
+        path,
+        fps=recipe.fps,
+        max_side=recipe.analyze.max_side,
+        threads=worker_threads(),
+        start_frame=first,
+        end_frame=end,
+    ) as video:
+        for frame in video:
+            small = quality.small_picture(frame.image)
+            new_picture = shots.push(quality.halved(small)) or (first > 0 and count == 0)
+            begin = begin if count else frame.index
+            looker.look(frame.index, frame.image, small, new_picture=new_picture)
+            count, scale = count + 1, frame.scale
+        stopped, skipped = video.stopped_early, video.skipped_packets
+        width, height = video.width, video.height
+    found, transitions = shots.finish()
+    return _Watched(
+        [Shot(s.index, s.first + begin, s.last + begin) for s in found],
+        [Transition(t.first + begin, t.last + begin, t.kind) for t in transitions],
+        count, begin + count, width, height, scale, stopped, skipped,
+    )  # fmt: skip
+
+
+def _beyond(path: Path, wanted: Sequence[Wanted], frames: int, recipe: Recipe) -> str | None:
+    """What to say of spans that begin after the source's last frame; raises StepError where all do."""
+    beyond = [w for w in wanted if w.first >= frames]
+    if not beyond:
+        return None
+    if len(beyond) == len(wanted):
+        raise StepError(
+            "span",
+            f"{path.name} shows nothing in any span that the manifest names, such as the one from "
+            f"{beyond[0].first / recipe.fps:.1f} s; correct the manifest's times, or restore the file.",
+        )
+    return (
+        f"{path.name} shows nothing after {frames / recipe.fps:.1f} s, so {len(beyond)} of its {len(wanted)} spans "
+        f"(such as the one from {beyond[0].first / recipe.fps:.1f} s) give no clip; correct the manifest's times, or "
+        "restore the file."
+    )
 
 
 def _bits_per_pixel(payload: dict[str, Any]) -> float:

@@ -14,6 +14,8 @@ import facevid.dataset
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
+from facevid.curate.optout import read_opt_out
+from facevid.curate.optout_faces import embed_faces
 from facevid.curate.scan import SCAN, find_footage
 from facevid.curate.session import OnProgress, RecipeGiven, Session, failure, published_size
 from facevid.curate.summary import Status, StepSummary, Summary
@@ -29,6 +31,10 @@ def build(
     output: str | os.PathLike[str],
     *,
     recipe: RecipeGiven = None,
+    require_consent: bool | None = None,
+    licence: Sequence[str] | str | None = None,
+    minimum_age: int | None = None,
+    opt_out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     dry_run: bool = False,
     retry_failed: bool = False,
@@ -38,12 +44,24 @@ def build(
 
     footage: video files, folders, globs or manifests. output: folder of the dataset. recipe: a shipped name,
     a YAML file, a mapping of changes or a `Recipe`; None takes the one the dataset was last built with, else
-    dh-facevid. workers: processes, one a core by default. dry_run: say what would run, write nothing.
-    retry_failed: run again what failed before. Raises FacevidError (recipe, footage or folder unusable),
+    dh-facevid. require_consent, licence, minimum_age: change the recipe's rules of people (`people`): only sources
+    with a statement of consent, only these licences, nobody known to be younger; None leaves the rule. opt_out: a
+    list of who and what is left out without a trace (`facevid.curate.optout`); None takes the list that the dataset
+    was last built with. workers: processes, one a core by default. dry_run: say what would run, write nothing.
+    retry_failed: run again what failed before. Raises FacevidError (recipe, footage, opt-out list or folder unusable),
     FolderBusy, StorageError; a bad source is no error but ends in `Summary.failures`.
     """
     found = find_footage(footage)
-    with Session.open(output, recipe, workers, dry_run, retry_failed, on_progress, start=True) as session:
+    allowed = [licence] if isinstance(licence, str) else licence
+    chosen = Work(Path(output)).recipe(recipe)
+    if require_consent is not None or allowed is not None or minimum_age is not None:
+        chosen = chosen.with_people(
+            require_consent=require_consent, licences=allowed, minimum_age=minimum_age
+        )
+    listed = None if opt_out is None else embed_faces(read_opt_out(Path(opt_out)), Path(opt_out), chosen)
+    with Session.open(
+        output, chosen, workers, dry_run, retry_failed, on_progress, start=True, opt_out=listed
+    ) as session:
         steps = [
             session.scan(found),
             session.analyze(),

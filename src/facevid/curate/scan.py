@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from facevid import media
+from facevid.curate.manifest import MANIFEST_SUFFIXES, FootageError, Found, read_manifest, together
+from facevid.dataset.spans import FACTS, spans_text
 from facevid.engine import Item, Step, StepError
-from facevid.errors import FacevidError
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mxf .vob".split()
 )
 """File endings that count as footage inside a folder; a file that is named itself is always tried."""
 
-MANIFEST_SUFFIXES = frozenset((".csv", ".jsonl", ".parquet"))
-FACTS = ("url", "licence", "consent", "collected_by", "language")
-"""What a manifest may say of a source beside its path."""
-
 _CHUNK = 1 << 20
-
-
-class FootageError(FacevidError):
-    """Footage that cannot be looked for: no such path, no video in it, a manifest without paths."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file to scan, and what a manifest says of it; `self_reported`: attributes people stated of themselves."""
-
-    path: Path
-    facts: Mapping[str, str | None] = field(default_factory=dict)
-    self_reported: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[Found]:
@@ -56,8 +34,7 @@ def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[s
     for name in given:
         for item in _look(str(name)):
             known = found.get(item.path)
-            if known is None or not (known.facts or known.self_reported):
-                found[item.path] = item
+            found[item.path] = item if known is None else together(known, item)
     if not found:
         raise FootageError(
             f"There is no video in {', '.join(map(str, given)) or 'nothing'}; files ending in "
@@ -101,62 +78,6 @@ def _unreadable_folder(error: OSError) -> None:
     raise FootageError(
         f"The folder {error.filename} cannot be looked into ({error.strerror}); make it readable or move it away."
     ) from error
-
-
-def read_manifest(path: Path) -> Iterator[Found]:
-    """Rows of a manifest: `path`, and any of url, licence, consent, collected_by, language.
-
-    Every other column, or a column `self_reported` with a JSON object, is an attribute that the person
-    stated (age, gender, ethnicity, …). A file that is missing is still listed: scanning it names the fault.
-    """
-    for number, row in enumerate(_manifest_rows(path), start=1):
-        where = row.pop("path", None)
-        if not where:
-            raise FootageError(f"{path}, row {number}: there is no path; each row of a manifest needs one.")
-        stated = row.pop("self_reported", None)
-        if isinstance(stated, str):
-            try:
-                stated = json.loads(stated)
-            except ValueError:
-                raise FootageError(
-                    f"{path}, row {number}: self_reported must be a JSON object, not {stated!r}."
-                ) from None
-        if stated is not None and not isinstance(stated, Mapping):
-            raise FootageError(f"{path}, row {number}: self_reported must be a JSON object, not {stated!r}.")
-        facts = {name: _text(row.pop(name, None)) for name in FACTS}
-        others = {k: v for k, v in row.items() if not _missing(v)}
-        yield Found((path.parent / str(where)).resolve(), facts, {**others, **(stated or {})})
-
-
-def _manifest_rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        if path.suffix.lower() == ".parquet":
-            yield from pq.read_table(path).to_pylist()
-        elif path.suffix.lower() == ".csv":
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                for row in csv.DictReader(file):
-                    extra = row.pop(None, None)
-                    if extra:
-                        raise FootageError(f"{path}: a row has more values than columns: {extra}.")
-                    yield dict(row)
-        else:
-            with path.open(encoding="utf-8") as file:
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        row = json.loads(line)
-                        if not isinstance(row, dict):
-                            raise FootageError(f"{path}, line {number}: must be a JSON object.")
-                        yield row
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise FootageError(f"The manifest {path} cannot be read: {' '.join(str(error).split())}.") from None
-
-
-def _text(value: Any) -> str | None:
-    return None if _missing(value) else str(value)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def scan_items(found: Sequence[Found]) -> Iterator[Item]:
@@ -215,29 +136,35 @@ def sources_table(found: Sequence[Found], scanned: Mapping[str, Mapping[str, Any
     of a later copy fills what the first leaves open.
     """
     rows: dict[str, dict[str, Any]] = {}
+    known: dict[str, Found] = {}
     names: set[str] = set()
     for one in sorted(found, key=lambda f: f.path):
         facts = scanned.get(str(one.path))
         if facts is None:
             continue
-        stated = (
-            json.dumps(dict(one.self_reported), sort_keys=True, default=str) if one.self_reported else None
-        )
-        said = {**{name: one.facts.get(name) for name in FACTS}, "self_reported": stated}
-        row = rows.get(str(facts["source_id"]))
-        if row is None:
-            name = _free_name(one.path, str(facts["source_id"]), names)
-            rows[str(facts["source_id"])] = {
-                **facts,
-                **said,
-                "source_name": name,
-                "path": str(one.path),
-                "copies": 1,
-            }
+        source_id = str(facts["source_id"])
+        if source_id not in rows:
+            name = _free_name(one.path, source_id, names)
+            rows[source_id] = {**facts, "source_name": name, "path": str(one.path), "copies": 1}
+            known[source_id] = one
         else:
-            row["copies"] += 1
-            row.update({k: v for k, v in said.items() if row[k] is None})
+            rows[source_id]["copies"] += 1
+            known[source_id] = _filled(known[source_id], one)
+    for source_id, row in rows.items():
+        one = known[source_id]
+        stated = json.dumps(dict(one.self_reported), sort_keys=True, default=str)
+        row.update({name: one.facts.get(name) for name in FACTS})
+        row["self_reported"] = stated if one.self_reported else None
+        row["spans"] = spans_text(one.spans)
     return sorted(rows.values(), key=lambda r: str(r["source_name"]))
+
+
+def _filled(first: Found, copy: Found) -> Found:
+    """What is known of a source from two files of the same bytes."""
+    if first.spans or copy.spans:
+        return together(first, copy)
+    facts = {name: first.facts.get(name) or copy.facts.get(name) for name in FACTS}
+    return Found(first.path, facts, first.self_reported or copy.self_reported)
 
 
 def _free_name(path: Path, source_id: str, taken: set[str]) -> str:
@@ -254,3 +181,19 @@ def _sha256(path: Path) -> str:
         while block := file.read(_CHUNK):
             digest.update(block)
     return digest.hexdigest()
+
+
+__all__ = [
+    "FACTS",
+    "MANIFEST_SUFFIXES",
+    "SCAN",
+    "VIDEO_SUFFIXES",
+    "FootageError",
+    "Found",
+    "file_names",
+    "find_footage",
+    "read_manifest",
+    "scan_items",
+    "scan_step",
+    "sources_table",
+]

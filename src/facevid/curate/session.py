@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import facevid.dataset
 from facevid import backends
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
+from facevid.curate.notes import scan_notes
+from facevid.curate.optout import OptOut
+from facevid.curate.people import judge_people
 from facevid.curate.scan import SCAN, Found, file_names, scan_items, sources_table
 from facevid.curate.steps import analyze_items, cut_items, embed_items
 from facevid.curate.summary import StepSummary, Summary
@@ -28,7 +32,9 @@ from facevid.curate.tables import (
     select_tables,
     tool_versions,
 )
+from facevid.curate.withheld import OPTED_OUT, TAKEN_DOWN, Withheld
 from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
+from facevid.dataset import tombstones
 from facevid.dataset.published import check_output
 from facevid.engine import (
     Item,
@@ -63,6 +69,7 @@ class Session:
     retry_failed: bool
     on_progress: OnProgress
     began: float
+    withheld: Withheld
     analysed_s: float = 0.0
 
     @classmethod
@@ -77,27 +84,46 @@ class Session:
         on_progress: OnProgress,
         *,
         start: bool,
+        opt_out: OptOut | None = None,
     ) -> Iterator[Session]:
+        """opt_out: a list that counts from now on, its faces embedded; None for the one that counted before."""
         work = Work(Path(output))
         chosen = work.recipe(recipe)
-        check_output(work.dataset)
+        published = check_output(work.dataset)
         if not start and not work.folder.is_dir():
             raise WorkError(f"There is no build in {output}; start with `facevid scan FOOTAGE -o {output}`.")
         if workers is not None and workers < 1:
             raise WorkError(f"workers must be 1 or more, not {workers}.")
         check_backends(chosen)
+        listed = OptOut.kept(work.opt_out) if opt_out is None else opt_out
+        if listed is None and published is not None and published.about.get("counts", {}).get(OPTED_OUT):
+            raise WorkError(
+                f"{work.dataset} was built with an opt-out list, which went with its work folder; name the list again "
+                "with --opt-out (an empty file where nobody is opted out any more)."
+            )
+        listed = listed or OptOut("")
+        if listed.of("face") and listed.embedder != chosen.backends.face_embedder:
+            raise WorkError(
+                f"The faces of the opt-out list {listed.name} were embedded by {listed.embedder}, and this recipe has "
+                f"{chosen.backends.face_embedder}; name the list again with --opt-out."
+            )
+        withheld = Withheld.load(work.withheld, listed, tombstones.read(work.dataset))
         count = workers or available_cores()
         began = time.monotonic()
         if dry_run and not work.folder.is_dir():
-            yield cls(work, chosen, None, LocalExecutor(count), True, retry_failed, on_progress, began)
+            yield cls(
+                work, chosen, None, LocalExecutor(count), True, retry_failed, on_progress, began, withheld
+            )
             return
         with _storage_faults_named(), work.held():
             log = work.folder / "worker.log"
             with Ledger(work.ledger) as ledger:
                 if not dry_run:
                     work.keep_recipe(chosen)
+                    if opt_out is not None:
+                        opt_out.write(work.opt_out)
                 executor = LocalExecutor(count, threads=1, log=log)
-                yield cls(work, chosen, ledger, executor, dry_run, retry_failed, on_progress, began)
+                yield cls(work, chosen, ledger, executor, dry_run, retry_failed, on_progress, began, withheld)
 
     def scan(self, found: Sequence[Found]) -> StepSummary:
         items = list(scan_items(found))
@@ -105,8 +131,13 @@ class Session:
         if self.dry_run:
             return summary
         scanned = {o.key: o.value for o in outcomes.values() if o.status == "ok"}
-        rows = sources_table(found, scanned)
-        summary.notes += self._left_out(rows)
+        stays = self.withheld.footage(found, scanned)
+        rows = sources_table(stays, scanned)
+        summary.notes += [*self._left_out(rows), *scan_notes(stays, rows, self.withheld)]
+        self.withheld.clear(self.work.analysis, self.work.clips, self.work.folder / "embeddings")
+        unread = {file_names(found)[path] for path in self.withheld.unread}
+        summary.failures = [f for f in summary.failures if f["item"] not in unread]
+        summary.failed -= len(unread)
         self.work.write(pa.Table.from_pylist(rows, SOURCE_COLUMNS), self.work.sources)
         self._record_failures("scan", summary.failures)
         copies = sum(r["copies"] - 1 for r in rows)
@@ -115,11 +146,6 @@ class Session:
             "copies": copies,
             "footage_s": sum(r["duration_s"] for r in rows),
         }
-        stated = sorted({name for one in found for name in one.self_reported})
-        if stated:
-            summary.notes.append(
-                f"Manifest columns taken as what people state of themselves: {', '.join(stated)}."
-            )
         if copies:
             summary.notes.append(f"Left aside as copies of other files, byte for byte: {copies}.")
         return summary
@@ -131,7 +157,7 @@ class Session:
         """
         if not self.work.sources.exists():
             return []
-        here = {r["source_id"] for r in rows}
+        here = {r["source_id"] for r in rows} | self.withheld.sources
         before = self.work.read(self.work.sources, "scan").to_pylist()
         gone = [s["source_name"] for s in before if s["source_id"] not in here]
         if not gone:
@@ -179,6 +205,9 @@ class Session:
                 )
         self.work.gather_tracks(sources, versions)
         stretches, rejected = select_tables(self.work.tracks, self.recipe)
+        stretches, rejected = self.withheld.tables(stretches, rejected, sources, self.recipe)
+        stretches, refused = judge_people(stretches, sources, self.recipe.people)
+        rejected = pa.concat_tables([rejected, refused]) if len(refused) else rejected
         self.work.write(stretches, self.work.stretches)
         self.work.write(rejected, self.work.rejected)
         return StepSummary(
@@ -204,13 +233,18 @@ class Session:
         members = self._members()
         summary, outcomes = self._run(EMBED, embed_items(members, self.work, self.recipe))
         embedded = [o.key for o in outcomes.values() if o.status == "ok"]
-        table = identify_tables(embedded, members, self.work, self.recipe)
+        table, notes = identify_tables(
+            embedded, members, self.work, self.recipe, self.withheld.opt_out.of("face")
+        )
+        summary.notes += notes
         self.work.write(table, self.work.identity)
         self._record_failures("identify", summary.failures)
+        shown = table.filter(pc.invert(table["opted_out"]))
+        self.withheld.count("identify", {OPTED_OUT: len(table) - len(shown)})
         summary.step = "identify"
         summary.details = {
-            "persons": len(set(table["identity"].to_pylist()) - {None}),
-            "duplicates": len(table) - table["duplicate_of"].null_count,
+            "persons": len(set(shown["identity"].to_pylist()) - {None}),
+            "duplicates": len(shown) - shown["duplicate_of"].null_count,
         }
         summary.seconds = time.monotonic() - began
         return summary
@@ -228,7 +262,9 @@ class Session:
             )
         sources = self.work.read(self.work.sources, "scan")
         failed = self._failed_table()
-        publish_tables(self._members(), identity, sources, failed, self.work, self.recipe, tool_versions())
+        publish_tables(
+            self._members(), identity, sources, failed, self.work, self.recipe, tool_versions(), self.withheld
+        )
         clips, kept_s = published_size(self.work.dataset)
         return StepSummary(
             "pack", str(self.work.dataset), total=clips, ok=clips, seconds=time.monotonic() - began,
@@ -247,6 +283,7 @@ class Session:
             clips, kept_s = published_size(self.work.dataset)
             rejected = _reasons(self.work.dataset)
         elapsed = time.monotonic() - self.began
+        left_out = self.withheld.left_out()
         return Summary(
             dataset=str(self.work.dataset), recipe=self.recipe.name,
             sources=int(scanned.get("sources", 0)), footage_s=float(scanned.get("footage_s", 0.0)),
@@ -255,6 +292,7 @@ class Session:
             notes=[n for s in steps for n in s.notes], seconds=elapsed,
             realtime_factor=self.analysed_s / elapsed if self.analysed_s else None,
             steps=[s.to_dict() for s in steps], dry_run=self.dry_run,
+            opted_out=left_out.get(OPTED_OUT, 0), taken_down=left_out.get(TAKEN_DOWN, 0),
         )  # fmt: skip
 
     def _run(

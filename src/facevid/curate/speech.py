@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +29,36 @@ class Sound:
     level: Floats
 
 
-def listen(path: Path, detector: SpeechDetector, *, frames: int, fps: float) -> Sound:
-    """Stream the sound once; a source without sound is silent throughout."""
+def listen(
+    path: Path,
+    detector: SpeechDetector,
+    *,
+    frames: int,
+    fps: float,
+    stretches: Sequence[tuple[int, int | None]] = ((0, None),),
+) -> Sound:
+    """Stream the sound once; a source without sound is silent throughout.
+
+    stretches: (first frame, frame after the last or None) of what is listened to; between them it is silent.
+    """
+    sound = Sound(np.zeros(frames, np.float32), np.full(frames, SILENCE_DB, np.float32))
+    for first, end in stretches:
+        part = slice(first, frames if end is None else min(end, frames))
+        if part.start < part.stop:
+            end_s = None if end is None else end / fps
+            heard = _listen(path, detector, part.stop - part.start, fps, start_s=first / fps, end_s=end_s)
+            sound.speech[part], sound.level[part] = heard.speech, heard.level
+    return sound
+
+
+def _listen(
+    path: Path, detector: SpeechDetector, frames: int, fps: float, *, start_s: float, end_s: float | None
+) -> Sound:
     detector.reset()
     probabilities: list[Floats] = []
     powers: list[Floats] = []
     left = np.zeros(0, np.float32)
-    for block in media.audio_blocks(path, rate=RATE, block_s=_BLOCK_S):
+    for block in media.audio_blocks(path, rate=RATE, block_s=_BLOCK_S, start_s=start_s, end_s=end_s):
         block = np.concatenate([left, block])
         whole = len(block) // _HOP * _HOP
         block, left = block[:whole], block[whole:]

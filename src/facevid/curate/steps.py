@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
+from facevid.curate.wanted import spans_payload
+from facevid.dataset.spans import read_spans
 from facevid.engine import Item, PayloadHasher
 from facevid.recipe import Recipe
 
@@ -28,6 +30,7 @@ def analyze_items(sources: Sequence[Mapping[str, Any]], work: Work, recipe: Reci
         Item(
             str(s["source_id"]),
             {name: s[name] for name in _PROBED}
+            | _spans(s)
             | {
                 "_path": s["path"],
                 "_out": str(work.analysis(str(s["source_id"]))),
@@ -36,6 +39,12 @@ def analyze_items(sources: Sequence[Mapping[str, Any]], work: Work, recipe: Reci
         )
         for s in sources
     ]
+
+
+def _spans(source: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a source is looked at; nothing for a whole one, whose hash then is what it was before spans."""
+    spans = spans_payload(read_spans(source.get("spans")))
+    return {"spans": spans} if spans else {}
 
 
 def cut_items(

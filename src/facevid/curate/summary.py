@@ -30,6 +30,10 @@ class Summary:
     """Seconds of footage analysed in this run over seconds it took; None where nothing was analysed."""
     steps: list[dict[str, Any]]
     dry_run: bool = False
+    opted_out: int = 0
+    """Sources and clips left out for the opt-out list, of which no table has a trace."""
+    taken_down: int = 0
+    """Sources and clips left out since they were taken down before, likewise."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values for JSON."""

@@ -16,17 +16,27 @@ import pyarrow.parquet as pq
 
 from facevid.curate import duplicates as repeats
 from facevid.curate import identify
+from facevid.curate.optout import Entry
+from facevid.curate.optout_faces import match_faces
 from facevid.curate.pack import WorkTables, pack_dataset
 from facevid.curate.select import REJECTED_COLUMNS, STRETCH_COLUMNS, Selection, select
 from facevid.curate.trackfile import batch_count, read_batch
+from facevid.curate.withheld import Withheld
 from facevid.curate.work import Work
 from facevid.dataset.annotating import rejected_by_review
 from facevid.dataset.published import Manifest
+from facevid.dataset.rights import licence_is
+from facevid.dataset.spans import read_spans
 from facevid.recipe import Recipe
 
 IDENTITY_COLUMNS = pa.schema(
     [(name, pa.string()) for name in ("clip_id", "identity", "duplicate_of")]
-    + [("overlap_s", pa.float64()), ("motion", pa.float64()), ("sound", pa.float64())]
+    + [
+        ("overlap_s", pa.float64()),
+        ("motion", pa.float64()),
+        ("sound", pa.float64()),
+        ("opted_out", pa.bool_()),
+    ]
 )
 _COARSER = 1.25
 _TOOLS = (
@@ -73,8 +83,14 @@ def clips_with_cuts(
     return Members(stretches.filter(mask), hashes, cuts, {str(s["source_id"]): s for s in sources})
 
 
-def identify_tables(embedded: Sequence[str], members: Members, work: Work, recipe: Recipe) -> pa.Table:
-    """Identity of every clip, and which clip it repeats; a clip without a usable face has neither."""
+def identify_tables(
+    embedded: Sequence[str], members: Members, work: Work, recipe: Recipe, opted_out: Sequence[Entry] = ()
+) -> tuple[pa.Table, list[str]]:
+    """Identity of every clip, which clip it repeats, whether its face is opted out, and a note on each such face.
+
+    A clip without a usable face has neither identity nor anything it repeats. A clip that repeats an opted-out one, or
+    that one repeats, shows the same and is opted out with it.
+    """
     settings = recipe.identify
     ids = sorted(embedded)
     vectors = np.stack([np.load(work.embedding(i)) for i in ids]) if ids else np.zeros((0, 128), np.float32)
@@ -98,9 +114,16 @@ def identify_tables(embedded: Sequence[str], members: Members, work: Work, recip
     )  # fmt: skip
     found = {d.clip_id: d for d in repeats.find_duplicates(ids, groups=alike, load=load, thresholds=limits)}
     person = dict(zip(ids, names, strict=True))
+    gone, notes = match_faces(opted_out, ids, vectors, person, settings.distance)
+    while more := {c for c, d in found.items() for c in (c, d.of) if gone & {d.clip_id, d.of}} - gone:
+        gone |= more
     out = []
     for clip_id in sorted(rows):
-        row: dict[str, Any] = {"clip_id": clip_id, "identity": person.get(clip_id)}
+        row: dict[str, Any] = {
+            "clip_id": clip_id,
+            "identity": person.get(clip_id),
+            "opted_out": clip_id in gone,
+        }
         if clip_id in found:
             repeat = found[clip_id]
             row |= {
@@ -110,7 +133,7 @@ def identify_tables(embedded: Sequence[str], members: Members, work: Work, recip
                 "sound": repeat.sound,
             }
         out.append(row)
-    return pa.Table.from_pylist(out, IDENTITY_COLUMNS)
+    return pa.Table.from_pylist(out, IDENTITY_COLUMNS), notes
 
 
 def publish_tables(
@@ -121,19 +144,25 @@ def publish_tables(
     work: Work,
     recipe: Recipe,
     tools: Mapping[str, str],
+    withheld: Withheld,
 ) -> Manifest:
-    """Publish everything; clips that repeat another, or that a reviewer rejected, move to the rejected stretches."""
+    """Publish everything; clips that repeat another, or that a reviewer rejected, move to the rejected stretches.
+
+    Clips whose face is opted out go without a trace, and so does what was rejected of the same tracks.
+    """
     known = {row["clip_id"]: row for row in identity.to_pylist()}
-    ids = members.stretches["clip_id"].to_pylist()
+    gone = {clip_id for clip_id, row in known.items() if row.get("opted_out")}
+    stays, selected_out = _without(gone, members.stretches, pq.ParquetFile(work.rejected).read())
+    ids = stays["clip_id"].to_pylist()
     repeat = pa.array([bool(known.get(c, {}).get("duplicate_of")) for c in ids], pa.bool_())
     refused = rejected_by_review(work.dataset)
     reviewed = pc.and_not(pa.array([c in refused for c in ids], pa.bool_()), repeat)
-    kept = members.stretches.filter(pc.invert(pc.or_(repeat, reviewed)))
+    kept = stays.filter(pc.invert(pc.or_(repeat, reviewed)))
     rejected = pa.concat_tables(
         [
-            pq.ParquetFile(work.rejected).read(),
-            _repeats(members.stretches.filter(repeat), known, recipe),
-            _reviewed(members.stretches.filter(reviewed)),
+            selected_out,
+            _repeats(stays.filter(repeat), known, recipe),
+            _reviewed(stays.filter(reviewed)),
         ]
     ).sort_by(
         [
@@ -143,7 +172,7 @@ def publish_tables(
             ("track", "ascending"),
         ]
     )
-    licences = sorted({v for v in sources["licence"].to_pylist() if v})
+    rows = sources.to_pylist()
     return pack_dataset(
         work.dataset,
         tables=WorkTables(
@@ -153,10 +182,32 @@ def publish_tables(
         clip_folder=work.clips,
         recipe=recipe.model_dump(mode="json"),
         name=work.dataset.resolve().name,
-        licence=", ".join(licences) or None,
+        licence=", ".join(_licences(rows, recipe)) or None,
         tools=tools,
         shard_bytes=recipe.pack.shard_bytes,
+        left_out=withheld.left_out(),
+        drop=withheld.statements(set(kept["clip_id"].to_pylist()), gone, rows, recipe),
     )  # fmt: skip
+
+
+def _licences(sources: Sequence[Mapping[str, Any]], recipe: Recipe) -> list[str]:
+    """Every licence of what may be kept, sorted."""
+    named = {s["licence"] for s in sources}
+    named |= {span.facts.get("licence") for s in sources for span in read_spans(s.get("spans"))}
+    allowed = recipe.people.licences
+    return sorted(str(n) for n in named if n and (allowed is None or licence_is(n, allowed)))
+
+
+def _without(gone: set[str], stretches: pa.Table, rejected: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Stretches but those of `gone`, and rejected rows but those of the same tracks."""
+    if not gone:
+        return stretches, rejected
+    leaves = pc.is_in(stretches["clip_id"], value_set=pa.array(sorted(gone), pa.string()))
+    out = stretches.filter(leaves)
+    tracks = set(zip(out["source_id"].to_pylist(), out["track"].to_pylist(), strict=True))
+    both = zip(rejected["source_id"].to_pylist(), rejected["track"].to_pylist(), strict=True)
+    stays = pa.array([place not in tracks for place in both], pa.bool_())
+    return stretches.filter(pc.invert(leaves)), rejected.filter(stays)
 
 
 def tool_versions() -> dict[str, str]:

@@ -6,6 +6,7 @@ change without a video being looked at again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from facevid.curate.shots import Shot
 from facevid.curate.speech import Sound, mouth_sync
 from facevid.recipe import SCORES, Recipe
 
+Box = tuple[float, float, float, float]
 Floats = NDArray[np.float32]
 
 NO_TRACK = -1
@@ -67,6 +69,15 @@ class Observations:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A stretch of a source that is wanted: frames `first` to `last`, and the box of the face, in source pixels."""
+
+    first: int
+    last: int
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
 class Picture:
     """Displayed size of the source in pixels, analysed pixels per source pixel, bits per pixel and frame."""
 
@@ -84,12 +95,25 @@ def tracks_schema() -> pa.Schema:
     return pa.schema([*numbers, *lists])
 
 
-def make_tracks(seen: Floats, shots: list[Shot], sound: Sound, picture: Picture, recipe: Recipe) -> pa.Table:
-    """All tracks of a source, in order of their first frame, and the stretches of shots without a face."""
+def make_tracks(
+    seen: Floats,
+    shots: list[Shot],
+    sound: Sound,
+    picture: Picture,
+    recipe: Recipe,
+    wanted: Sequence[Wanted] = (),
+) -> pa.Table:
+    """All tracks of a source, in order of their first frame, and the stretches of shots without a face.
+
+    wanted: the spans that are wanted, none for the whole source; tracks end at their bounds, and a span with a box has
+    the tracks of the face in it alone.
+    """
     rows: list[tuple[int, int, int, int, Floats]] = []
-    for shot in shots:
+    for shot, box in _looked_at(shots, wanted):
         covered = np.zeros(shot.last - shot.first + 1, bool)
         inside = seen[(seen[:, 0] >= shot.first) & (seen[:, 0] <= shot.last)]
+        if box is not None:
+            inside = _face_in_box(inside, tuple(v * picture.scale for v in box), recipe)
         for face in np.unique(inside[:, _AT["face"]]):
             for part in _unbroken(inside[inside[:, _AT["face"]] == face], recipe.analyze.detect_every):
                 first, last = int(part[0, 0]), int(part[-1, 0])
@@ -113,6 +137,44 @@ def make_tracks(seen: Floats, shots: list[Shot], sound: Sound, picture: Picture,
             made.append({"track": number, **row, **_windows(part, sound, picture, recipe)})
             number += 1
     return pa.Table.from_pylist(made, schema=tracks_schema())
+
+
+def _looked_at(shots: list[Shot], wanted: Sequence[Wanted]) -> list[tuple[Shot, Box | None]]:
+    """The shots, or what of them lies in each span that is wanted, with the span's box."""
+    if not wanted:
+        return [(shot, None) for shot in shots]
+    return [
+        (Shot(shot.index, max(shot.first, span.first), min(shot.last, span.last)), span.box)
+        for span in wanted
+        for shot in shots
+        if max(shot.first, span.first) <= min(shot.last, span.last)
+    ]
+
+
+def _face_in_box(seen: Floats, box: tuple[float, ...], recipe: Recipe) -> Floats:
+    """The rows of the face in a box: its centre lies there in more than half of its frames.
+
+    Of several at one time, the one nearest to the middle; a face that was lost and found again has several numbers.
+    """
+    x = (seen[:, _AT["x0"]] + seen[:, _AT["x1"]]) / 2
+    y = (seen[:, _AT["y0"]] + seen[:, _AT["y1"]]) / 2
+    holds = (x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3])
+    off = np.hypot(
+        (2 * x - box[0] - box[2]) / max(box[2] - box[0], 1),
+        (2 * y - box[1] - box[3]) / max(box[3] - box[1], 1),
+    )
+    faces = seen[:, _AT["face"]]
+    own = [f for f in np.unique(faces) if holds[faces == f].mean() > 0.5]
+    taken: list[tuple[float, float]] = []
+    kept = np.zeros(len(seen), bool)
+    for face in sorted(own, key=lambda f: (float(np.median(off[faces == f])), f)):
+        rows = faces == face
+        first, last = seen[rows, 0].min(), seen[rows, 0].max()
+        shared = max((min(last, b) - max(first, a) for a, b in taken), default=-1.0)
+        if shared <= recipe.analyze.detect_every:
+            taken.append((first, last))
+            kept |= rows
+    return np.asarray(seen[kept])
 
 
 def window_starts(frames: int, window: int) -> NDArray[np.int64]:

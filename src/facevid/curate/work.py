@@ -26,7 +26,8 @@ SOURCE_COLUMNS = pa.schema(
         ("source_id", pa.string()), ("source_name", pa.string()), ("path", pa.string()), ("sha256", pa.string()),
         ("size_bytes", pa.int64()), ("copies", pa.int32()), ("url", pa.string()), ("licence", pa.string()),
         ("consent", pa.string()), ("collected_by", pa.string()), ("language", pa.string()),
-        ("self_reported", pa.string()), ("container", pa.string()), ("video_codec", pa.string()),
+        ("self_reported", pa.string()), ("spans", pa.string()),
+        ("container", pa.string()), ("video_codec", pa.string()),
         ("pix_fmt", pa.string()), ("bit_depth", pa.int32()), ("width", pa.int32()), ("height", pa.int32()),
         ("duration_s", pa.float64()), ("fps", pa.float64()), ("variable_fps", pa.bool_()),
         ("rotation", pa.int32()), ("start_time_s", pa.float64()), ("video_bit_rate", pa.float64()),
@@ -74,6 +75,14 @@ class Work:
     @property
     def identity(self) -> Path:
         return self.folder / "identity.parquet"
+
+    @property
+    def opt_out(self) -> Path:
+        return self.folder / "opt-out.json"
+
+    @property
+    def withheld(self) -> Path:
+        return self.folder / "withheld.json"
 
     @property
     def clips(self) -> Path:

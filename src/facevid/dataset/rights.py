@@ -25,8 +25,12 @@ NO_CONSENT = frozenset(
         "denied",
         "withdrawn",
         "revoked",
+        "declined",
         "unknown",
         "unclear",
+        "pending",
+        "null",
+        "n/a",
     }
 )
 """What a manifest may say of consent that means there is none, in any case; as does saying nothing."""

@@ -86,22 +86,36 @@ def read_span(
 
 
 def audio_blocks(
-    path: PathLike, *, rate: int = 16000, block_s: float = 30.0, stream: int | None = None
+    path: PathLike,
+    *,
+    rate: int = 16000,
+    block_s: float = 30.0,
+    stream: int | None = None,
+    start_s: float = 0.0,
+    end_s: float | None = None,
 ) -> Iterator[Samples]:
-    """The whole sound from t = 0 as mono blocks of round(block_s * rate) samples, the last one shorter."""
+    """The sound from `start_s` to `end_s` (None: its end) as mono blocks of round(block_s * rate) samples.
+
+    The last block is shorter; where the sound ends before `end_s`, so do the blocks.
+    """
     size = round(block_s * rate)
     if size < 1:
         raise ValueError(f"block_s is {block_s}; a block must hold at least one sample.")
     kept: list[Samples] = []
-    have = 0
+    have, start = 0, round(start_s * rate)
+    left = sys.maxsize if end_s is None else round(end_s * rate) - start
     with _Sound(path, stream=stream) as sound:
-        for piece in sound.pieces(rate=rate, channels=1, start=0):
+        for piece in sound.pieces(rate=rate, channels=1, start=start):
+            piece = piece[:, :left]
             kept.append(piece[0])
             have += piece.shape[1]
+            left -= piece.shape[1]
             while have >= size:
                 joined = np.concatenate(kept)
                 yield joined[:size]
                 kept, have = [joined[size:]], have - size
+            if left <= 0:
+                break
     if have:
         yield np.concatenate(kept)
 
