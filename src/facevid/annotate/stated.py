@@ -45,10 +45,13 @@ def stated_by(dataset: Dataset) -> tuple[dict[str, str | None], dict[str, str]]:
     if "spans" not in dataset.sql("select * from sources limit 0").columns:
         return stated, keys
     asked = "select source_id, spans, width, height from sources where contains(spans, '\"self_reported\"')"
-    known = {row[0]: (read_spans(row[1]), {"width": row[2], "height": row[3]}) for row in dataset.sql(asked).fetchall()}
+    rows = dataset.sql(asked).fetchall()
+    known = {row[0]: (read_spans(row[1]), {"width": row[2], "height": row[3]}) for row in rows}
+    if not known:
+        return stated, keys
     # A dataset of another maker may lack the scores that tell where the face is.
     names = [n for n in _PLACE if n in dataset.sql("select * from clips limit 0").columns]
-    for clip in dataset.sql(f"select {', '.join(names)} from clips").to_arrow_table().to_pylist() if known else ():
+    for clip in dataset.sql(f"select {', '.join(names)} from clips").to_arrow_table().to_pylist():
         if clip["source_id"] in known:
             source_id = clip["source_id"]
             spans, source = known[source_id]
