@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ from facevid.media import VideoWriter
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from web_server import Answer, WebServer, breaking, ok, silent_first, status
+from web_server import Answer, Handler, WebServer, breaking, ok, silent_first, status
 
 QUICK = FetchSettings(per_minute=1e6, first_wait_s=0.01, timeout_s=5.0, retries=2)
 
@@ -328,3 +329,45 @@ def test_a_corpus_asks_for_the_clips_that_were_wanted_and_no_others(
         assert sorted(path for path, _ in web.asked) == [f"/9001_IEO_ANG_{k}.flv" for k in ("HI", "LO", "MD")]
     assert found.fetched and (found.fetched.fetched, found.fetched.dead, found.prepared.rows) == (2, 1, 2)
     assert [p.kind for p in found.problems] == ["dead"]
+
+
+_KILLED = """
+import sys
+from facevid.dataset.corpora import FetchSettings, import_corpus
+import_corpus("general", sys.argv[1], sys.argv[2], fetch=True, settings=FetchSettings(per_minute=1e6))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_fetch_goes_on_and_ends_as_if_nothing_had_been(tmp_path: Path, data: bytes) -> None:
+    def slowly(request: Handler) -> None:
+        # In pieces, so that a kill falls into the middle of a file as often as between two.
+        wanted = request.headers.get("Range")
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        request.send_response(206 if wanted else 200)
+        request.send_header("Content-Type", "video/mp4")
+        request.send_header("Content-Length", str(len(data) - start))
+        request.send_header("ETag", '"same"')
+        if wanted:
+            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        request.end_headers()
+        for at in range(start, len(data), 2000):
+            request.wfile.write(data[at : min(at + 2000, len(data))])
+            time.sleep(0.005)
+
+    names = [f"/{k}.mp4" for k in range(12)]
+    with WebServer(dict.fromkeys(names, slowly)) as web:
+        csv = table(tmp_path, web, *names)
+        for asked_before_kill in (2, 5, 9):
+            process = subprocess.Popen([sys.executable, "-c", _KILLED, str(csv), str(tmp_path / "out")])
+            while process.poll() is None and len(web.asked) < asked_before_kill:
+                time.sleep(0.01)
+            time.sleep(0.02)
+            process.kill()
+            process.wait()
+        found = run(tmp_path, csv)
+        times = [sum(path == name for path, _ in web.asked) for name in names]
+    assert not found.problems and found.prepared.rows == len(names)
+    assert [path.read_bytes() for path in fetched(tmp_path)] == [data] * len(names)
+    assert sum(times) <= len(names) + 3  # each once, and once more where a kill fell into it
+    assert not list((tmp_path / "out" / "media").glob(".*.part*"))

@@ -43,7 +43,7 @@ def read(annotations: Path, problems: Problems) -> Iterator[Entry]:
         try:
             stated = _stated(row, actor, problems)
             identifier = str(actor["ActorID"]).strip()
-            if not identifier.isdigit():
+            if not identifier.isdecimal():
                 raise RowError("row", f"ActorID {identifier!r} is no number.")
         except RowError as error:
             problems.add(row, error.kind, str(error))

@@ -116,11 +116,11 @@ def _check(response: httpx.Response, have: int) -> tuple[int | None, bool]:
         )
     length = response.headers.get("content-length", "")
     if status == 200:
-        return int(length) if length.isdigit() else None, False
+        return int(length) if length.isdecimal() else None, False
     first, _, whole = response.headers.get("content-range", "").removeprefix("bytes ").partition("/")
     if first.partition("-")[0] != str(have):
         raise _PartUseless("the server sent another part of the file than the one asked for")
-    return int(whole) if whole.isdigit() else None, True
+    return int(whole) if whole.isdecimal() else None, True
 
 
 def _write(response: httpx.Response, part: Path, offset: int, settings: FetchSettings) -> None:
@@ -154,7 +154,7 @@ def _tag(response: httpx.Response) -> str | None:
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds from Retry-After, which may also be a date (RFC 9110, 10.2.3)."""
     said = response.headers.get("retry-after", "").strip()
-    if said.isdigit():
+    if said.isdecimal():
         return float(said)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time()) if said else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from facevid.dataset.corpora.entry import Label, Problems, RowError
 from facevid.dataset.vocabulary import ATTRIBUTES
@@ -59,6 +60,8 @@ EMOTIONS = {
 
 def plain(word: object) -> str:
     """A word in lower case with single underscores, as the mappings hold them."""
+    if isinstance(word, str) and (word in APPEARANCE or word in ACTIONS):
+        return word
     return re.sub(r"[^0-9a-z]+", "_", str(word).strip().lower()).strip("_")
 
 
@@ -85,10 +88,16 @@ def look_labels(
     labels = []
     for attribute, values in said.items():
         if len(values) == 1:
-            labels.append(Label("attribute", attribute, next(iter(values)), "annotator", who))
+            labels.append(_look(attribute, next(iter(values)), who))
         else:
             left += [word for words in values.values() for word in words]
     return labels, left
+
+
+@lru_cache(maxsize=4096)
+def _look(attribute: str, value: str, who: str) -> Label:
+    # A million labels say a few hundred different things; checking each of them takes half of an import.
+    return Label("attribute", attribute, value, "annotator", who)
 
 
 def action_labels(
