@@ -9,6 +9,7 @@ from facevid.errors import FacevidError
 
 if TYPE_CHECKING:
     from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
+    from facevid.curate.takedown import takedown
     from facevid.dataset import open, sheet
     from facevid.dataset.corpora import import_corpus
     from facevid.dataset.named_subsets import split, subset
@@ -40,6 +41,7 @@ __all__ = [
     "status",
     "subset",
     "synthesize",
+    "takedown",
 ]
 
 # Names are looked up on first use, so that `import facevid` and `facevid --help` load no model library.
@@ -63,6 +65,7 @@ _HOMES = {
     "status": _BUILD,
     "subset": "facevid.dataset.named_subsets",
     "synthesize": "facevid.synth",
+    "takedown": "facevid.curate.takedown",
 }
 
 

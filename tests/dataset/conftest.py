@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "curate"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "curate"), str(Path(__file__).parent)]
 
 
 @pytest.fixture(scope="session")

@@ -186,7 +186,7 @@ def _annotate(item: VlmItem, settings: VlmSettings, endpoint: Endpoint, cache: A
                 # Encoded only now: a run over what is known already encodes no picture.
                 chat = chat or _chat(pictures, times, item.duration_s, schema, settings)
                 kept = endpoint.ask(_body(chat, schema, settings))
-                cache.put(key, kept)
+                cache.put(key, kept, clip_id=item.clip_id)
                 usage = usage.plus(kept, cached=False)
             if kept["refusal"]:
                 raise ClipFailure("refused", f"The model {settings.model} refused: {kept['refusal']}")

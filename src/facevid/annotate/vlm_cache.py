@@ -18,7 +18,8 @@ class VlmError(FacevidError):
 class AnswerCache:
     """Raw answers by the key of their request, written as each arrives; threads may share it.
 
-    The file holds hashes, answers and token counts: no picture, no prompt, no address and no API key.
+    The file holds hashes, answers, token counts and the id of the clip that each is about, so that a takedown finds
+    them: no picture, no prompt, no address and no API key.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -30,8 +31,10 @@ class AnswerCache:
             self._db.execute("PRAGMA journal_mode=WAL")
             with self._db:
                 self._db.execute(
-                    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
+                    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL, clip_id TEXT)"
                 )
+                if "clip_id" not in {row[1] for row in self._db.execute("PRAGMA table_info(answers)")}:
+                    self._db.execute("ALTER TABLE answers ADD COLUMN clip_id TEXT")
         except sqlite3.Error as error:
             raise VlmError(
                 f"The cache of answers {path} cannot be used ({error}); move it away, or name another file."
@@ -43,10 +46,13 @@ class AnswerCache:
             row = self._db.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def put(self, key: str, answer: dict[str, Any]) -> None:
-        """Keep an answer; it is on disk when this returns."""
+    def put(self, key: str, answer: dict[str, Any], *, clip_id: str) -> None:
+        """Keep an answer about a clip; it is on disk when this returns."""
         with self._lock, self._db:
-            self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(answer)))
+            self._db.execute(
+                "INSERT OR REPLACE INTO answers (key, answer, clip_id) VALUES (?, ?, ?)",
+                (key, json.dumps(answer), clip_id),
+            )
 
     def close(self) -> None:
         """Close the file."""

@@ -23,6 +23,7 @@ from facevid.cli import (
     steps,
     subset,
     synth,
+    takedown,
 )
 from facevid.cli.endings import EXIT_CODES_HELP, INTERRUPTED, ending_of, write_error
 
@@ -52,6 +53,7 @@ app.command("report")(report.report)
 app.command("query")(query.query)
 app.command("subset")(subset.subset)
 app.command("split")(subset.split)
+app.command("takedown")(takedown.takedown)
 app.command("sheet")(sheet.sheet)
 app.command("clean")(steps.clean)
 app.add_typer(recipe.app, name="recipe")

@@ -12,7 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.dataset.publish import publish
-from facevid.dataset.published import MANIFEST, Manifest, PublishedFile, read_manifest, schema
+from facevid.dataset.published import (
+    MANIFEST,
+    Manifest,
+    PublishedFile,
+    check_output,
+    read_manifest,
+    schema,
+)
 from facevid.dataset.statements import (
     LABEL_COLUMNS,
     LABELS,
@@ -62,6 +69,7 @@ def update_annotations(
     """
     folder = Path(dataset)
     read_manifest(folder)
+    check_output(folder)
     with folder_lock(folder / ".work"):
         manifest = read_manifest(folder)
         clips = pa.concat_tables([pq.ParquetFile(folder / f.stored_as).read() for f in manifest.of("clips")])

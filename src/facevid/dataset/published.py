@@ -24,6 +24,8 @@ FORMAT_VERSION = 1
 MANIFEST = "dataset.json"
 TABLES = ("sources", "clips", "rejected", "failed", "keypoints", "annotations")
 MEDIA = "media"
+JOURNAL = "takedown-pending.json"
+"""A file that is there while a takedown is not finished (see `pending`)."""
 _INSIDE = re.compile(r"[a-z]+/[A-Za-z0-9_-][A-Za-z0-9._-]*")
 MEMBERS = ("mp4", "flac", "json")  # the order of a clip's members in its shard
 
@@ -269,12 +271,17 @@ def parse_manifest(data: bytes, path: str, folder: str) -> Manifest:
     return Manifest(about=about, files=tuple(files))
 
 
-def check_output(folder: Path) -> Manifest | None:
+def check_output(folder: Path, *, taking_down: bool = False) -> Manifest | None:
     """Say whether a build may write into `folder`: None for a new, empty or unfinished one of ours, its
     manifest for ours.
 
-    Raises DatasetError for a folder that holds anything else or another format version.
+    Raises DatasetError for a folder that holds anything else or another format version, and for one in which a takedown
+    is not finished, unless this is it (`taking_down`): to publish on would undo or mix up its work.
     """
+    if not taking_down and (folder / JOURNAL).exists():
+        raise DatasetError(
+            f"A takedown of {folder} was interrupted; finish it first with `facevid takedown {folder}`."
+        )
     if folder.exists() and not folder.is_dir():
         raise DatasetError(f"{folder} is a file, not a folder; name a folder for the dataset.")
     if not folder.exists():

@@ -137,6 +137,33 @@ def folder_lock(folder: str | os.PathLike[str], *, name: str = "lock") -> Iterat
             handle.truncate(0)
 
 
+@contextlib.contextmanager
+def folder_used(folder: str | os.PathLike[str], *, alone: bool = False) -> Iterator[None]:
+    """Be one of any number who use `folder` for the length of the `with` block, or the only one; writes nothing.
+
+    The lock is on the folder itself, so it can be held on a folder that may only be read. Raises FolderBusy where
+    others use it alone, or use it at all when `alone` is asked for. Windows and some network file systems cannot lock
+    a folder; there it keeps nobody out.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise FolderBusy(
+                    f"{folder} is in use: end what shows or changes it (such as `facevid explore`), then run this again"
+                ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
 def require_space(folder: str | os.PathLike[str], needed_bytes: int) -> None:
     """Raise StorageError when fewer than `needed_bytes` are free where `folder` is or will be."""
     place = Path(folder).absolute()

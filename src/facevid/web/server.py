@@ -19,6 +19,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from facevid.engine import folder_used
 from facevid.errors import FacevidError
 from facevid.web.api import api_routes
 from facevid.web.context import Context
@@ -96,7 +97,8 @@ def explore(
             webbrowser.open(address)
 
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3)
-    with listener, suppress(KeyboardInterrupt):
+    # Who takes clips out for good must know that a page shows them, and that a verdict may be on its way.
+    with listener, folder_used(context.folder), suppress(KeyboardInterrupt):
         _Server(config, ready).run(sockets=[listener])
 
 
