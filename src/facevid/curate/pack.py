@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.dataset.annotating import Drop, Merging, statements_of
-from facevid.dataset.card_options import ABOUT
 from facevid.dataset.labels import from_labels, label_tables
 from facevid.dataset.publish import publish
 from facevid.dataset.published import (
+    MANIFEST,
     MEDIA,
     MEMBERS,
     STORAGE_COLUMNS,
@@ -97,8 +97,6 @@ def pack_dataset(
     _fill_storage(rows, plans)
     about = _about(tables, rows, name=name, licence=licence, recipe=recipe, tools=tools or {})
     about["counts"] |= left_out or {}
-    if old and ABOUT in old.about:  # what the makers say of it, a build cannot know
-        about |= {ABOUT: old.about[ABOUT], "licence": old.about.get("licence")}
     staged = _staging(output, about, rows, plans)
     scores = _scores(tables.stretches)
     clips = pa.Table.from_pylist(rows, schema("clips", scores)).drop_columns(list(LABEL_COLUMNS))
@@ -122,7 +120,7 @@ def pack_dataset(
             on_shard(k + 1, len(plans))
     if not plans:
         files += write_table(staged, "keypoints", schema("keypoints").empty_table(), ())
-    return publish(output, staged=staged, files=files, about=about, card=None)
+    return publish(output, staged=staged, files=files, about=about, card=_card(about))
 
 
 def _clip_rows(tables: WorkTables) -> list[dict[str, Any]]:
@@ -248,3 +246,37 @@ def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
         inner = pa.array(np.concatenate(values), target.field(name).type.value_type)
         arrays.append(pa.ListArray.from_arrays(pa.array(offsets), inner, type=target.field(name).type))
     return pa.Table.from_arrays(arrays, schema=target)
+
+
+def _card(about: Mapping[str, Any]) -> str:
+    """A minimal dataset card with the front matter that the Hugging Face hub reads."""
+    counts, name = about["counts"], about["name"]
+    hours = counts["seconds"] / 3600
+    licence = f"license: other\nlicense_name: {json.dumps(about['licence'])}\n" if about["licence"] else ""
+    return f"""---
+{licence}pretty_name: {json.dumps(name)}
+task_categories: [text-to-video, image-to-video]
+configs:
+- config_name: clips
+  data_files: clips/*.parquet
+---
+
+# {name}
+
+{counts["clips"]:,} talking-face clips, {hours:,.2f} hours, {counts["identities"]:,} people.
+They were cut from {counts["sources"]:,} sources. `rejected/` tells what was left out and why
+({counts["rejected"]:,} stretches).
+
+```python
+import facevid
+
+dataset = facevid.open(".")
+clip = dataset[0]
+clip.frames()  # (n, height, width, 3) uint8
+clip.speech()  # (samples,) float32, 16 kHz mono
+clip.mesh      # (n, 478, 3) float16, in clip pixels
+```
+
+`clips/`, `rejected/`, `failed/`, `sources/` and `keypoints/` are Parquet; every column carries its
+description. `media/shard-*.tar` are WebDataset shards. `{MANIFEST}` lists every file with its SHA-256.
+"""
