@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.dataset.annotating import Drop, Merging, statements_of
-from facevid.dataset.labels import from_labels, label_tables
+from facevid.dataset.annotating import Merging, statements_of
+from facevid.dataset.card_options import ABOUT
 from facevid.dataset.publish import publish
 from facevid.dataset.published import (
-    MANIFEST,
     MEDIA,
     MEMBERS,
     STORAGE_COLUMNS,
@@ -40,12 +38,9 @@ from facevid.dataset.shards import (
     plan_shards,
     stage_shard,
 )
-from facevid.dataset.spans import read_spans, said_of
 from facevid.dataset.statements import LABEL_COLUMNS
 from facevid.dataset.tables import described, staging_folder, write_table
 
-PROVENANCE = ("url", "licence", "consent")
-"""What travels with every clip, in its row and in its own json member."""
 _STRETCH_ONLY = frozenset({"first_frame", "last_frame", "best_frames", "identity"})
 
 
@@ -78,15 +73,12 @@ def pack_dataset(
     tools: Mapping[str, str] | None = None,
     shard_bytes: int = SHARD_BYTES,
     on_shard: Callable[[int, int], None] | None = None,
-    left_out: Mapping[str, int] | None = None,
-    drop: Drop | None = None,
 ) -> Manifest:
     """Publish the dataset in `output` and return its manifest.
 
     clip_folder holds one folder a clip as `cut_step` writes it. `on_shard(done, total)` is called after each
-    shard. left_out: counts of what no table has a trace of. drop: tells which earlier statements go though a
-    build keeps the like of them, see `Merging`. Equal input gives equal bytes in every file. Raises DatasetError
-    if `output` is not ours to write, or a cut clip is missing or damaged.
+    shard. Equal input gives equal bytes in every file. Raises DatasetError if `output` is not ours to write,
+    or a cut clip is missing or damaged.
     """
     old = check_output(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -96,19 +88,15 @@ def pack_dataset(
     )
     _fill_storage(rows, plans)
     about = _about(tables, rows, name=name, licence=licence, recipe=recipe, tools=tools or {})
-    about["counts"] |= left_out or {}
+    if old and ABOUT in old.about:  # what the makers say of it, a build cannot know
+        about |= {ABOUT: old.about[ABOUT], "licence": old.about.get("licence")}
     staged = _staging(output, about, rows, plans)
     scores = _scores(tables.stretches)
     clips = pa.Table.from_pylist(rows, schema("clips", scores)).drop_columns(list(LABEL_COLUMNS))
     files = [
         *write_table(staged, "sources", tables.sources, ()),
-        # What was said of clips that stay is kept, but the manifest's labels are made into statements anew.
-        *Merging(
-            clips,
-            statements_of(output, old),
-            label_tables(rows, tables.sources),
-            lambda t: pc.or_(from_labels(t), drop(t)) if drop else from_labels(t),
-        ).write(staged, scores),
+        # What was said of clips that stay is kept: annotations are not made anew by a build.
+        *Merging(clips, statements_of(output, old)).write(staged, scores),
         *write_table(staged, "rejected", tables.rejected, _scores(tables.rejected)),
         *write_table(staged, "failed", tables.failed, ()),
     ]
@@ -120,7 +108,7 @@ def pack_dataset(
             on_shard(k + 1, len(plans))
     if not plans:
         files += write_table(staged, "keypoints", schema("keypoints").empty_table(), ())
-    return publish(output, staged=staged, files=files, about=about, card=_card(about))
+    return publish(output, staged=staged, files=files, about=about, card=None)
 
 
 def _clip_rows(tables: WorkTables) -> list[dict[str, Any]]:
@@ -128,7 +116,6 @@ def _clip_rows(tables: WorkTables) -> list[dict[str, Any]]:
     rows = []
     scores = set(_scores(tables.stretches))
     wanted = set(schema("clips").names) - STORAGE_COLUMNS
-    sources = {s["source_id"]: (s, read_spans(s.get("spans"))) for s in tables.sources.to_pylist()}
     for stretch in tables.stretches.to_pylist():
         cut = tables.cuts.get(stretch["clip_id"])
         if cut is None:
@@ -136,8 +123,6 @@ def _clip_rows(tables: WorkTables) -> list[dict[str, Any]]:
         row: dict[str, Any] = {k: v for k, v in stretch.items() if k in wanted or k in scores}
         row.update({k: cut[k] for k in ("frames", "width", "height", "audio")})
         row["identity"] = tables.identity.get(stretch["clip_id"])
-        source = sources.get(stretch["source_id"], ({}, ()))
-        row.update({name: said_of(stretch, *source, name) for name in PROVENANCE})
         rows.append(row)
     return sorted(rows, key=lambda r: str(r["clip_id"]))
 
@@ -246,37 +231,3 @@ def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
         inner = pa.array(np.concatenate(values), target.field(name).type.value_type)
         arrays.append(pa.ListArray.from_arrays(pa.array(offsets), inner, type=target.field(name).type))
     return pa.Table.from_arrays(arrays, schema=target)
-
-
-def _card(about: Mapping[str, Any]) -> str:
-    """A minimal dataset card with the front matter that the Hugging Face hub reads."""
-    counts, name = about["counts"], about["name"]
-    hours = counts["seconds"] / 3600
-    licence = f"license: other\nlicense_name: {json.dumps(about['licence'])}\n" if about["licence"] else ""
-    return f"""---
-{licence}pretty_name: {json.dumps(name)}
-task_categories: [text-to-video, image-to-video]
-configs:
-- config_name: clips
-  data_files: clips/*.parquet
----
-
-# {name}
-
-{counts["clips"]:,} talking-face clips, {hours:,.2f} hours, {counts["identities"]:,} people.
-They were cut from {counts["sources"]:,} sources. `rejected/` tells what was left out and why
-({counts["rejected"]:,} stretches).
-
-```python
-import facevid
-
-dataset = facevid.open(".")
-clip = dataset[0]
-clip.frames()  # (n, height, width, 3) uint8
-clip.speech()  # (samples,) float32, 16 kHz mono
-clip.mesh      # (n, 478, 3) float16, in clip pixels
-```
-
-`clips/`, `rejected/`, `failed/`, `sources/` and `keypoints/` are Parquet; every column carries its
-description. `media/shard-*.tar` are WebDataset shards. `{MANIFEST}` lists every file with its SHA-256.
-"""

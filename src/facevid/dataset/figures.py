@@ -214,6 +214,51 @@ class Figures:
         )
         return _parts(rows)
 
+    def lengths(self) -> tuple[float, float, float]:
+        """Seconds of the shortest, the median and the longest clip; zeros without clips."""
+        row = self._rows("select min(frames / fps), median(frames / fps), max(frames / fps) from clips")[0]
+        return (float(row[0] or 0), float(row[1] or 0), float(row[2] or 0))
+
+    def shapes(self) -> list[tuple[int, int, float, int]]:
+        """(width, height, frames a second, clips) of every shape of clip, the most first."""
+        return self._rows(
+            "select width, height, fps, count(*) from clips group by all order by 4 desc, 1 desc, 2 desc, 3 desc"
+        )
+
+    def with_sound(self) -> int:
+        """Clips with sound."""
+        return int(self._one("select count(*) from clips where audio"))
+
+    def captioned(self) -> int:
+        """Clips that are shown a caption."""
+        return int(self._one("select count(caption) from clips")) if self.labelled else 0
+
+    def transcribed(self) -> int:
+        """Clips whose words are known."""
+        return int(self._one("select count(transcript.text) from clips")) if self.labelled else 0
+
+    def agreement(self) -> list[tuple[str, str, Share]]:
+        """(attribute, model or measure, how often it says the same) where a person said something of the same clip.
+
+        The person shown counts before annotators, and of these the surest. Numbers are left out.
+        """
+        rows = self._rows(
+            'with said as (select clip_id, name, value, "by" as maker, split_part("by", \':\', 1) as whose, '
+            "confidence from annotations where kind = 'attribute' and value <> 'unknown'), "
+            "person as (select clip_id, name, value from said where whose in ('self', 'annotator') qualify "
+            "row_number() over (partition by clip_id, name order by whose desc, confidence desc nulls last, value) = 1"
+            ") select name, maker, count(*), count(*) filter (said.value = person.value) from said "
+            "join person using (clip_id, name) where whose in ('model', 'measured') group by 1, 2 order by 1, 2"
+        )
+        known = [r for r in rows if r[0] in ATTRIBUTES and ATTRIBUTES[r[0]].kind != "number"]
+        return [(name, maker, Share(same, n)) for name, maker, n, same in known]
+
+    def statements(self) -> list[tuple[str, str, int, int]]:
+        """(by, kind, statements, clips) of all that was ever said."""
+        return self._rows(
+            'select "by", kind, count(*), count(distinct clip_id) from annotations group by 1, 2 order by 1, 2'
+        )
+
     def splits(self) -> list[Part]:
         """Sources, clips and seconds by the column `split` of the clips."""
         return _parts(

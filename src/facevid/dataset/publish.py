@@ -13,7 +13,7 @@ only ever replaced by rename. Writing goes in five moves, and a kill between or 
    (hard) link, then `dataset.json` is replaced by one that lists plain names, then the names with a hash go.
    So plain globs such as `clips/*.parquet` are exact once a build has finished, and the tables do not depend
    on the folder's history.
-5. The card is written and the building folder is removed.
+5. README.md and croissant.json are written from the tables, and the building folder is removed.
 
 A run that was killed is simply run again: moves 2 to 5 find what is done already. A reader that opened the
 old dataset and comes back for a file after move 4 is told that the dataset was published anew.
@@ -29,6 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from facevid.dataset.card import DOCUMENTS, write_documents
 from facevid.dataset.published import MANIFEST, MEDIA, TABLES, Manifest, PublishedFile, check_output
 from facevid.engine import atomic_path
 
@@ -36,20 +37,13 @@ _OURS = re.compile(r"(part|shard)-\d{5}(-[0-9a-f]{64})?\.(parquet|tar)(\.partial
 
 
 def publish(
-    output: Path,
-    *,
-    staged: Path,
-    files: Sequence[PublishedFile],
-    about: Mapping[str, Any],
-    card: str | None,
-    taking_down: bool = False,
+    output: Path, *, staged: Path, files: Sequence[PublishedFile], about: Mapping[str, Any], card: str | None
 ) -> Manifest:
     """Make `output` the dataset of `files`, which lie under `staged` by `path` or are in `output` already.
 
-    card: the text of README.md; None leaves the one that is there. taking_down: this is a takedown; anybody else gets a
-    DatasetError while one is not finished.
+    card: the text of README.md; None: as croissant.json, it is written from the tables.
     """
-    old = check_output(output, taking_down=taking_down)
+    old = check_output(output)
     taken = {f.stored_as: f for f in old.files} if old else {}
     placed = [_place(output, staged, f, taken) for f in files]
     for folder in (*TABLES, MEDIA):
@@ -60,8 +54,7 @@ def publish(
     _remove_unlisted(output, manifest)
     if any(f.stored_as != f.path for f in manifest.files):
         manifest = _take_plain_names(output, manifest)
-    if card is not None:
-        _write_text(output / "README.md", card)
+    write_documents(output, card=card)
     shutil.rmtree(staged, ignore_errors=True)
     return manifest
 
@@ -105,7 +98,7 @@ def _switch(output: Path, manifest: Manifest) -> None:
 
 def _remove_unlisted(output: Path, manifest: Manifest) -> None:
     """Remove our own files that the dataset does not list; files with other names are not touched."""
-    for name in (MANIFEST, "README.md"):
+    for name in (MANIFEST, *DOCUMENTS):
         for path in output.glob(f".{name}.tmp-*"):  # of a killed run; the caller holds the folder's lock
             path.unlink()
     listed = {f.stored_as for f in manifest.files}
