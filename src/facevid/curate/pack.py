@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.dataset.annotating import Merging, statements_of
+from facevid.dataset.annotating import Drop, Merging, statements_of
 from facevid.dataset.card_options import ABOUT
+from facevid.dataset.labels import from_labels, label_tables
 from facevid.dataset.publish import publish
 from facevid.dataset.published import (
     MEDIA,
@@ -38,9 +40,12 @@ from facevid.dataset.shards import (
     plan_shards,
     stage_shard,
 )
+from facevid.dataset.spans import read_spans, said_of
 from facevid.dataset.statements import LABEL_COLUMNS
 from facevid.dataset.tables import described, staging_folder, write_table
 
+PROVENANCE = ("url", "licence", "consent")
+"""What travels with every clip, in its row and in its own json member."""
 _STRETCH_ONLY = frozenset({"first_frame", "last_frame", "best_frames", "identity"})
 
 
@@ -73,12 +78,15 @@ def pack_dataset(
     tools: Mapping[str, str] | None = None,
     shard_bytes: int = SHARD_BYTES,
     on_shard: Callable[[int, int], None] | None = None,
+    left_out: Mapping[str, int] | None = None,
+    drop: Drop | None = None,
 ) -> Manifest:
     """Publish the dataset in `output` and return its manifest.
 
     clip_folder holds one folder a clip as `cut_step` writes it. `on_shard(done, total)` is called after each
-    shard. Equal input gives equal bytes in every file. Raises DatasetError if `output` is not ours to write,
-    or a cut clip is missing or damaged.
+    shard. left_out: counts of what no table has a trace of. drop: tells which earlier statements go though a
+    build keeps the like of them, see `Merging`. Equal input gives equal bytes in every file. Raises DatasetError
+    if `output` is not ours to write, or a cut clip is missing or damaged.
     """
     old = check_output(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -88,6 +96,7 @@ def pack_dataset(
     )
     _fill_storage(rows, plans)
     about = _about(tables, rows, name=name, licence=licence, recipe=recipe, tools=tools or {})
+    about["counts"] |= left_out or {}
     if old and ABOUT in old.about:  # what the makers say of it, a build cannot know
         about |= {ABOUT: old.about[ABOUT], "licence": old.about.get("licence")}
     staged = _staging(output, about, rows, plans)
@@ -95,8 +104,13 @@ def pack_dataset(
     clips = pa.Table.from_pylist(rows, schema("clips", scores)).drop_columns(list(LABEL_COLUMNS))
     files = [
         *write_table(staged, "sources", tables.sources, ()),
-        # What was said of clips that stay is kept: annotations are not made anew by a build.
-        *Merging(clips, statements_of(output, old)).write(staged, scores),
+        # What was said of clips that stay is kept, but the manifest's labels are made into statements anew.
+        *Merging(
+            clips,
+            statements_of(output, old),
+            label_tables(rows, tables.sources),
+            lambda t: pc.or_(from_labels(t), drop(t)) if drop else from_labels(t),
+        ).write(staged, scores),
         *write_table(staged, "rejected", tables.rejected, _scores(tables.rejected)),
         *write_table(staged, "failed", tables.failed, ()),
     ]
@@ -116,6 +130,7 @@ def _clip_rows(tables: WorkTables) -> list[dict[str, Any]]:
     rows = []
     scores = set(_scores(tables.stretches))
     wanted = set(schema("clips").names) - STORAGE_COLUMNS
+    sources = {s["source_id"]: (s, read_spans(s.get("spans"))) for s in tables.sources.to_pylist()}
     for stretch in tables.stretches.to_pylist():
         cut = tables.cuts.get(stretch["clip_id"])
         if cut is None:
@@ -123,6 +138,8 @@ def _clip_rows(tables: WorkTables) -> list[dict[str, Any]]:
         row: dict[str, Any] = {k: v for k, v in stretch.items() if k in wanted or k in scores}
         row.update({k: cut[k] for k in ("frames", "width", "height", "audio")})
         row["identity"] = tables.identity.get(stretch["clip_id"])
+        source = sources.get(stretch["source_id"], ({}, ()))
+        row.update({name: said_of(stretch, *source, name) for name in PROVENANCE})
         rows.append(row)
     return sorted(rows, key=lambda r: str(r["clip_id"]))
 

@@ -37,13 +37,20 @@ _OURS = re.compile(r"(part|shard)-\d{5}(-[0-9a-f]{64})?\.(parquet|tar)(\.partial
 
 
 def publish(
-    output: Path, *, staged: Path, files: Sequence[PublishedFile], about: Mapping[str, Any], card: str | None
+    output: Path,
+    *,
+    staged: Path,
+    files: Sequence[PublishedFile],
+    about: Mapping[str, Any],
+    card: str | None,
+    taking_down: bool = False,
 ) -> Manifest:
     """Make `output` the dataset of `files`, which lie under `staged` by `path` or are in `output` already.
 
-    card: the text of README.md; None: as croissant.json, it is written from the tables.
+    card: the text of README.md; None: as croissant.json, it is written from the tables. taking_down: this is a
+    takedown; anybody else gets a DatasetError while one is not finished.
     """
-    old = check_output(output)
+    old = check_output(output, taking_down=taking_down)
     taken = {f.stored_as: f for f in old.files} if old else {}
     placed = [_place(output, staged, f, taken) for f in files]
     for folder in (*TABLES, MEDIA):
