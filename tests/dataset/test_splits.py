@@ -78,6 +78,20 @@ def test_clips_of_nobody_known_are_with_everybody_of_their_source() -> None:
     assert any(len(found) == 2 for source, found in of_source.items() if source not in nobody)
 
 
+def test_clips_of_nobody_known_may_be_groups_of_their_own_or_left_out() -> None:
+    rows = table(unknown=0.05)
+    nobody = np.array([p is None for p in rows["identity"].to_pylist()])
+    apart = split_rows(rows, (0.5, 0.5), 1, unknown="apart")
+    of_source: dict[str, set[int]] = {}
+    for source, side, unknown in zip(rows["source_id"].to_pylist(), apart.of.tolist(), nobody, strict=True):
+        if unknown:
+            of_source.setdefault(source, set()).add(side)
+    assert all(len(found) == 1 for found in of_source.values())
+    assert apart.groups == 300 + len(of_source) > split_rows(rows, (0.5, 0.5), 1).groups
+    left = split_rows(rows, (0.5, 0.5), 1, unknown="leave")
+    assert left.groups == 300 and ((left.of == -1) == nobody).all()
+
+
 def test_people_who_share_a_source_stay_together_where_that_is_asked() -> None:
     rows = table(people=100)
     apart = split_rows(rows, (0.5, 0.5), 1)

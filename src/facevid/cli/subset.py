@@ -120,6 +120,13 @@ def split(
     keep_sources: Annotated[
         bool, typer.Option("--keep-sources", help="Also keep people who share a source in one part.")
     ] = False,
+    unknown: Annotated[
+        Literal["together", "apart", "leave"],
+        typer.Option(
+            "--unknown",
+            help="Clips of nobody known: together with all known in their source, apart, or left out.",
+        ),
+    ] = "together",
     seed: Seed = 0,
     write: Annotated[
         bool, typer.Option("--write", help="Also publish the parts' names in the clips' column split.")
@@ -139,7 +146,7 @@ def split(
         columns = _names(by)
         found = save_split(
             whole, name, parts=shares, names=names.split(",") if names else None, by=columns, of=of,
-            keep_sources=keep_sources, seed=seed, write=write,
+            keep_sources=keep_sources, unknown=unknown, seed=seed, write=write,
         )  # fmt: skip
         if write:
             whole = facevid.open(dataset)  # its tables were published anew

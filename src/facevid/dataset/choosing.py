@@ -59,17 +59,21 @@ class Choosing:
         names: Sequence[str] | None = None,
         of: Of = "clips",
         keep_sources: bool = False,
+        unknown: Literal["together", "apart", "leave"] = "together",
     ) -> Split:
         """Parts with no person on two sides: a dict of datasets by `names`, with `.save(name)`.
 
         parts: shares that add up to 1, of the clips, hours or persons (`of`). names: train, validation and test, or
         train and test for two. by: values whose shares should be the same in all parts, as far as whole persons allow.
-        A clip of nobody known stays with everybody who is known in its source, since it may show them. keep_sources:
-        also people who share a source stay together; otherwise two people of one interview may part.
+        keep_sources: also people who share a source stay together; otherwise two people of one interview may part.
+        unknown: clips of nobody known stay "together" with everybody who is known in their source, since they may show
+        them; or are a group of their own for each source ("apart"), or "leave": they are in no part.
         Raises DatasetError with fewer people than parts; warns (`UnevenSplit`) where sizes cannot be met with whole
         people.
         """
-        return subsets.split(self._dataset, parts, seed, by=by, names=names, of=of, keep_sources=keep_sources)
+        return subsets.split(
+            self._dataset, parts, seed, by=by, names=names, of=of, keep_sources=keep_sources, unknown=unknown
+        )
 
     def save(self, name: str) -> Path:
         """Save the ids of these clips, in their order, in the dataset's folder `subsets`, or as a file (`x.json`)."""

@@ -60,6 +60,7 @@ def split(
     by: Sequence[str] = (),
     of: Of = "clips",
     keep_sources: bool = False,
+    unknown: Literal["together", "apart", "leave"] = "together",
     seed: int = 0,
     write: bool = False,
 ) -> Split:
@@ -71,7 +72,7 @@ def split(
     ds = dataset if isinstance(dataset, Dataset) else open(dataset)
     if write or not is_path(name):
         _ = ds.folder  # told before the work, not after it
-    found = ds.split(parts, seed, by=by, names=names, of=of, keep_sources=keep_sources)
+    found = ds.split(parts, seed, by=by, names=names, of=of, keep_sources=keep_sources, unknown=unknown)
     found.save(name)
     if write:
         write_split(ds.folder, {part: of_part.ids for part, of_part in found.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ from scipy.sparse.csgraph import connected_components
 from facevid.dataset.published import DatasetError
 from facevid.dataset.strata import Cells, Ints, Of, by_chance, cells_of, drawn, microseconds
 
+Unknown = Literal["together", "apart", "leave"]
+"""Where clips of nobody known go: with everybody known in their source, by themselves, or into no part."""
 NAMES = ("train", "validation", "test")
 _PERSON = 1 << 20  # what a person counts for, spread over the person's clips in whole numbers
 
@@ -39,13 +42,15 @@ def split_rows(
     by: Sequence[str] = (),
     of: Of = "clips",
     keep_sources: bool = False,
+    unknown: Unknown = "together",
 ) -> Parts:
     """The part of each row, so that all clips of a person are in one.
 
     table: what `columns_sql` asked for, with `identity`, `source_id`, `frames` and `fps`. shares: of each part, adding
-    up to 1, of the clips, hours or persons (`of`). A clip of nobody known may show anybody of its source, so it is
-    kept with everybody who is known there. keep_sources: also people who share a source are kept together; otherwise
-    two people of one interview may part, each with the clips that show them.
+    up to 1, of the clips, hours or persons (`of`). keep_sources: people who share a source are kept together too;
+    otherwise two people of one interview may part, each with the clips that show them. unknown: a clip of nobody known
+    may show anybody of its source, so it stays "together" with everybody who is known there; or those of a source stay
+    together "apart" from the others, or "leave" the split: their part is -1.
 
     Groups go one after another, the largest first, to the part that lacks most of what they bring: the parts' shares
     of everything, of each value, and of each cell of `by` come near the wanted ones, by the sum of their squared
@@ -53,10 +58,14 @@ def split_rows(
     there are fewer groups than parts.
     """
     _check(shares)
+    if unknown not in get_args(Unknown):
+        raise ValueError(f"unknown cannot be {unknown!r}; allowed: {', '.join(get_args(Unknown))}.")
     # The same rows in another order are the same split: everything below sees them by their ids.
     sorted_by_id = np.asarray(pc.sort_indices(table["clip_id"]), np.int64)
+    if unknown == "leave":
+        sorted_by_id = sorted_by_id[np.asarray(pc.is_valid(table["identity"]))[sorted_by_id]]
     rows = table.take(pa.array(sorted_by_id))
-    group, names = groups_of(rows, keep_sources)
+    group, names = groups_of(rows, keep_sources=keep_sources, together=unknown == "together")
     if len(names) < len(shares):
         raise DatasetError(
             f"{len(shares)} parts need {len(shares)} people at least; there are {len(names)} that can be told apart"
@@ -66,7 +75,7 @@ def split_rows(
     whole = np.zeros(len(names), np.int64)
     np.add.at(whole, group, weight)
     part = _dealt(group, weight, whole, cells_of(rows, by), shares, by_chance(drawn(seed, names), names))
-    out = np.empty(len(rows), np.int64)
+    out = np.full(len(table), -1, np.int64)
     out[sorted_by_id] = part[group]
     has = np.zeros(len(shares), np.int64)
     np.add.at(has, part, whole)
@@ -74,11 +83,11 @@ def split_rows(
     return Parts(out, tuple(int(h) / everything for h in has), len(names), int(whole.max()) / everything)
 
 
-def groups_of(table: pa.Table, keep_sources: bool = False) -> tuple[Ints, pa.Array]:
+def groups_of(table: pa.Table, *, keep_sources: bool, together: bool) -> tuple[Ints, pa.Array]:
     """The group of every row, and the groups' names: clips that must be in one part.
 
-    A group is a person with all clips; a source's clips of nobody known, with everybody known in that source; and
-    where `keep_sources`, everybody who is linked by a source.
+    A group is a person with all clips; a source's clips of nobody known, where `together` with everybody known in that
+    source; and where `keep_sources`, everybody who is linked by a source.
     """
     person = table["identity"].combine_chunks().dictionary_encode()
     source = table["source_id"].combine_chunks().dictionary_encode()
@@ -86,7 +95,9 @@ def groups_of(table: pa.Table, keep_sources: bool = False) -> tuple[Ints, pa.Arr
     known = np.asarray(pc.is_valid(person))
     at_source = people + np.asarray(source.indices, np.int64)
     node = np.where(known, np.asarray(person.indices.fill_null(0), np.int64), at_source)
-    linked = np.ones(len(known), bool) if keep_sources else np.isin(at_source, at_source[~known])
+    linked = np.full(len(known), keep_sources)
+    if together:
+        linked |= np.isin(at_source, at_source[~known])
     count = people + len(source.dictionary)
     edges = coo_matrix(
         (np.ones(int(linked.sum()), np.int8), (node[linked], at_source[linked])), shape=(count, count)

@@ -78,6 +78,7 @@ def split(
     names: Sequence[str] | None = None,
     of: Of = "clips",
     keep_sources: bool = False,
+    unknown: Literal["together", "apart", "leave"] = "together",
 ) -> Split:
     """See `Dataset.split`."""
     from facevid.dataset.splits import NAMES, split_rows  # scipy takes longer to import than most choices
@@ -96,16 +97,18 @@ def split(
     for name in called:
         check_name(name)
     table = looked_at(ds, by, ("identity", "source_id", *needed("hours")))
-    found = split_rows(table, parts, seed, by=by, of=of, keep_sources=keep_sources)
+    found = split_rows(table, parts, seed, by=by, of=of, keep_sources=keep_sources, unknown=unknown)
     if max(abs(got - share) / share for got, share in zip(found.shares, parts, strict=True)) > _FAR:
         sizes = ", ".join(f"{name} {got:.1%}" for name, got in zip(called, found.shares, strict=True))
         warnings.warn(
             f"The parts have, of all {of}, {sizes}: there are {found.groups} groups of clips that must stay together, "
-            f"and the largest holds {found.largest:.1%}. More people, or larger parts, come nearer.",
+            f"and the largest holds {found.largest:.1%}. More people or larger parts come nearer; where clips of "
+            "nobody known or kept sources tie many people together, unknown='leave' or keep_sources=False.",
             UnevenSplit,
             stacklevel=3,
         )
-    told = f"seed {seed}{_by(by)}, sizes in {of}{', people of one source together' if keep_sources else ''}"
+    told = f"seed {seed}{_by(by)}, sizes in {of}, unknown: {unknown}"
+    told += ", people of one source together" if keep_sources else ""
     chosen = {
         name: _chosen(
             ds, table, np.flatnonzero(found.of == k).astype(np.int64), f"{name}, {share:g} of a split, {told}"
