@@ -54,6 +54,36 @@ def test_a_stretch_is_covered_where_it_touches_a_marked_second(
     assert not marks.covers(B, start_s, end_s) and not marks.has_source(A)
 
 
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "covered"),
+    [
+        (0.0, 2.24, False),  # the clip before
+        (13.36, 20.0, False),  # the clip after
+        (0.0, 2.34, True),
+        (13.2, 20.0, True),
+        (5.0, 5.04, True),
+        (2.4, 2.44, True),
+    ],
+)
+def test_marks_of_a_clip_leave_its_neighbours_alone(
+    tmp_path: Path, start_s: float, end_s: float, covered: bool
+) -> None:
+    marks = tombstones.add(tmp_path, seconds=tombstones.stretch_marks(A, 2.24, 13.36))
+    assert marks.covers(A, start_s, end_s) is covered and not marks.covers(B, start_s, end_s)
+
+
+def test_a_clip_s_marks_are_its_whole_seconds_and_the_tenths_at_its_ends() -> None:
+    marks = tombstones.stretch_marks(A, 2.24, 5.36)
+    assert {tombstones.second_mark(A, k) for k in (3, 4)} < marks
+    assert len(marks) == 1 + 2 + 7 + 3  # that some was taken down; tenths 2.3 to 2.9 s and 5.0 to 5.2 s
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.04, 0.08), (7.96, 8.04), (3.0, 3.0)])
+def test_the_shortest_stretch_is_marked_too(tmp_path: Path, start_s: float, end_s: float) -> None:
+    marks = tombstones.add(tmp_path, seconds=tombstones.stretch_marks(A, start_s, end_s))
+    assert marks.covers(A, start_s, end_s) and not marks.covers(A, start_s + 0.2, end_s + 0.2)
+
+
 def test_the_file_is_sorted_hashes_and_says_the_same_whatever_the_order(tmp_path: Path) -> None:
     marks = [tombstones.second_mark(A, s) for s in range(5)]
     for name, order in (("one", marks), ("two", marks[::-1])):

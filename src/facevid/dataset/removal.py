@@ -68,15 +68,12 @@ class Removal:
         return sorted(tombstones.source_mark(s.sha256) for s in self.sources if s.sha256)
 
     def second_marks(self) -> list[str]:
-        """Tombstones of every second that the stretches touch."""
-        return sorted(
-            {
-                tombstones.second_mark(s.sha256, second)
-                for s in self.stretches
-                if s.sha256
-                for second in tombstones.seconds_touched(s.start_s, s.end_s)
-            }
-        )
+        """Tombstones of the stretches, for seconds and tenths of seconds."""
+        marks: set[str] = set()
+        for s in self.stretches:
+            if s.sha256:
+                marks |= tombstones.stretch_marks(s.sha256, s.start_s, s.end_s)
+        return sorted(marks)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

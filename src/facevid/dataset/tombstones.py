@@ -19,12 +19,12 @@ from facevid.engine import write_json_atomic
 TOMBSTONES = "tombstones.json"
 _FORMAT, _VERSION = "facevid-tombstones", 1
 _MARK = re.compile(r"[0-9a-f]{64}")
-_SAME_S = 1e-6  # times nearer than this to a whole second are that second: they come from frames / fps
+_SAME = 1e-5  # times nearer than this to a whole number are that number: they come from frames / fps
 
 
 @dataclass(frozen=True)
 class Tombstones:
-    """Marks of whole sources and of single seconds, each 64 hex digits."""
+    """Marks of whole sources, and of seconds and tenths of seconds of others, each 64 hex digits."""
 
     sources: frozenset[str] = frozenset()
     seconds: frozenset[str] = frozenset()
@@ -37,9 +37,13 @@ class Tombstones:
         return source_mark(source_sha256) in self.sources
 
     def covers(self, source_sha256: str, start_s: float, end_s: float) -> bool:
-        """Whether any of a stretch was taken down: the source, or a whole second that the stretch touches."""
-        return self.has_source(source_sha256) or any(
-            second_mark(source_sha256, second) in self.seconds for second in seconds_touched(start_s, end_s)
+        """Whether any of a stretch was taken down: the source, or a second or a tenth that the stretch touches."""
+        if self.has_source(source_sha256):
+            return True
+        if any(second_mark(source_sha256, k) in self.seconds for k in seconds_touched(start_s, end_s)):
+            return True
+        return _begun_mark(source_sha256) in self.seconds and any(
+            _tenth_mark(source_sha256, k) in self.seconds for k in _touched(start_s * 10, end_s * 10)
         )
 
     def to_json(self) -> dict[str, object]:
@@ -71,8 +75,43 @@ def second_mark(source_sha256: str, second: int) -> str:
 
 def seconds_touched(start_s: float, end_s: float) -> range:
     """The whole seconds of which [start_s, end_s) holds any part; at least one, the first is 0 or later."""
-    first = max(0, math.floor(start_s + _SAME_S))
-    return range(first, max(first + 1, math.ceil(end_s - _SAME_S)))
+    return _touched(start_s, end_s)
+
+
+def stretch_marks(source_sha256: str, start_s: float, end_s: float) -> set[str]:
+    """The marks of a stretch: the seconds that lie in it whole, and the tenths of a second at its ends.
+
+    What touches no more than its ends is not covered: a clip that begins where this one ended stays. Of a stretch
+    shorter than that, all tenths are marked that it touches.
+    """
+    seconds = _inside(start_s, end_s)
+    tenths = set(_inside(start_s * 10, end_s * 10) or _touched(start_s * 10, end_s * 10))
+    tenths -= {k for second in seconds for k in range(10 * second, 10 * second + 10)}
+    return {
+        _begun_mark(source_sha256),
+        *(second_mark(source_sha256, k) for k in seconds),
+        *(_tenth_mark(source_sha256, k) for k in tenths),
+    }
+
+
+def _tenth_mark(source_sha256: str, tenth: int) -> str:
+    return _sha256(f"facevid tenth {source_sha256} {tenth}")
+
+
+def _begun_mark(source_sha256: str) -> str:
+    """That some of a source was taken down, so that tenths need not be looked for in every other source."""
+    return _sha256(f"facevid some of {source_sha256}")
+
+
+def _touched(start: float, end: float) -> range:
+    """The whole numbers k for which [k, k + 1) and [start, end) share any part; at least one, from 0 on."""
+    first = max(0, math.floor(start + _SAME))
+    return range(first, max(first + 1, math.ceil(end - _SAME)))
+
+
+def _inside(start: float, end: float) -> range:
+    """The whole numbers k for which [k, k + 1) lies in [start, end)."""
+    return range(max(0, math.ceil(start - _SAME)), math.floor(end + _SAME))
 
 
 def read(folder: Path) -> Tombstones:
@@ -110,7 +149,7 @@ def parse(data: bytes, path: str) -> Tombstones:
 
 
 def add(folder: Path, *, sources: Iterable[str] = (), seconds: Iterable[str] = ()) -> Tombstones:
-    """Add marks (of `source_mark` and `second_mark`) to a dataset's folder by one rename; returns all there are.
+    """Add marks (of `source_mark`, and of `second_mark` or `stretch_marks`) to a dataset's folder by one rename; returns all there are.
 
     The file holds them sorted, so that neither their order nor their age tells anything. Equal marks give equal bytes.
     """
