@@ -131,8 +131,9 @@ def test_a_person_s_seconds_and_rejected_stretches_go_and_the_receipt_says_what_
     done = takedown(small, person="p0123456789ab")
     marks = tombstones.read(small)
     assert marks.has_source(SHA[3]) and not marks.has_source(SHA[1])
-    # Clips 0 and 1 of source 1 last from 0 to .32 s and from 4 to 4.32 s; of track 0 a stretch at 2 s was rejected.
-    assert [s for s in range(20) if marks.covers(SHA[1], s, s + 1)] == [0, 2, 4]
+    # Clips 0 and 1 of source 1 last from 0 to .32 s and from 4 to 4.32 s; of track 0, 2 to 2.4 s was rejected.
+    tenths = [k for k in range(200) if marks.covers(SHA[1], k / 10 + 0.04, k / 10 + 0.06)]
+    assert tenths == [0, 1, 2, 20, 21, 22, 23, 40, 41, 42]
     rejected = facevid.open(small).sql(f"select track from rejected where source_id = '{IDS[1]}'")
     assert rejected.fetchall() == [(7,)]
     assert done.receipt["removed"]["rejected"] == 3
@@ -243,7 +244,10 @@ def test_the_receipt_holds_counts_and_hashes_alone(small: Path) -> None:
     assert receipt["reason"] == "asked by letter of May 3"
     assert receipt["clips"] == [taking.hashlib.sha256(f"facevid clip {CLIPS[0]}".encode()).hexdigest()]
     assert receipt["tombstones"] == {
-        "sources": [], "seconds": sorted({tombstones.second_mark(SHA[0], 0), tombstones.second_mark(SHA[4], 30)}),
+        "sources": [],
+        "seconds": sorted(
+            tombstones.stretch_marks(SHA[0], 0, 0.32) | tombstones.stretch_marks(SHA[4], 30, 30.4)
+        ),
     }  # fmt: skip
     (shard,) = receipt["shards"]
     data = (small / shard["path"]).read_bytes()

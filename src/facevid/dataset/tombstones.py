@@ -149,7 +149,7 @@ def parse(data: bytes, path: str) -> Tombstones:
 
 
 def add(folder: Path, *, sources: Iterable[str] = (), seconds: Iterable[str] = ()) -> Tombstones:
-    """Add marks (of `source_mark`, and of `second_mark` or `stretch_marks`) to a dataset's folder by one rename; returns all there are.
+    """Add marks (of `source_mark`, `second_mark`, `stretch_marks`) to a dataset by one rename; returns all there are.
 
     The file holds them sorted, so that neither their order nor their age tells anything. Equal marks give equal bytes.
     """
