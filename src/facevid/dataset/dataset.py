@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
@@ -32,6 +34,8 @@ from facevid.dataset.storage import Folder, Storage, storage_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from facevid.dataset.loading import Loader
 
 Numbers = npt.NDArray[np.int64]
 
@@ -193,6 +197,11 @@ class Dataset(Choosing):
             )
         return self._of(here, why)
 
+    def take(self, numbers: npt.ArrayLike, why: str = "selected") -> Dataset:
+        """The clips that are here number `numbers`, from 0, in that order; each once."""
+        here = np.asarray(numbers, np.int64)
+        return self._of(here if self._chosen is None else self._chosen[here], why)
+
     def rows(self, columns: Iterable[str] | None = None) -> pa.Table:
         """The clips table of these clips, in their order, with all columns or the named ones."""
         wanted = None if columns is None else list(columns)
@@ -273,6 +282,10 @@ class Dataset(Choosing):
         """The part of `keypoints` that holds the clips of a shard, in the order of its members."""
         return self._keypoint_rows.part(shard)
 
+    def keypoint_number(self, clip_id: str, shard: str) -> int:
+        """The row of a clip in its part of `keypoints`."""
+        return self._keypoint_rows.number(clip_id, shard)
+
     def places(self) -> Iterator[dict[str, Any]]:
         """Where each clip lies, as plain values for another process, which opens it with `clip_at`; in order."""
         folder = self.folder
@@ -285,6 +298,14 @@ class Dataset(Choosing):
                 "keypoints": part,
                 "number": self._keypoint_rows.number(row["clip_id"], row["shard"]),
             }
+
+    def loader(self, **options: Any) -> Loader:
+        """Batches of random windows for PyTorch; options and what a batch holds: `facevid.dataset.loading.Loader`.
+
+        For example `ds.loader(frames=16, fps=25, size=256, batch_size=8, num_workers=4, audio=True, seed=0)`. Raises
+        DatasetError without torch.
+        """
+        return cast("Loader", _loading().Loader(self, **options))
 
     def source(self, source_id: str) -> dict[str, Any]:
         """The row of a source. Raises KeyError for one that is not in the dataset."""
@@ -426,6 +447,17 @@ class Dataset(Choosing):
             f"{counts.get('rejected', 0):,} stretches rejected, {counts.get('failed', 0):,} items failed; "
             f"{self.location})"
         )
+
+
+def _loading() -> ModuleType:
+    try:
+        return importlib.import_module("facevid.dataset.loading")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise DatasetError(
+            'A loader needs torch, which is not installed: pip install "facevid[torch]".'
+        ) from error
 
 
 def clip_at(place: Mapping[str, Any]) -> Clip:

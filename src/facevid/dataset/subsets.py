@@ -174,10 +174,9 @@ def looked_at(ds: Dataset, by: Sequence[str], of: Sequence[str] = ()) -> pa.Tabl
 def _chosen(ds: Dataset, table: pa.Table, rows: Ints, why: str) -> Dataset:
     """The clips of these rows, in the order that the dataset has."""
     ids = table["clip_id"].combine_chunks()
-    taken = ids.take(pa.array(np.sort(rows)))
     if not ids.equals(ds.ids):
-        taken = ds.ids.filter(pc.is_in(ds.ids, value_set=taken))
-    return ds.select(taken, why)
+        rows = np.asarray(pc.index_in(ids.take(pa.array(rows)), value_set=ds.ids), np.int64)
+    return ds.take(np.sort(rows), why)
 
 
 def _save(
