@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from facevid.dataset.corpora import import_corpus
     from facevid.dataset.named_subsets import split, subset
     from facevid.dataset.query import query
+    from facevid.dataset.sharing import export, merge, pull, push, release
     from facevid.synth import synthesize
     from facevid.web.report import report
     from facevid.web.server import explore
@@ -28,11 +29,16 @@ __all__ = [
     "clean",
     "cut",
     "explore",
+    "export",
     "identify",
     "import_corpus",
+    "merge",
     "open",
     "pack",
+    "pull",
+    "push",
     "query",
+    "release",
     "report",
     "scan",
     "select",
@@ -52,11 +58,16 @@ _HOMES = {
     "clean": _BUILD,
     "cut": _BUILD,
     "explore": "facevid.web.server",
+    "export": "facevid.dataset.sharing",
     "identify": _BUILD,
     "import_corpus": "facevid.dataset.corpora",
+    "merge": "facevid.dataset.sharing",
     "open": "facevid.dataset",
     "pack": _BUILD,
+    "pull": "facevid.dataset.sharing",
+    "push": "facevid.dataset.sharing",
     "query": "facevid.dataset.query",
+    "release": "facevid.dataset.sharing",
     "report": "facevid.web.report",
     "scan": _BUILD,
     "select": _BUILD,

@@ -20,7 +20,7 @@ import facevid.dataset
 from facevid.dataset.annotating import update_annotations
 from facevid.dataset.published import DatasetError
 from facevid.dataset.sharing.choose import Choice
-from facevid.dataset.sharing.export import export
+from facevid.dataset.sharing.exporting import export
 from facevid.dataset.sharing.folder import export_files
 from facevid.dataset.sharing.parquet import export_huggingface
 from facevid.dataset.statements import Statement

@@ -18,7 +18,7 @@ import facevid.dataset
 from facevid.dataset import tombstones
 from facevid.dataset.annotating import update_annotations
 from facevid.dataset.published import DatasetError
-from facevid.dataset.sharing.merge import merge
+from facevid.dataset.sharing.merging import merge
 from facevid.dataset.statements import Statement
 from facevid.dataset.subset_file import SubsetFile
 

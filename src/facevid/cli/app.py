@@ -14,7 +14,9 @@ from facevid.cli import (
     annotate,
     demo,
     explore,
+    export,
     importing,
+    merge,
     query,
     recipe,
     report,
@@ -24,6 +26,7 @@ from facevid.cli import (
     subset,
     synth,
     takedown,
+    transfer,
 )
 from facevid.cli.endings import EXIT_CODES_HELP, INTERRUPTED, ending_of, write_error
 
@@ -53,6 +56,11 @@ app.command("report")(report.report)
 app.command("query")(query.query)
 app.command("subset")(subset.subset)
 app.command("split")(subset.split)
+app.command("export")(export.export)
+app.command("release")(export.release)
+app.command("merge")(merge.merge)
+app.command("push")(transfer.push)
+app.command("pull")(transfer.pull)
 app.command("takedown")(takedown.takedown)
 app.command("sheet")(sheet.sheet)
 app.command("clean")(steps.clean)
