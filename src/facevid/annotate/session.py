@@ -22,7 +22,7 @@ from facevid.annotate.vlm import Estimate, VlmSettings, estimate
 from facevid.backends import FaceAttributes, SpeechRecognizer
 from facevid.dataset import Dataset
 from facevid.dataset.annotating import ANNOTATE_LOCK, ByClip, statements_of, update_annotations
-from facevid.dataset.published import schema
+from facevid.dataset.published import refuse_pending, schema
 from facevid.dataset.statements import Statement, from_table, shown, to_table
 from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.engine import (
@@ -78,6 +78,7 @@ def annotate(
     began = time.monotonic()
     folder = Path(dataset)
     ds = facevid.dataset.open(folder)
+    refuse_pending(folder)
     chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers}.")

@@ -20,7 +20,7 @@ from facevid.curate.scan import SCAN, find_footage
 from facevid.curate.session import OnProgress, RecipeGiven, Session, failure, published_size
 from facevid.curate.summary import Status, StepSummary, Summary
 from facevid.curate.work import Work, WorkError
-from facevid.dataset.published import check_output
+from facevid.dataset.published import check_output, refuse_pending
 from facevid.engine import FolderBusy, Ledger, StorageError, folder_lock
 
 Footage = Sequence[str | os.PathLike[str]] | str | os.PathLike[str]
@@ -173,6 +173,7 @@ def clean(output: str | os.PathLike[str]) -> int:
             raise WorkError(f"There is no folder {output}, so there is nothing to clean.")
         check_output(work.dataset)
         return 0
+    refuse_pending(work.dataset)
     try:
         with work.held():
             freed = sum(f.stat().st_size for f in work.folder.rglob("*") if f.is_file())

@@ -16,8 +16,8 @@ from facevid.dataset.published import (
     MANIFEST,
     Manifest,
     PublishedFile,
-    check_output,
     read_manifest,
+    refuse_pending,
     schema,
 )
 from facevid.dataset.statements import (
@@ -69,7 +69,7 @@ def update_annotations(
     """
     folder = Path(dataset)
     read_manifest(folder)
-    check_output(folder)
+    refuse_pending(folder)
     with folder_lock(folder / ".work"):
         manifest = read_manifest(folder)
         clips = pa.concat_tables([pq.ParquetFile(folder / f.stored_as).read() for f in manifest.of("clips")])

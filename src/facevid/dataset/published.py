@@ -278,10 +278,8 @@ def check_output(folder: Path, *, taking_down: bool = False) -> Manifest | None:
     Raises DatasetError for a folder that holds anything else or another format version, and for one in which a takedown
     is not finished, unless this is it (`taking_down`): to publish on would undo or mix up its work.
     """
-    if not taking_down and (folder / JOURNAL).exists():
-        raise DatasetError(
-            f"A takedown of {folder} was interrupted; finish it first with `facevid takedown {folder}`."
-        )
+    if not taking_down:
+        refuse_pending(folder)
     if folder.exists() and not folder.is_dir():
         raise DatasetError(f"{folder} is a file, not a folder; name a folder for the dataset.")
     if not folder.exists():
@@ -295,6 +293,14 @@ def check_output(folder: Path, *, taking_down: bool = False) -> Manifest | None:
             f"{folder} is not empty and not a facevid dataset (it holds {shown}); choose an empty or new one."
         )
     return None
+
+
+def refuse_pending(folder: Path) -> None:
+    """Raise DatasetError where a takedown is not finished."""
+    if (folder / JOURNAL).exists():
+        raise DatasetError(
+            f"A takedown of {folder} was interrupted; finish it first with `facevid takedown {folder}`."
+        )
 
 
 def _why_no_manifest(folder: Path) -> str:
