@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import facevid
 from facevid import backends
 from facevid.annotate.actions import measure_actions
 from facevid.annotate.expression import BLINKS_FROM_S, FRONTAL_DEG, PITCH_DEG, PREVAILS, measure_dynamic
-from facevid.annotate.observed import Observed
+from facevid.annotate.observe import observe
 from facevid.dataset.clip import Clip
 
 Span = tuple[str, float, float]
@@ -49,7 +50,8 @@ def main() -> None:
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(("right", "found", "true"), 0))
     answers: dict[str, list[bool | None]] = defaultdict(list)
     for clip in facevid.open(args.dataset):
-        seen, programme = observe(clip, detector), programmes[clip["source_name"]]
+        seen = observe(clip, segmenter=NoPerson(), speech_detector=detector, looks=1)
+        programme = programmes[clip["source_name"]]
         acts, true = measure_actions(seen), truth_of(clip, programme)
         score_clip(clip, [(a.name, a.start_s, a.end_s) for a in acts], true, counts, args.list)
         said = {a.name: a.value for a in measure_dynamic(seen, acts)}
@@ -73,25 +75,13 @@ def share(part: int, whole: int) -> str:
     return f"{part / whole:.2f}" if whole else "-"
 
 
-def observe(clip: Clip, detector: Any) -> Observed:
-    """What the measures of actions need of a clip: no pictures."""
-    n, fps = int(clip["frames"]), float(clip["fps"])
-    speech = None
-    if clip.has_audio:
-        detector.reset()
-        heard = detector.probabilities(clip.speech())
-        hop = np.rint(np.arange(n) / fps * 16000 / 512).astype(int)
-        speech = np.where(hop < len(heard), heard[np.minimum(hop, len(heard) - 1)], 0).astype(np.float32)
-    return Observed(
-        fps=fps,
-        mesh=clip.mesh.astype(np.float32),
-        pose=clip.pose,
-        looks=np.zeros(0, np.int64),
-        images=np.zeros((0, 1, 1, 3), np.uint8),
-        masks=np.zeros((0, 1, 1), np.float32),
-        speech=speech,
-        level=None,
-    )
+class NoPerson:
+    """A segmenter that looks for nobody: actions need no person mask."""
+
+    name, version = "none", "1"
+
+    def mask(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.zeros(image.shape[:2], np.float32)
 
 
 def truth_of(clip: Clip, programme: dict[str, Any]) -> list[Span]:

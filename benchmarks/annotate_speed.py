@@ -25,14 +25,13 @@ import cv2
 import numpy as np
 
 import facevid
-from facevid import media
 from facevid.annotate.actions import measure_actions
 from facevid.annotate.expression import measure_dynamic
 from facevid.annotate.face_looks import measure_face
 from facevid.annotate.hair import measure_hair
 from facevid.annotate.light import measure_light
 from facevid.annotate.measure import load_models, measure_step, models
-from facevid.annotate.observe import heard, look_at
+from facevid.annotate.observe import heard, look, look_at
 from facevid.annotate.observed import Observed
 from facevid.annotate.skin import measure_skin
 from facevid.dataset import Clip
@@ -90,13 +89,13 @@ def parts(clip: Clip, spent: Counter[str]) -> None:
     ready = models(recipe.backends.person_segmenter, recipe.backends.speech_detector)
     frames, fps = int(clip["frames"]), float(clip["fps"])
     at = look_at(frames, recipe.annotate.looks)
-    images = timed("pictures looked at", lambda: media.read_clip_frames(clip.read("mp4"), at))
+    mesh, pose = timed("mesh and pose, read", lambda: (clip.mesh.astype(np.float32), clip.pose))
+    images, upper = timed("pictures, brows and eyes", look, clip, mesh, at)
     masks = timed("person masks", lambda: np.stack([ready.segmenter.mask(image) for image in images]))
     speech = level = None
     if clip.has_audio:
         speech, level = timed("sound", lambda: heard(clip.speech(), ready.speech, frames=frames, fps=fps))
-    mesh, pose = timed("mesh and pose, read", lambda: (clip.mesh.astype(np.float32), clip.pose))
-    seen = Observed(fps, mesh, pose, at, images, masks, speech, level)
+    seen = Observed(fps, mesh, pose, at, images, masks, speech, level, upper)
     acts = timed("actions", measure_actions, seen)
     timed("expression", measure_dynamic, seen, acts)
     timed("hair", measure_hair, seen)

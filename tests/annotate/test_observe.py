@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -57,14 +59,16 @@ class Recorded:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """Which frames were asked for, pass by pass."""
+    """Which frames were read, pass by pass."""
     passes: list[list[int]] = []
 
-    def read(clip: bytes, indices: np.ndarray) -> np.ndarray:
-        passes.append([int(k) for k in indices])
-        return np.stack([np.full((8, 8, 3), 5 * k, np.uint8) for k in indices])
+    def read(clip: bytes) -> Iterator[np.ndarray]:
+        passes.append([])
+        for k in range(50):
+            passes[-1].append(k)
+            yield np.full((8, 8, 3), 5 * k, np.uint8)
 
-    monkeypatch.setattr(observing.media, "read_clip_frames", read)
+    monkeypatch.setattr(observing.media, "each_clip_frame", read)
     return passes
 
 
@@ -75,8 +79,8 @@ def test_looks_are_the_middles_of_equal_parts() -> None:
 
 def test_pictures_come_in_one_pass_with_their_masks(decoded: list[list[int]]) -> None:
     seen = observing.observe(Recorded(), segmenter=Whole(), speech_detector=Listener(), looks=5)  # type: ignore[arg-type]
-    assert decoded == [[5, 15, 25, 35, 45]]
-    assert seen.looks.tolist() == decoded[0]
+    assert decoded == [list(range(50))]
+    assert seen.looks.tolist() == [5, 15, 25, 35, 45]
     assert seen.images[:, 0, 0, 0].tolist() == [25, 75, 125, 175, 225]
     assert seen.masks[:, 0, 0].tolist() == [0, 0, 0, 1, 1]
     assert seen.mesh.dtype == np.float32

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from facevid.annotate.brows import brow_height
 from facevid.annotate.eyes import blinks_and_closures, eyes_open, looks_aside, winks
-from facevid.annotate.facial_acts import frowns, measure_cues, raised_brows, smiles
+from facevid.annotate.facial_acts import measure_cues, mouth_acts, raised_brows
 from facevid.annotate.movements import held_tilt, oscillations
 from facevid.annotate.observed import Act, Observed
 from facevid.annotate.signals import (
@@ -62,17 +63,18 @@ def measure_actions(o: Observed) -> list[Act]:
     other = _mask(
         len(s), [*yawns, *winked], o.fps
     )  # a wink draws up the cheek and the mouth's corner with it
-    cues = measure_cues(s, other)
-    glad = smiles(s, cues, talking, other, heard=o.speech is not None)
+    cues = measure_cues(s, brow_height(o, s))
+    moods = mouth_acts(s, cues, talking, other, heard=o.speech is not None)
+    glad = [a for a in moods if a.name != "frown"]
     lids = blinks_and_closures(s, winked, _mask(len(s), glad, o.fps))
     eyes = [
         *winked,
         *(a for a in lids if not _touches(yawns, a.start_s, a.end_s)),
     ]  # a yawn shuts the eyes itself
-    shut = _mask(len(s), [*eyes, *yawns], o.fps)
-    cross = [a for a in frowns(s, cues) if not _touches([*yawns, *glad], a.start_s, a.end_s)]
+    cross = [a for a in moods if a.name == "frown"]
+    drawn = _mask(len(s), [*(a for a in eyes if a.name != "blink"), *yawns, *cross], o.fps)
     turns = oscillations(s)
-    acts = [*talk, *yawns, *eyes, *glad, *cross, *raised_brows(s, shut), *looks_aside(s)]
+    acts = [*talk, *yawns, *eyes, *moods, *raised_brows(s, cues, drawn), *looks_aside(s)]
     acts += _open_mouths(s, talking | _mask(len(s), [*yawns, *glad], o.fps))
     acts += [Act(m.name, *m.seconds(o.fps), m.confidence, m.detail) for m in (*turns, *held_tilt(s, turns))]
     return sorted(acts, key=lambda a: (a.start_s, a.end_s, a.name))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from facevid.annotate.facial_acts import BROW_RAISE, FROWN, SMILE, measure_cues, without_blinks
+from facevid.annotate.brows import brow_height
+from facevid.annotate.facial_acts import BROW_RAISE, FROWN, SMILE, at_rest, measure_cues
 from facevid.annotate.observed import Act, Answer, Floats, Observed
-from facevid.annotate.signals import Signals, measure_signals, smooth
+from facevid.annotate.signals import Signals, measure_signals
 
 PREVAILS = 0.4
 """Share of the clip, or of its talking-free part, that an expression must fill to be said to prevail."""
@@ -28,11 +29,11 @@ def measure_dynamic(o: Observed, acts: list[Act]) -> list[Answer]:
     s = measure_signals(o)
     if s is None:
         return []
-    found = (_emotion(s, acts), _head_pose(s), _gaze(s, acts), _blinks(s, acts))
+    found = (_emotion(o, s, acts), _head_pose(s), _gaze(s, acts), _blinks(s, acts))
     return [answer for answer in found if answer is not None]
 
 
-def _emotion(s: Signals, acts: list[Act]) -> Answer | None:
+def _emotion(o: Observed, s: Signals, acts: list[Act]) -> Answer | None:
     """happy from smiles and laughs (AU6, AU12), surprise from raised brows with an open mouth (AU1, AU2, AU26), sad
     from frowns (rough: AU1, AU4, AU15 and anger's AU4 look alike to a mesh); neutral where nothing left its baseline.
 
@@ -51,12 +52,12 @@ def _emotion(s: Signals, acts: list[Act]) -> Answer | None:
         return Answer("emotion", "sad", 0.35, {"share": round(shares["frown"], 3)})
     if max(shares.values()) > 0 or seconds < STILL_S:
         return None  # something happened, but it does not prevail
-    cues = measure_cues(s, np.zeros(len(s), bool))
-    brows = smooth(without_blinks((s.brow_height + s.inner_height) / 2, s), s.fps, 0.3)
+    cues, free = measure_cues(s, brow_height(o, s)), np.ones(len(s), bool)
+    smile, frown = (cues.over(at_rest(track, free, s.fps)) for track in (cues.smile, cues.frown))
     moved = {
-        "smile": float(np.percentile(cues.smile, 90)) / SMILE,
-        "frown": float(np.percentile(cues.frown, 90)) / FROWN,
-        "brows": float(np.ptp(np.percentile(brows, [10, 90]))) / BROW_RAISE,
+        "smile": float(np.percentile(smile.smile, 90)) / SMILE,
+        "frown": float(np.percentile(frown.frown, 90)) / FROWN,
+        "brows": float(np.ptp(np.percentile(cues.brows, [10, 90]))) / BROW_RAISE,
     }
     most = max(moved.values())
     if most >= 1:

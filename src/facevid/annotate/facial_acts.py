@@ -7,7 +7,9 @@ faces, so it also tells which of a clip's frames are at rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,22 +25,26 @@ SLOW_S = 0.5
 JAW_CURVE, JAW_LIFT = 0.12, 0.15
 """What a gap of the lips adds to the curve and takes from the corners' height, by regression over clips in which
 nothing but speech happens (.11 to .13 and .13 to .19 on drawn faces; .22 and .11 on nine clips of real ones)."""
-CURVE_SD, LIFT_SD, WIDTH_SD, BROW_SD, GAP_SD = 0.013, 0.0095, 0.025, 0.0055, 0.0088
+CURVE_SD, LIFT_SD, WIDTH_SD, BROW_SD, GAP_SD = 0.013, 0.0095, 0.025, 0.0061, 0.0088
 """Rest: SD of the curve between people, and of lift, width, brows and their gap within clips of speech, in eye
-distances."""
-CURVE_REST = 0.015
-"""A clip's own rest is believed up to here, about one SD between people; beyond, the clip is one long expression."""
-REST_S = 0.3
-"""Least rest from which a level can be told; where a clip has less, the frames nearest to rest stand for it."""
-SMILE, SMILE_S = 2.5, 0.4
-"""A smile's cues average so many SD, which rest does in fewer than one frame of a hundred (normal distribution), from
-the first to the last two fifths of its height for so long: shorter ones are visemes that the window left."""
+distances (development data)."""
+CURVE_REST = (-2.0, 1.15)
+"""A clip's own rest is believed within these SD between people; beyond, the clip is one long expression."""
+REST_S, REST_SHARE = 0.3, 0.2
+"""Rest of an expression is the fifth of a clip that shows least of it, since a smile may fill the rest of a short clip,
+and .3 s at least."""
+SMILE, SMILE_S = 3.0, 0.4
+"""A smile's cues average so many SD over rest, as 1 of 100 clips without one do (437 of development), from the first to
+the last two fifths of its height for so long: shorter ones are visemes that the window left."""
 SMILE_CURVE = 1.0
 """Of it, the corners over the lips by so many SD: a stretched mouth (AU20) or a wide vowel has none of it."""
-FROWN = 2.0
-"""A frown's cues average so many SD: fewer than a smile's, since all three must agree (next line)."""
+FROWN = 2.6
+"""A frown's cues average so many SD; a little fewer than a smile's, since the next line asks for each of them."""
 FROWN_CURVE, FROWN_LIFT, FROWN_BROW = 1.0, 1.5, 1.0
-"""And each of them, in the median of the frown: a mouth alone may pout, brows alone come down after a raise."""
+"""In the median of the frown: corners so far down under the lips and the nose, and brows no farther up."""
+DRAWN_DOWN = -0.5
+"""Two positions of a mouth are a frown and rest below, rest and a smile above this: on development data smiles lie
+from -.5 (5th percentile), frowns up to -.8 (75th); in the middle between both."""
 EXPRESSION_S = 0.5
 """Shortest expression that counts: spontaneous ones last .5 to 4 s (Ekman & Friesen 1982); shorter is speech."""
 LAUGH_HZ = (3.0, 6.5)
@@ -47,26 +53,20 @@ LAUGH_BEAT = 0.012
 """Amplitude of the beat in the lips' gap, 1.1 mm: held grins beat by less than .5 mm. How far the lips part beside it
 says nothing more: some meshes hardly open them, and speech before or after the laugh opens them as far."""
 BROW_S = 0.3
-BROW_RAISE = 0.03
-"""Rise of the brows, 2.7 mm: a third of the frontalis' 8 to 10 mm (full raise), above the mesh's own 1 mm."""
-DRAWN, LOWERED = 2.8, 2.2
-"""Brows drawn together and lowered by so many SD, 2.2 and 1.1 mm (AU4 alone): the corrugator does both,
-where raised brows that come down change the height alone, and the mesh's scatter mostly one of them."""
-HELD_S = 0.3
-"""A frown is held longer than the window that smooths it, so no single jerk of a speaker makes one."""
+BROW_RAISE = 5.0
+"""Rise of the brows over rest in SD, 2.7 mm: a third of the frontalis' 8 to 10 mm (full raise). Stress of speech lifts
+them by 1 to 2 mm."""
 FROWN_TRUST, BROWS_TRUST = 0.6, 0.4
 """Share of found frowns and raised brows that were right on people held out and on real faces (docs/annotations.md):
 their confidence is lowered by it, so that captions, which take what is likelier right than wrong, leave them out."""
-PITCH_BROW = 0.0008
-"""What a degree of pitch still takes from the brows' height in the frontal face."""
 BLINK_LIDS, BLINK_S = 0.8, 0.6
 """While the lids are lower than this share for shorter than this, the mesh draws the brows up: no brow is read."""
 
 
 @dataclass(frozen=True)
 class Cues:
-    """Each (n,), in SD from rest. curve, lift, width: mouth's corners up over the lips, up over the nose, and apart.
-    brows: up. drawn: inner ends of the brows together. rest: frames whose mouth is at rest.
+    """Each (n,), in SD of a face that expresses nothing. curve, lift, width: mouth's corners up over the lips (0 is
+    level), up over the nose, and apart. brows: up. drawn: inner ends of the brows together.
     """
 
     curve: Floats
@@ -74,7 +74,6 @@ class Cues:
     width: Floats
     brows: Floats
     drawn: Floats
-    rest: Bools
 
     @property
     def smile(self) -> Floats:
@@ -86,28 +85,39 @@ class Cues:
         """Depressor anguli oris (AU15) pulls the corners down; corrugator (AU4) lowers the brows."""
         return np.asarray(-(self.curve + self.lift / 2 + self.brows / 2) / 2, np.float32)
 
+    def over(self, rest: Bools) -> Cues:
+        """The cues less their median over the frames of `rest` (n,); of the curve no more than people differ in."""
+        levels = {name: float(np.median(getattr(self, name)[rest])) for name in CUES}
+        levels["curve"] = float(np.clip(levels["curve"], *CURVE_REST))
+        return Cues(
+            **{name: np.asarray(getattr(self, name) - level, np.float32) for name, level in levels.items()}
+        )
 
-def measure_cues(s: Signals, other: Bools) -> Cues:
-    """The cues of a clip; `other` (n,) are frames in which another action draws the mouth: they tell no rest."""
-    free = ~other if (~other).sum() >= REST_S * s.fps else np.ones(len(s), bool)
-    curve = smooth(s.corner_slope - JAW_CURVE * s.gape, s.fps, SLOW_S)
-    curve = curve - np.float32(np.clip(np.median(curve[free]), -CURVE_REST, CURVE_REST))
-    nearest = np.sort(np.abs(curve[free]))[: max(int(REST_S * s.fps), 1)]
-    rest = free & (np.abs(curve) <= max(CURVE_REST, float(nearest[-1])))
 
-    def from_rest(values: Floats, sd: float) -> Floats:
-        slow = smooth(values, s.fps, SLOW_S)
-        return np.asarray((slow - np.median(slow[rest])) / sd, np.float32)
+CUES = tuple(field.name for field in fields(Cues))
 
-    height = (s.brow_height + s.inner_height) / 2 + PITCH_BROW * s.pitch
+
+def measure_cues(s: Signals, height: Floats) -> Cues:
+    """The cues of a clip whose brows are at `height` (n,), eye distances (see `brows.brow_height`)."""
+
+    def slow(values: Floats, sd: float) -> Floats:
+        return np.asarray(smooth(values, s.fps, SLOW_S) / sd, np.float32)
+
     return Cues(
-        curve=np.asarray(curve / CURVE_SD, np.float32),
-        lift=from_rest(s.corner_lift + JAW_LIFT * s.gape, LIFT_SD),
-        width=from_rest(s.mouth_width, WIDTH_SD),
-        brows=from_rest(without_blinks(height, s), BROW_SD),
-        drawn=-from_rest(without_blinks(s.brow_gap, s), GAP_SD),
-        rest=rest,
+        curve=slow(s.corner_slope - JAW_CURVE * s.gape, CURVE_SD),
+        lift=slow(s.corner_lift + JAW_LIFT * s.gape, LIFT_SD),
+        width=slow(s.mouth_width, WIDTH_SD),
+        brows=slow(without_blinks(height, s), BROW_SD),
+        drawn=-slow(without_blinks(s.brow_gap, s), GAP_SD),
     )
+
+
+def at_rest(track: Floats, free: Bools, fps: float) -> Bools:
+    """The frames (n,) of `free` in which `track` (n,) is lowest: a fifth of them, and REST_S at least."""
+    count = min(max(int(REST_SHARE * free.sum()), int(REST_S * fps), 1), len(track))
+    rest = np.zeros(len(track), bool)
+    rest[np.argsort(np.where(free, track, np.inf), kind="stable")[:count]] = True
+    return rest
 
 
 def without_blinks(values: Floats, s: Signals) -> Floats:
@@ -123,51 +133,99 @@ def without_blinks(values: Floats, s: Signals) -> Floats:
     return np.interp(frames, frames[keep], values[keep]).astype(np.float32)
 
 
-def smiles(s: Signals, cues: Cues, talking: Bools, other: Bools, *, heard: bool) -> list[Act]:
-    """Smiles, and laughs: smiles whose open lips beat, but not with speech; unheard, one looks like the other."""
+def mouth_acts(s: Signals, cues: Cues, talking: Bools, other: Bools, *, heard: bool) -> list[Act]:
+    """Smiles, laughs and frowns. `other` (n,): frames in which another action draws the mouth.
+
+    A mouth that is higher for a while smiles then or frowns before and after; which of the two is rest is asked of
+    every stretch. So each is looked for outside the other.
+    """
+    cross = frown_spans(s, cues, other)
+    glad = smile_spans(s, cues, other | _inside(cross, len(s)))
+    cross = frown_spans(s, cues, other | _inside([g[:2] for g in glad], len(s)))
     acts = []
-    for first, last in lasting(spans(np.where(other, 0, cues.smile), SMILE, 0.4), SMILE_S, s.fps):
-        if float(np.median(cues.curve[first:last])) < SMILE_CURVE:
-            continue
-        height = float(np.percentile(cues.smile[first:last], 90))
+    for first, last, height in glad:
         beat = _beat(s.gape[first:last], s.fps)
         laughs = heard and beat > LAUGH_BEAT and talking[first:last].mean() < 0.5
         detail = {"sd": round(height, 2), "beat": round(beat, 4)}
         name = "laugh" if laughs else "smile"
         acts.append(Act(name, first / s.fps, last / s.fps, confidence(height, SMILE), detail))
+    acts += [Act("frown", a / s.fps, b / s.fps, FROWN_TRUST * confidence(h, FROWN)) for a, b, h in cross]
     return acts
 
 
-def frowns(s: Signals, cues: Cues) -> list[Act]:
-    """Corners of the mouth and brows down (AU15, AU4), or brows down and drawn together (AU4 alone)."""
-    by_mouth = [
-        (a, b)
-        for a, b in spans(cues.frown, FROWN, 0.4)
-        if float(np.median(cues.brows[a:b])) < -FROWN_BROW
-        and float(np.median(cues.curve[a:b])) < -FROWN_CURVE
-        and float(np.median(cues.lift[a:b])) < -FROWN_LIFT
-    ]
-    scowl = np.minimum(cues.drawn / DRAWN, -cues.brows / LOWERED).astype(np.float32)
-    by_brows = [
-        (a, b) for a, b in spans(scowl, 1.0, 0.5)
-        if (scowl[a:b] > 1).sum() >= HELD_S * s.fps and not any(a < d and c < b for c, d in by_mouth)
-    ]  # fmt: skip
-    acts = []
-    for track, least, found in ((cues.frown, FROWN, by_mouth), (scowl, 1.0, by_brows)):
-        for first, last in lasting(found, EXPRESSION_S, s.fps):
-            sure = FROWN_TRUST * confidence(float(track[first:last].max()), least)
-            acts.append(Act("frown", first / s.fps, last / s.fps, sure))
-    return acts
+def smile_spans(s: Signals, cues: Cues, other: Bools) -> list[tuple[int, int, float]]:
+    """First frame, frame after the last and height in SD of each smile; the mouth's lowest frames are its rest."""
+    rest = at_rest(cues.smile, _enough(~other, s.fps), s.fps)
+    moved = cues.over(rest)
+    track = np.where(other, 0, moved.smile)
+    out = []
+    for first, last in lasting(spans(track, SMILE, 0.4), SMILE_S, s.fps):
+        if float(np.median(moved.curve[first:last])) < SMILE_CURVE or lower_is_drawn(
+            cues, _core(track, first, last), rest
+        ):
+            continue
+        out.append((first, last, float(np.percentile(track[first:last], 90))))
+    return out
 
 
-def raised_brows(s: Signals, shut: Bools) -> list[Act]:
-    """Raised brows (AU1 and AU2), not while the eyes are shut: there the mesh draws the brows up."""
-    height = smooth(without_blinks((s.brow_height + s.inner_height) / 2, s), s.fps, 0.3)
-    rise = np.where(shut, 0, height - np.median(height))
+def frown_spans(s: Signals, cues: Cues, other: Bools) -> list[tuple[int, int, float]]:
+    """As `smile_spans`; the highest frames are rest."""
+    rest = at_rest(cues.frown, _enough(~other, s.fps), s.fps)
+    moved = cues.over(rest)
+    track = np.where(other, 0, moved.frown)
+    out = []
+    for first, last in lasting(spans(track, FROWN, 0.4), EXPRESSION_S, s.fps):
+        core = _core(track, first, last)
+        if (
+            float(np.median(moved.curve[core])) < -FROWN_CURVE
+            and float(np.median(moved.lift[core])) < -FROWN_LIFT
+            and float(np.median(moved.brows[core])) < FROWN_BROW
+            and lower_is_drawn(cues, rest, core)
+        ):
+            out.append((first, last, float(np.percentile(track[first:last], 90))))
+    return out
+
+
+def lower_is_drawn(cues: Cues, high: Bools, low: Bools) -> bool:
+    """Whether the lower of two positions of a mouth is a frown, rather than the higher one a smile.
+
+    high, low: frames (n,) of both. A mouth at rest is level; zygomaticus pulls the corners out by most of what it lifts
+    them, depressor anguli oris hardly; brows come down in a frown. Each in SD.
+    """
+
+    def differ(name: str) -> float:
+        values = getattr(cues, name)
+        return float(np.median(values[high]) - np.median(values[low]))
+
+    level = float(np.median(cues.curve[high]) + np.median(cues.curve[low])) / 2
+    return level + differ("width") - differ("lift") / 2 - max(differ("brows"), 0) / 4 < DRAWN_DOWN
+
+
+def raised_brows(s: Signals, cues: Cues, other: Bools) -> list[Act]:
+    """Raised brows (AU1 and AU2). `other` (n,): frowns, yawns and held lids, in which the brows move with them."""
+    rise = cues.brows - np.median(cues.brows[at_rest(cues.brows, _enough(~other, s.fps), s.fps)])
     return [
         Act("raise brows", a / s.fps, b / s.fps, BROWS_TRUST * confidence(float(rise[a:b].max()), BROW_RAISE))
-        for a, b in lasting(spans(rise, BROW_RAISE, 0.5), BROW_S, s.fps)
+        for a, b in lasting(spans(np.where(other, 0, rise), BROW_RAISE, 0.5), BROW_S, s.fps)
     ]
+
+
+def _enough(free: Bools, fps: float) -> Bools:
+    return free if free.sum() >= REST_S * fps else np.ones(len(free), bool)
+
+
+def _core(track: NDArray[Any], first: int, last: int) -> Bools:
+    """Frames of a stretch in which `track` is over half of its height."""
+    out = np.zeros(len(track), bool)
+    out[first:last] = track[first:last] > track[first:last].max() / 2
+    return out
+
+
+def _inside(found: Iterable[tuple[Any, ...]], n: int) -> Bools:
+    out = np.zeros(n, bool)
+    for first, last, *_ in found:
+        out[first:last] = True
+    return out
 
 
 def _beat(gape: Floats, fps: float) -> float:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facevid import media
-from facevid.annotate.observed import Floats, Observed
+from facevid.annotate.observed import Floats, Images, Observed, UpperFace
+from facevid.annotate.upper_face import UpperFaces
 from facevid.backends.protocols import PersonSegmenter, SpeechDetector
 from facevid.dataset import Clip
 
@@ -18,29 +19,51 @@ SILENCE_DB = -120.0
 def observe(
     clip: Clip, *, segmenter: PersonSegmenter, speech_detector: SpeechDetector, looks: int = 8
 ) -> Observed:
-    """The clip's meshes, poses and sound at every frame; pictures and person masks at up to `looks` frames.
+    """The clip's meshes, poses, brows, eyes and sound at every frame; pictures and masks at up to `looks` frames.
 
-    The pictures are spread evenly and decoded in one pass; a clip shorter than `looks` gives each frame once.
+    The pictures are spread evenly; a clip shorter than `looks` gives each frame once. All are decoded in one pass, in
+    which no others are kept.
+
     Raises DatasetError or MediaError where the clip's shard is missing or does not decode.
     """
     frames = int(clip["frames"])
     fps = float(clip["fps"])
     at = look_at(frames, looks)
-    images = media.read_clip_frames(clip.read("mp4"), at)
+    mesh = clip.mesh.astype(np.float32)
+    images, upper = look(clip, mesh, at)
     masks = np.stack([segmenter.mask(image) for image in images])
     speech, level = (
         heard(clip.speech(), speech_detector, frames=frames, fps=fps) if clip.has_audio else (None, None)
     )
     return Observed(
         fps=fps,
-        mesh=clip.mesh.astype(np.float32),
+        mesh=mesh,
         pose=clip.pose,
         looks=at,
         images=images,
         masks=masks,
         speech=speech,
         level=level,
+        upper=upper,
     )
+
+
+def look(clip: Clip, mesh: Floats, at: NDArray[np.int64]) -> tuple[Images, UpperFace | None]:
+    """The pictures of the frames `at` (k,), and brows and eyes of all of them."""
+    upper = UpperFaces(mesh, clip.pose)
+    looked: list[Images] = []
+    for frame, image in enumerate(media.each_clip_frame(clip.read("mp4"))):
+        if frame == len(mesh):
+            break
+        upper.look(image)
+        if len(looked) < len(at) and frame == at[len(looked)]:
+            looked.append(image)
+    if frame < len(mesh) - 1:
+        raise media.MediaError(
+            "unreadable",
+            f"clip {clip.clip_id} has {frame + 1} pictures and {len(mesh)} meshes; build it again.",
+        )
+    return np.stack(looked), upper.all()
 
 
 def look_at(frames: int, looks: int) -> NDArray[np.int64]:

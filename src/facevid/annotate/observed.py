@@ -14,6 +14,20 @@ Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class UpperFace:
+    """Brows and eyes at each of n frames as if the head did not turn, in grey.
+
+    brows, eyes: (n, h, w) uint8, each in the plane in which they lie (see `upper_face.FRAMES` for what they frame and
+    the scale). template: (478, 3) float32, the clip's median face from the front in eye distances, from between the
+    outer eye corners.
+    """
+
+    brows: Images
+    eyes: Images
+    template: Floats
+
+
+@dataclass(frozen=True)
 class Observed:
     """One clip, observed. n frames, k of them looked at as pictures.
 
@@ -22,7 +36,8 @@ class Observed:
     picture's right, pitch > 0 up, roll > 0 clockwise. looks: (k,) frame numbers of the pictures, spread over the clip.
     images: (k, h, w, 3) uint8 RGB. masks: (k, h, w) float32 0..1, share of each pixel that shows the person.
     speech: (n,) probability of speech 0..1. level: (n,) sound level in dB below full scale, -120..0. Both are None for
-    a clip without sound.
+    a clip without sound. upper: brows and eyes at every frame, seen from the front; None where no picture was looked at
+    or fewer than two frames have a mesh.
     """
 
     fps: float
@@ -33,6 +48,7 @@ class Observed:
     masks: Floats
     speech: Floats | None
     level: Floats | None
+    upper: UpperFace | None = None
 
 
 @dataclass(frozen=True)

@@ -74,13 +74,10 @@ def measure_signals(o: Observed) -> Signals | None:
 
     Frames without one take the values between their neighbours and are marked in `valid`.
     """
-    valid = np.isfinite(o.mesh).all(axis=(1, 2)) & np.isfinite(o.pose).all(axis=1)
-    spread = np.zeros(len(valid))
-    spread[valid] = np.linalg.norm(o.mesh[valid, 33] - o.mesh[valid, 263], axis=-1)
-    valid &= spread > 1e-3  # an empty mesh is all zeros
+    valid = seen_frames(o.mesh, o.pose)
     if valid.sum() < 2:
         return None
-    face, turns = _to_front(o.mesh[valid].astype(np.float64), o.pose[valid].astype(np.float64))
+    face, turns, _ = to_front(o.mesh[valid].astype(np.float64), o.pose[valid].astype(np.float64))
     angles = _angles(turns)
     found: dict[str, NDArray[np.float64]] = {
         "open_right": _aspect(face, EYES[0]),
@@ -159,10 +156,19 @@ def confidence(value: float, threshold: float) -> float:
     return round(float(np.clip(1 - threshold / max(2 * value, 1e-9), 0.0, 1.0)), 3)
 
 
-def _to_front(
+def seen_frames(mesh: Floats, pose: Floats) -> NDArray[np.bool_]:
+    """Which frames (n,) have a mesh (n, 478, 3) and a pose (n, 3)."""
+    valid = np.isfinite(mesh).all(axis=(1, 2)) & np.isfinite(pose).all(axis=1)
+    spread = np.zeros(len(valid))
+    spread[valid] = np.linalg.norm(mesh[valid, 33] - mesh[valid, 263], axis=-1)
+    return np.asarray(valid & (spread > 1e-3))  # an empty mesh is all zeros
+
+
+def to_front(
     mesh: NDArray[np.float64], pose: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Meshes (n, 478, 3) in eye distances seen from the front, and each frame's rotation (n, 3, 3).
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Meshes (n, 478, 3) in eye distances seen from the front, each frame's rotation (n, 3, 3), and how many pixels
+    its eye distance is (n,).
 
     The template is the median of the meshes turned back by their own pose; each mesh is then laid onto it by the
     rotation and scale of Umeyama (1991).
@@ -180,7 +186,7 @@ def _to_front(
     turns = u @ vt  # head to picture
     scale = size.sum(axis=1) / (template**2).sum()
     face = (mesh - points.mean(axis=1, keepdims=True)) @ turns / scale[:, None, None]
-    return face, turns
+    return face, turns, scale
 
 
 def _rotations(pose: NDArray[np.float64]) -> NDArray[np.float64]:

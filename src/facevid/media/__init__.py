@@ -7,7 +7,7 @@ from facevid.media.grid import grid_index
 from facevid.media.keyframes import keyframe_times
 from facevid.media.probe import AudioInfo, Probe, probe
 from facevid.media.reader import Frame, VideoReader
-from facevid.media.slices import read_clip_frames, read_slice
+from facevid.media.slices import each_clip_frame, read_clip_frames, read_slice
 from facevid.media.window import WindowReader, read_speech_window
 from facevid.media.writer import EncodeOptions, VideoWriter
 
@@ -22,6 +22,7 @@ __all__ = [
     "WindowReader",
     "audio_blocks",
     "cut_clip",
+    "each_clip_frame",
     "grid_index",
     "keyframe_times",
     "probe",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -65,3 +65,28 @@ def read_clip_frames(clip: bytes | PathLike, indices: Iterable[int] | None = Non
     if not count:
         raise MediaError("unreadable", f"{display_name(clip)} has no picture that can be decoded.")
     return np.stack([pictures[i] for i in (order if order is not None else range(count))])
+
+
+def each_clip_frame(clip: bytes | PathLike) -> Iterator[NDArray[np.uint8]]:
+    """All pictures of a clip in display order, one at a time: uint8 (height, width, 3) RGB.
+
+    Raises `MediaError` for an unreadable clip, or one without a picture.
+    """
+    container = open_source(clip)
+    count = 0
+    try:
+        stream = video_stream(container, name=display_name(clip))
+        convert: Converter | None = None
+        for frame in container.decode(stream):
+            convert = convert or Converter(Geometry.of(frame, stream))
+            yield convert(frame)
+            count += 1
+    except av.FFmpegError as error:
+        name = display_name(clip)
+        raise MediaError(
+            "unreadable", f"{name} cannot be decoded beyond frame {count}: {error.strerror}."
+        ) from error
+    finally:
+        container.close()
+    if not count:
+        raise MediaError("unreadable", f"{display_name(clip)} has no picture that can be decoded.")
