@@ -9,7 +9,18 @@ import numpy as np
 import pyarrow as pa
 
 from facevid.dataset.published import DatasetError
-from facevid.dataset.strata import Cells, Ints, Of, Units, by_chance, cells_of, commonest, drawn, units_of
+from facevid.dataset.strata import (
+    Cells,
+    Ints,
+    Of,
+    Units,
+    by_chance,
+    cells_of,
+    commonest,
+    compacted,
+    drawn,
+    units_of,
+)
 
 _REPAIRS = 6  # after so many passes over all units, those still out of bounds are mended one by one
 _REACH = 16  # at first with so many units on both sides
@@ -77,9 +88,8 @@ def _stratified(levels: Sequence[Ints], rank: Ints) -> Ints:
     count = len(rank)
     if not levels or count < 2:
         return np.argsort(rank).astype(np.int64)
-    _, cell = np.unique(levels[-1], return_inverse=True)
-    cell = cell.reshape(-1)
-    order = np.lexsort((rank, cell))
+    cell = compacted(levels[-1])[0]
+    order = np.argsort(cell * (int(rank.max()) + 1) + rank)
     size = np.bincount(cell)
     starts = np.cumsum(size) - size
     turn = np.empty(count, np.int64)
@@ -107,7 +117,9 @@ def _merged(pool: Ints, within: Ints, many: Ints) -> Ints:
     low = within * total // many
     high = -(-(within + 1) * total // many) - 1
     wish = (2 * within + 1) * total // many
-    pressed = np.lexsort((pool, high))
+    pressed = np.argsort(
+        high * (int(pool.max()) + 1) + pool
+    )  # of two units of one pool none has the other's `high`
     order = pressed
     place = np.empty(total, np.int64)
     for _ in range(_REPAIRS):
@@ -169,9 +181,8 @@ def _by_weight(cell: Ints, rank: Ints, weight: Ints) -> Ints:
     count = len(cell)
     if not count:
         return np.zeros(0, np.int64)
-    _, cell = np.unique(cell, return_inverse=True)
-    cell = cell.reshape(-1)
-    order = np.lexsort((rank, cell))
+    cell = compacted(cell)[0]
+    order = np.argsort(cell * count + rank)
     size = np.bincount(cell)
     starts = np.cumsum(size) - size
     sorted_weight = weight[order]

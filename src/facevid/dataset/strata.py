@@ -94,14 +94,13 @@ def cells_of(table: pa.Table, by: Sequence[str]) -> Cells:
     names: list[tuple[str, ...]] = [()]
     for k, name in enumerate(by):
         values, labels = _banded(table[f"by_{k}"], name)
-        joined, inverse = np.unique(codes * len(labels) + values, return_inverse=True)
+        codes, joined = compacted(codes * len(labels) + values)
         parents = joined // len(labels)
         above = [a[parents] for a in above] + [parents]
         names = [
             (*names[p], labels[v])
             for p, v in zip(parents.tolist(), (joined % len(labels)).tolist(), strict=True)
         ]
-        codes = np.asarray(inverse, np.int64).reshape(-1)
     if not count:
         names = []
     # above[i] says, for cells of all `by`, which cell of the first i of them it lies in; the finest comes last.
@@ -143,6 +142,16 @@ def commonest(cell: Ints, unit: Ints, units: int, weight: Ints | None = None) ->
     return out
 
 
+def compacted(codes: Ints) -> tuple[Ints, Ints]:
+    """Codes (0 or more) numbered anew from 0 without gaps, in their order, and the code that each number stands for."""
+    if len(codes) and int(codes.max()) < 4 * len(codes):
+        used = np.zeros(int(codes.max()) + 1, bool)
+        used[codes] = True
+        return (np.cumsum(used) - 1)[codes], np.flatnonzero(used)
+    found, inverse = np.unique(codes, return_inverse=True)
+    return inverse.reshape(-1).astype(np.int64), found
+
+
 def drawn(seed: int, names: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     """A number for each name that seems drawn by chance and is the same everywhere.
 
@@ -159,7 +168,7 @@ def drawn(seed: int, names: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64
 
 def by_chance(keys: npt.NDArray[np.uint64], names: pa.Array) -> Ints:
     """The order of the units by the numbers drawn for them; by their names should two have drawn the same."""
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     if len(order) > 1 and (keys[order][1:] == keys[order][:-1]).any():
         both = pa.table({"key": keys, "name": names})
         order = np.asarray(pc.sort_indices(both, [("key", "ascending"), ("name", "ascending")]))
