@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from facevid.dataset.named_subsets import split, subset
     from facevid.dataset.query import query
     from facevid.dataset.sharing import export, merge, pull, push, release
+    from facevid.dataset.verify import verify
     from facevid.synth import synthesize
     from facevid.web.report import report
     from facevid.web.server import explore
@@ -48,6 +49,7 @@ __all__ = [
     "subset",
     "synthesize",
     "takedown",
+    "verify",
 ]
 
 # Names are looked up on first use, so that `import facevid` and `facevid --help` load no model library.
@@ -77,6 +79,7 @@ _HOMES = {
     "subset": "facevid.dataset.named_subsets",
     "synthesize": "facevid.synth",
     "takedown": "facevid.curate.takedown",
+    "verify": "facevid.dataset.verify",
 }
 
 

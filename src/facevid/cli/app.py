@@ -27,6 +27,7 @@ from facevid.cli import (
     synth,
     takedown,
     transfer,
+    verify,
 )
 from facevid.cli.endings import EXIT_CODES_HELP, INTERRUPTED, ending_of, write_error
 
@@ -61,6 +62,7 @@ app.command("release")(export.release)
 app.command("merge")(merge.merge)
 app.command("push")(transfer.push)
 app.command("pull")(transfer.pull)
+app.command("verify")(verify.verify)
 app.command("takedown")(takedown.takedown)
 app.command("sheet")(sheet.sheet)
 app.command("clean")(steps.clean)
