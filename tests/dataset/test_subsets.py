@@ -13,6 +13,7 @@ import facevid
 from facevid.dataset.balance import ThinCells
 from facevid.dataset.published import DatasetError
 from facevid.dataset.subset_file import read_subset, subset_hash
+from facevid.dataset.subsets import looked_at
 
 
 def test_choices_are_datasets_in_the_order_of_the_one_they_come_from(published: Path) -> None:
@@ -120,6 +121,14 @@ def test_what_cannot_be_gone_by_is_said_with_a_hint(published: Path) -> None:
         ds.fraction(10)
     # A dataset that nobody annotated: the attribute is there and of every clip unknown.
     assert len(ds.fraction(0.5, by=["gender"])) == 20
+
+
+def test_columns_of_the_source_can_be_gone_by(published: Path) -> None:
+    ds = facevid.open(published)
+    of_source = {row["source_id"]: row["container"] for row in ds.to_arrow("sources").to_pylist()}
+    table = looked_at(ds.where("audio"), ["container", "language"])
+    containers = [of_source[i.split("_")[0]] for i in table["clip_id"].to_pylist()]
+    assert table["by_0"].to_pylist() == containers and table["by_1"].null_count == len(table)
 
 
 def test_balanced_choices_warn_of_thin_cells(published: Path) -> None:

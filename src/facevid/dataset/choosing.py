@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Choosing:
-    """Choices of a dataset's clips. `by` names attributes, columns of `clips`, or SQL expressions over them.
+    """Choices of a dataset's clips. `by` names attributes, columns of `clips` or `sources`, or SQL expressions.
 
     Numbers are gone by in bands: age in tens of years, others in four with as many clips each; give an expression,
     such as "floor(sharpness)", for others. A value that nobody knows is a stratum of its own. All chance comes from

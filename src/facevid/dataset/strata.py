@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facevid.dataset.published import DatasetError
+from facevid.dataset.published import DatasetError, schema
 from facevid.dataset.vocabulary import ATTRIBUTES
 
 Of = Literal["clips", "hours", "persons"]
@@ -33,6 +33,7 @@ BANDS = 4
 _MANY = 20_000  # so many names are hashed faster by DuckDB, one by one is faster below
 _AGE_BAND = 10  # years
 _US = 1_000_000  # hours are counted in whole microseconds, whose sums are the same in every order
+_OF_SOURCES = frozenset(schema("sources").names)
 _NEEDED = {"clips": (), "hours": ("frames", "fps"), "persons": ("identity", "source_id")}
 
 
@@ -72,7 +73,8 @@ class Units:
 def columns_sql(columns: Sequence[str], by: Sequence[str], of: Sequence[str] = ()) -> str:
     """The query of `clips` for the table that a choice looks at.
 
-    columns: those the clips table has. by: attributes, columns or SQL expressions; they become by_0, by_1 and so on.
+    columns: those the clips table has. by: attributes, columns of clips or else of their source, or SQL expressions;
+    they become by_0, by_1 and so on.
     of: further columns. Raises DatasetError for a name that is neither an attribute nor a column nor SQL.
     """
     wanted = [f"{_expression(name, columns)} as by_{k}" for k, name in enumerate(by)]
@@ -187,6 +189,8 @@ def _expression(name: str, columns: Sequence[str]) -> str:
         return f"({value})::double" if ATTRIBUTES[name].kind == "number" else f"({value})::varchar"
     if name in columns:
         return '"' + name.replace('"', '""') + '"'
+    if name in _OF_SOURCES:
+        return f'(select s."{name}" from sources s where s.source_id = clips.source_id)'
     if name.isidentifier():
         raise DatasetError(
             f"There is no attribute and no column {name!r} to go by; attributes are {', '.join(ATTRIBUTES)}; columns "
