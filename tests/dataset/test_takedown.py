@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from taking import CLIPS, IDS, NAMES, PATHS, SHA, clip_name
 
 import facevid
 from facevid.annotate.session import annotate
+from facevid.cli.app import main
 from facevid.curate import takedown as driver
 from facevid.curate.takedown import takedown
 from facevid.dataset import publish, tombstones
@@ -443,3 +445,56 @@ def content_of(folder: Path) -> dict[str, bytes]:
         for p in folder.rglob("*")
         if p.is_file() and not p.name.endswith(("lock", "-shm", "-wal"))
     }
+
+
+def test_tables_and_documents_have_the_bytes_that_a_build_without_it_gives(
+    small: Path, tmp_path: Path, true_card: None
+) -> None:
+    takedown(small, source=NAMES[4])
+    clips = small / ".work" / "clips"
+    built = taking.published(tmp_path / "built", taking.tables_of(clips, sources=[0, 1, 2, 3]), clips)
+    said = [c for c in CLIPS if not c.startswith(IDS[4])]
+    update_annotations(built, add=[taking.said(c) for c in said])
+    old, new = facevid.open(built), facevid.open(small)
+    for table in ("sources", "rejected", "failed", "annotations", "keypoints"):
+        assert [f.sha256 for f in new.manifest.of(table)] == [f.sha256 for f in old.manifest.of(table)], table
+    assert new.manifest.about == old.manifest.about
+
+
+def test_the_command_asks_before_it_takes_anything_down(
+    small: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content_of(small)
+    assert main(["takedown", str(small), "--clip", CLIPS[0]]) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert main(["takedown", str(small), "--clip", CLIPS[0], "--dry-run"]) == 0
+    assert f"clips: {CLIPS[0]}" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda question: False)
+    assert main(["takedown", str(small), "--clip", CLIPS[0]]) == 0
+    assert "Clips that would go: 1 (0.3 s" in capsys.readouterr().out
+    assert content_of(small) == before
+
+
+def test_the_command_prints_the_receipt_as_json(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["takedown", str(small), "--source", NAMES[2], "--reason", "withdrawn", "--yes", "--json"]) == 0
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert told["sources"] == [NAMES[2]] and len(told["clips"]) == taking.CLIPS_A_SOURCE
+    assert json.loads(Path(told["path"]).read_text()) == told["receipt"]
+    assert main(["takedown", str(small)]) == 2
+    assert "Name what is to be taken down" in capsys.readouterr().err
+    assert main(["takedown", "s3://bucket/dataset", "--clip", CLIPS[0], "--yes"]) == 2
+    assert "not on this machine" in capsys.readouterr().err
+
+
+def test_a_page_that_shows_the_dataset_keeps_a_takedown_waiting(small: Path) -> None:
+    def ready(_: str) -> None:
+        with pytest.raises(FolderBusy, match="facevid explore"):
+            takedown(small, clip=CLIPS[0])
+        raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        facevid.explore(small, port=0, on_ready=ready)
+    assert takedown(small, clip=CLIPS[0]).clips == (CLIPS[0],)

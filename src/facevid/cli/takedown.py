@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facevid.cli.endings import OK
-from facevid.cli.steps import Dataset, Json
+from facevid.cli.steps import Json
 
 if TYPE_CHECKING:
     from facevid.dataset.takedown import Takedown
@@ -19,7 +19,9 @@ _SHOWN = 10
 
 
 def takedown(
-    dataset: Dataset,
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="Folder of the dataset.", show_default=False)
+    ],
     *,
     source: Annotated[
         list[str] | None,
@@ -57,7 +59,7 @@ def takedown(
     return OK
 
 
-def _agreed(dataset: Path, named: dict[str, list[str]], reason: str | None, as_json: bool) -> bool:
+def _agreed(dataset: str, named: dict[str, list[str]], reason: str | None, as_json: bool) -> bool:
     """Show what would go and ask; raises typer.BadParameter where nobody can answer."""
     import facevid
     from facevid.dataset.pending import read_journal
@@ -66,7 +68,7 @@ def _agreed(dataset: Path, named: dict[str, list[str]], reason: str | None, as_j
         raise typer.BadParameter(
             "What is taken down cannot be brought back: give --yes, or --dry-run to look first."
         )
-    if read_journal(dataset) is None:
+    if read_journal(Path(dataset)) is None:
         _show(facevid.takedown(dataset, **named, reason=reason, dry_run=True))
     return typer.confirm("This cannot be undone. Go on?")
 
@@ -74,9 +76,9 @@ def _agreed(dataset: Path, named: dict[str, list[str]], reason: str | None, as_j
 def _show(done: Takedown) -> None:
     gone, verb = done.receipt["removed"], "would go" if done.dry_run else "are gone"
     typer.echo(
-        f"{gone['clips']} clips ({gone['seconds']:.1f} s, {gone['media_bytes'] / 1e6:.1f} MB) and {gone['sources']} "
-        f"whole sources {verb}, with {gone['rejected']} rejected stretches, {gone['annotations']} statements, "
-        f"{gone['verdicts']} verdicts of the review and {gone['ids_in_subsets']} ids in subsets."
+        f"Clips that {verb}: {gone['clips']:,} ({gone['seconds']:,.1f} s, {gone['media_bytes'] / 1e6:,.1f} MB); whole "
+        f"sources: {gone['sources']:,}; rejected stretches: {gone['rejected']:,}; statements: {gone['annotations']:,}; "
+        f"verdicts of the review: {gone['verdicts']:,}; ids in subsets: {gone['ids_in_subsets']:,}."
     )
     for what, names in (("sources", done.sources), ("clips", done.clips)):
         if names and done.dry_run:
@@ -85,8 +87,7 @@ def _show(done: Takedown) -> None:
     for note in done.notes:
         typer.echo(f"  {note}")
     if done.path is not None:
-        marks = done.receipt["tombstones"]
         typer.echo(
-            f"A later build leaves it out: {len(marks['sources'])} sources and {len(marks['seconds'])} seconds are "
-            f"marked. The folder was searched and holds no trace. Receipt: {done.path}"
+            "It is marked by hashes in tombstones.json, so that no later build brings it back. The folder was searched "
+            f"and holds no trace. Receipt: {done.path}"
         )

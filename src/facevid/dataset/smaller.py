@@ -21,6 +21,7 @@ from facevid.dataset.published import (
     Manifest,
     PublishedFile,
     read_manifest,
+    schema,
 )
 from facevid.dataset.removal import Removal
 from facevid.dataset.shards import ClipMembers, Member, plan_shard, stage_shard
@@ -194,8 +195,15 @@ def _without(
 
 
 def _write(staged: Path, path: str, content: pa.Table) -> PublishedFile:
+    content = content.cast(_as_built(content.schema, path.split("/")[0]))
     pq.write_table(content.combine_chunks(), staged / path, compression="zstd", row_group_size=ROWS_A_GROUP)
     return described(staged, path, content.num_rows)
+
+
+def _as_built(found: pa.Schema, table: str) -> pa.Schema:
+    """A table's schema with the fields as a build writes them; Parquet reads the items of lists under another name."""
+    wanted = {field.name: field for field in schema(table)}
+    return pa.schema([wanted.get(field.name, field) for field in found])
 
 
 def _placed(clips: pa.Table, moved: Offsets) -> pa.Table:
@@ -219,12 +227,11 @@ def _keypoints(folder: Path, staged: Path, file: PublishedFile, removal: Removal
     if not pc.any(pc.is_in(opened.read(["clip_id"])["clip_id"], value_set=gone)).as_py():
         return file
     rows, size = 0, max(1, opened.metadata.row_group(0).num_rows)
-    with pq.ParquetWriter(
-        staged / file.path, opened.schema_arrow, compression="zstd", use_dictionary=False
-    ) as writer:
+    target = _as_built(opened.schema_arrow, "keypoints")
+    with pq.ParquetWriter(staged / file.path, target, compression="zstd", use_dictionary=False) as writer:
         waiting: list[pa.Table] = []
         for number in range(opened.num_row_groups):
-            group = opened.read_row_group(number)
+            group = opened.read_row_group(number).cast(target)
             waiting.append(group.filter(pc.invert(pc.is_in(group["clip_id"], value_set=gone))))
             while sum(map(len, waiting)) >= size:
                 whole = pa.concat_tables(waiting)
