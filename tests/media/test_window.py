@@ -94,7 +94,7 @@ def test_one_reader_takes_clips_of_different_size_and_rate(
 def test_pictures_go_where_they_are_wanted(clip: bytes) -> None:
     batch = np.zeros((2, 3, 3, 96, 96), np.uint8)
     given = WindowReader().read(clip, [1, 2, 3], out=batch[1])
-    assert given.base is batch or np.shares_memory(given, batch)
+    assert np.shares_memory(given, batch)
     assert batch[1].any() and not batch[0].any()
     with pytest.raises(ValueError, match=r"out has shape .*\(2, 3, 96, 96\) and uint8 is needed"):
         WindowReader().read(clip, [1, 2], out=batch[1])

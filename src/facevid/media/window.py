@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import av
 import numpy as np
@@ -49,7 +49,8 @@ class WindowReader:
         """Pictures of an MP4 as uint8 (n, 3, height, width), RGB.
 
         frames: the places wanted in display order, none smaller than the one before; the same may come again.
-        size: (height, width) to scale to, by area down and bicubic up; None keeps the clip's. out: where to put them.
+        size: (height, width) to scale to, by area down and bicubic up; None keeps the clip's. out: where to put them;
+        without `size` its shape says how large they become.
         Decoding begins at the key frame before the window, and leaves out what no wanted frame is predicted from.
         Raises IndexError for a frame the clip does not have and MediaError for a clip that cannot be decoded.
         """
@@ -61,44 +62,49 @@ class WindowReader:
             raise IndexError(
                 f"frames {wanted[0]} to {wanted[-1]} were asked for; {name} has {len(index)} frames."
             )
+        if out is not None:
+            size = size or (out.shape[-2], out.shape[-1])
+            if out.shape != (len(wanted), 3, *size) or out.dtype != np.uint8:
+                needed = f"{(len(wanted), 3, *size)} and uint8 is needed"
+                raise ValueError(f"out has shape {out.shape} and type {out.dtype}; {needed}.")
+        places = {int(number): place for place, number in reversed(list(enumerate(wanted)))}
+        decoder, self._decoder = self._ready(index.setup), None  # it is kept if all goes well
         try:
-            decoded = self._decode(clip, index, wanted, name)
-            return self._scaled(decoded, wanted, size, out)
+            for frame in self._decoded(decoder, clip, index, wanted):
+                size = size or (frame.height, frame.width)
+                if out is None:
+                    out = np.empty((len(wanted), 3, *size), np.uint8)
+                if frame.pts in places and not frame.is_corrupt:
+                    # At once, while the picture is in the processor's cache.
+                    self._planes(frame, out[places.pop(frame.pts)])
         except av.FFmpegError as error:
-            self._decoder = None
             raise MediaError(
                 "unreadable", f"{name} cannot be decoded around frame {wanted[0]}: {error.strerror}."
             ) from error
-        except MediaError:
-            self._decoder = None
-            raise
+        if places or out is None:
+            raise MediaError(
+                "unreadable", f"{name} gives no frame {min(places)} of {len(index)}; it is damaged there."
+            )
+        for place in np.flatnonzero(np.diff(wanted) == 0).tolist():
+            out[place + 1] = out[place]
+        self._decoder = decoder
+        return out
 
-    def _decode(
-        self, clip: bytes, index: PictureIndex, wanted: NDArray[np.int64], name: str
-    ) -> dict[int, VideoFrame]:
-        decoder = self._ready(index.setup)
+    def _decoded(
+        self, decoder: VideoCodecContext, clip: bytes, index: PictureIndex, wanted: NDArray[np.int64]
+    ) -> Iterator[VideoFrame]:
+        """Frames from the key frame on until all that are wanted have come; `pts` is their place in display order."""
         is_wanted = np.isin(index.shown, wanted)
-        begin = int(np.flatnonzero(index.key & (index.shown <= wanted[0]))[-1])
+        keys = np.flatnonzero(index.key & (index.shown <= wanted[0]))
         end = int(np.flatnonzero(is_wanted)[-1]) + 1
-        found: dict[int, VideoFrame] = {}
-        for k in range(begin, end):
+        for k in range(int(keys[-1]) if len(keys) else 0, end):
             at = int(index.offset[k])
             packet = Packet(clip[at : at + int(index.size[k])])
             packet.pts = int(index.shown[k])
             decoder.skip_frame = "DEFAULT" if is_wanted[k] else "NONREF"
-            self._keep(decoder.decode(packet), found)
-        self._keep(decoder.decode(None), found)
+            yield from decoder.decode(packet)
+        yield from decoder.decode(None)
         decoder.flush_buffers()
-        if missing := sorted(set(wanted.tolist()) - found.keys()):
-            raise MediaError(
-                "unreadable", f"{name} gives no frame {missing[0]} of {len(index)}; it is damaged there."
-            )
-        return found
-
-    def _keep(self, frames: list[VideoFrame], found: dict[int, VideoFrame]) -> None:
-        for frame in frames:
-            if frame.pts is not None and not frame.is_corrupt:
-                found[frame.pts] = frame
 
     def _ready(self, setup: bytes) -> VideoCodecContext:
         if self._decoder is None or self._setup != setup:
@@ -109,28 +115,8 @@ class WindowReader:
             self._decoder, self._setup = decoder, setup
         return self._decoder
 
-    def _scaled(
-        self,
-        found: dict[int, VideoFrame],
-        wanted: NDArray[np.int64],
-        size: tuple[int, int] | None,
-        out: NDArray[np.uint8] | None,
-    ) -> NDArray[np.uint8]:
-        first = found[int(wanted[0])]
-        height, width = size or (first.height, first.width)
-        shape = (len(wanted), 3, height, width)
-        if out is None:
-            out = np.empty(shape, np.uint8)
-        elif out.shape != shape or out.dtype != np.uint8:
-            raise ValueError(f"out has shape {out.shape} and type {out.dtype}; {shape} and uint8 is needed.")
-        for place, number in enumerate(wanted.tolist()):
-            if place and number == wanted[place - 1]:
-                out[place] = out[place - 1]
-            else:
-                self._planes(found[number], height, width, out[place])
-        return out
-
-    def _planes(self, frame: VideoFrame, height: int, width: int, out: NDArray[np.uint8]) -> None:
+    def _planes(self, frame: VideoFrame, out: NDArray[np.uint8]) -> None:
+        _, height, width = out.shape
         matrix, levels = colour(frame)
         if (height, width) == (frame.height, frame.width):
             way = Interpolation.AREA

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facevid.dataset.dataset import Dataset
-from facevid.dataset.loading.order import Order, Step, epoch_order, random_words, steps
-from facevid.dataset.loading.samples import FAULTS, BatchReader, Pick, Request
+from facevid.dataset.loading.order import Step
+from facevid.dataset.loading.plan import Plan
+from facevid.dataset.loading.samples import FAULTS, BatchReader, Request
 from facevid.dataset.loading.serving import (
     STATE_VERSION,
     Batch,
@@ -32,8 +33,6 @@ from facevid.dataset.loading.wanted import (
     usable_clips,
 )
 from facevid.dataset.published import DatasetError
-
-_INSTEAD = 8  # clips that may take the place of one that cannot be read
 
 
 class Loader:
@@ -110,15 +109,17 @@ class Loader:
             short,
             on_error,
         )
-        self.rank, self.world_size = ranks(rank, world_size)
+        rank, world_size = ranks(rank, world_size)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; give at least 1.")
-        self.batch_size, self.seed, self.epoch, self.drop_last = batch_size, seed, epoch, drop_last
+        self.epoch = epoch
         clips, rows = usable_clips(dataset, wanted, same_size=bucket == "size")
-        self._weights = sampling_weights(dataset, rows, balance=balance, weights=weights)
-        self._bucket = buckets(clips, wanted, bucket, batch_size * self.world_size)
+        drawn = sampling_weights(dataset, rows, balance=balance, weights=weights)
+        grouped = buckets(clips, wanted, bucket, batch_size * world_size)
         self._clips = clips
-        self._wanted = wanted
+        self._plan = Plan(
+            len(clips), seed, batch_size, rank, world_size, drop_last, drawn, grouped, on_error == "skip"
+        )
         self._begin = 0  # place in the order at which the next iteration begins
         self._position = 0
         self._running: object | None = None
@@ -127,9 +128,9 @@ class Loader:
             "fps": fps,
             "short": short,
             "seed": seed,
-            "weights": portable(self._weights),
+            "weights": portable(drawn),
             "bucket": bucket,
-            "batch_size times world_size": batch_size * self.world_size if bucket else None,
+            "batch_size times world_size": self._plan.together if bucket else None,
         }
         self.stats = LoaderStats(clips=len(clips), too_short=clips.too_short)
         self._requests = _Requests()
@@ -145,16 +146,16 @@ class Loader:
 
     def __len__(self) -> int:
         """Batches of a whole epoch on this rank; the same on every rank."""
-        return len(self._steps(self._order(self.epoch), 0))
+        return len(self._plan.steps(self._plan.order(self.epoch)))
 
     def __iter__(self) -> Iterator[Batch]:
         """The rest of the epoch that `load_state_dict` or `set_epoch` named, else the next one."""
         if self._position > self._begin:  # an iteration was left before its end
             self.epoch, self._begin = self.epoch + 1, 0
         self._position = self._begin
-        epoch, order = self.epoch, self._order(self.epoch)
-        wanted = self._steps(order, self._begin)
-        self._requests.items = (self._request(order, step, epoch) for step in wanted)
+        order = self._plan.order(self.epoch)
+        wanted = self._plan.steps(order, self._begin)
+        self._requests.items = self._plan.requests(order, wanted, self.epoch)
         running = self._running = object()
         return self._batches(running, wanted)
 
@@ -195,46 +196,10 @@ class Loader:
         self.set_epoch(int(state["epoch"]))
         self._begin = self._position = int(state["position"])
 
-    def _order(self, epoch: int) -> Order:
-        return epoch_order(
-            len(self._clips),
-            seed=self.seed,
-            epoch=epoch,
-            weights=self._weights,
-            bucket=self._bucket,
-            step=self.batch_size * self.world_size,
-        )
-
-    def _steps(self, order: Order, position: int) -> list[Step]:
-        return steps(
-            order,
-            size=self.batch_size,
-            world_size=self.world_size,
-            drop_last=self.drop_last,
-            position=position,
-        )
-
-    def _request(self, order: Order, step: Step, epoch: int) -> Request:
-        places = step.of_rank(self.rank, self.world_size)
-        return Request(tuple(self._pick(order, place, epoch) for place in places))
-
-    def _pick(self, order: Order, place: int, epoch: int) -> Pick:
-        row, repeat = int(order.rows[place]), int(order.repeat[place])
-        chance = (self.seed, epoch, repeat)
-        if self._wanted.on_error == "raise":
-            return Pick(row, chance)
-        others = np.arange(len(self._clips))
-        if self._bucket is not None:
-            others = np.flatnonzero(self._bucket == self._bucket[row])
-        words = random_words(_INSTEAD, "instead", self.seed, epoch, place)
-        instead = dict.fromkeys(int(others[int(word) % len(others)]) for word in words)
-        instead.pop(row, None)
-        return Pick(row, chance, tuple(instead))
-
     def __repr__(self) -> str:
         return (
             f"Loader({len(self._clips):,} clips, {self._clips.too_short:,} too short; {len(self):,} batches of "
-            f"{self.batch_size} an epoch; rank {self.rank} of {self.world_size}; epoch {self.epoch})"
+            f"{self._plan.batch_size} an epoch; rank {self._plan.rank} of {self._plan.world_size}; epoch {self.epoch})"
         )
 
 
