@@ -178,7 +178,7 @@ def test_a_person_who_opts_out_leaves_no_trace(built: Built, tmp_path: Path) -> 
         built.dataset, add=[Statement(gone.clip_id, "review", "keep", "reject", "annotator", who="ann")]
     )
     summary = facevid.build(built.manifest, built.dataset, opt_out=out, workers=1)
-    assert summary.clips == 1
+    assert (summary.clips, summary.opted_out) == (1, 1)
     left = everything(built.dataset)
     assert b'"bo"' not in left and gone.clip_id.encode() not in left and b"example.org" not in left
 

@@ -26,7 +26,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         console.print(_rejected_table(summary["rejected"]))
     if summary["opted_out"] or summary["taken_down"]:
         left = f"{summary['opted_out']} opted out, {summary['taken_down']} taken down"
-        _line(console, f"Left out without a trace (sources and clips): {left}.")
+        _line(console, f"Left out without a trace (sources, spans and clips): {left}.")
     _print_notes(console, summary["notes"])
     _print_failures(console, summary["failures"])
     _line(console, _speed(summary))

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -32,15 +33,10 @@ def judge_people(
     """
     if not (rules.require_consent or rules.licences is not None or rules.minimum_age is not None):
         return stretches, REJECTED_COLUMNS.empty_table()
-    known = {s["source_id"]: (s, read_spans(s.get("spans"))) for s in sources}
-    whole = {key: _verdict(s, None, rules) for key, (s, spans) in known.items() if not spans}
-    ids = stretches["source_id"].to_pylist()
-    verdicts: list[Verdict | None] = [whole.get(source_id) for source_id in ids]
-    places = stretches.select(["start_s", "end_s", "face_x", "face_y"])
-    for number, source_id in enumerate(ids):
-        if source_id not in whole:
-            row = {name: places[name][number].as_py() for name in places.column_names}
-            verdicts[number] = _by_spans(row, *known[source_id], rules)
+    known = {str(s["source_id"]): _Judged.of(s, rules) for s in sources}
+    names = ("source_id", "start_s", "end_s", "face_x", "face_y")
+    rows = zip(*(stretches[name].to_pylist() for name in names), strict=True)
+    verdicts = [known[source_id].verdict(*place) for source_id, *place in rows]
     passed = pa.array([v is None for v in verdicts], pa.bool_())
     failed = stretches.filter(pc.invert(passed))
     return stretches.filter(passed), _rejected(failed, [v for v in verdicts if v is not None])
@@ -77,12 +73,33 @@ def _ages(stated: Mapping[str, Any]) -> Iterator[Any]:
     return (value for name, value in stated.items() if str(name).strip().lower() == "age")
 
 
-def _by_spans(
-    row: Mapping[str, Any], source: Mapping[str, Any], spans: Sequence[Span], rules: People
-) -> Verdict | None:
-    mine = owners(spans, row["start_s"], row["end_s"], centre_of(row, source))
-    found = [_verdict(source, span, rules) for span in mine] or [_verdict(source, None, rules)]
-    return next((verdict for verdict in found if verdict is not None), None)
+@dataclass(frozen=True)
+class _Judged:
+    """A source with the verdicts on its spans, or the one that holds for all of it."""
+
+    source: Mapping[str, Any]
+    spans: tuple[Span, ...]
+    each: tuple[Verdict | None, ...]
+    whole: Verdict | None
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any], rules: People) -> _Judged:
+        spans = read_spans(source.get("spans"))
+        whole, each = _verdict(source, None, rules), [_verdict(source, span, rules) for span in spans]
+        if all(verdict == each[0] for verdict in each):
+            return cls(source, (), (), each[0] if each else whole)
+        return cls(source, spans, tuple(each), whole)
+
+    def verdict(
+        self, start_s: float, end_s: float, face_x: float | None, face_y: float | None
+    ) -> Verdict | None:
+        """Of a stretch: that of the source, or the first of its spans' that is one."""
+        if not self.spans:
+            return self.whole
+        centre = centre_of({"face_x": face_x, "face_y": face_y}, self.source)
+        mine = owners(self.spans, start_s, end_s, centre)
+        found = [v for span, v in zip(self.spans, self.each, strict=True) if any(span is m for m in mine)]
+        return next((v for v in found if v is not None), None) if found else self.whole
 
 
 def _verdict(source: Mapping[str, Any], span: Span | None, rules: People) -> Verdict | None:

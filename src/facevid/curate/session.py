@@ -96,7 +96,7 @@ class Session:
             raise WorkError(f"workers must be 1 or more, not {workers}.")
         check_backends(chosen)
         listed = OptOut.kept(work.opt_out) if opt_out is None else opt_out
-        if listed is None and published is not None and published.about.get("counts", {}).get(OPTED_OUT):
+        if listed is None and published is not None and OPTED_OUT in published.about.get("counts", {}):
             raise WorkError(
                 f"{work.dataset} was built with an opt-out list, which went with its work folder; name the list again "
                 "with --opt-out (an empty file where nobody is opted out any more)."

@@ -31,7 +31,7 @@ class Summary:
     steps: list[dict[str, Any]]
     dry_run: bool = False
     opted_out: int = 0
-    """Sources and clips left out for the opt-out list, of which no table has a trace."""
+    """Sources, spans and clips left out for the opt-out list, of which no table has a trace."""
     taken_down: int = 0
     """Sources and clips left out since they were taken down before, likewise."""
 

@@ -57,9 +57,10 @@ class Withheld:
         return held
 
     def left_out(self) -> dict[str, int]:
-        """Sources and clips that are `opted_out` and `taken_down`, those above 0."""
-        sums = {name: sum(c.get(name, 0) for c in self._counts.values()) for name in (OPTED_OUT, TAKEN_DOWN)}
-        return {name: count for name, count in sums.items() if count}
+        """Sources, spans and clips that are `opted_out` (given a list) and `taken_down` (where any are)."""
+        out, down = (sum(c.get(name, 0) for c in self._counts.values()) for name in (OPTED_OUT, TAKEN_DOWN))
+        listed = {OPTED_OUT: out} if self.opt_out.entries or out else {}
+        return listed | ({TAKEN_DOWN: down} if down else {})
 
     def count(self, step: str, counts: Mapping[str, int]) -> None:
         """Remember what a step left out, in place of what it left out before."""
@@ -93,7 +94,8 @@ class Withheld:
             if path not in self.unread and (known is None or known["source_id"] not in self.sources):
                 stays.append(self._without_people(one, known))
         self._counts = {}
-        self.count("scan", _counts(len(out) + len(self.unread), len(down)))
+        spans = sum(len(places) for places in self.regions.values())
+        self.count("scan", _counts(len(out) + len(self.unread) + spans, len(down)))
         return stays
 
     def _without_people(self, one: Found, known: Mapping[str, Any] | None) -> Found:

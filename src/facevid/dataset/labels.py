@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facevid.dataset.spans import Span, centre_of, owners, read_spans, spans_of
+from facevid.dataset.spans import Span, centre_of, owns, read_spans, spans_of
 from facevid.dataset.statements import Statement, source_of, to_table
 from facevid.dataset.vocabulary import VocabularyError
 
@@ -65,12 +65,12 @@ def clip_labels(clip: Mapping[str, Any], source: Mapping[str, Any], spans: Seque
     are not known. A transcript goes to a clip that holds .9 of its time.
     """
     start, end, centre = float(clip["start_s"]), float(clip["end_s"]), centre_of(clip, source)
-    mine = owners(spans, start, end, centre)
     out = []
     for span in spans_of(spans, start, end, centre):
+        owned = owns(span, start, end)
         for label in span.labels:
             if understood(label):
-                times = _times(label, span, start, end, source.get("duration_s"), owned=span in mine)
+                times = _times(label, span, start, end, source.get("duration_s"), owned=owned)
                 if times is not None:
                     out.append(_statement(clip["clip_id"], label, *times))
     return out

@@ -126,8 +126,12 @@ def spans_of(spans: Sequence[Span], start_s: float, end_s: float, centre: Point 
 
 def owners(spans: Sequence[Span], start_s: float, end_s: float, centre: Point | None) -> list[Span]:
     """Those of `spans_of` in which the stretch lies with half of its length or more."""
-    least = _OWNED * (end_s - start_s)
-    return [s for s in spans_of(spans, start_s, end_s, centre) if s.overlap_s(start_s, end_s) >= least]
+    return [s for s in spans_of(spans, start_s, end_s, centre) if owns(s, start_s, end_s)]
+
+
+def owns(span: Span, start_s: float, end_s: float) -> bool:
+    """Whether a stretch lies in the span with half of its length or more."""
+    return span.overlap_s(start_s, end_s) >= _OWNED * (end_s - start_s)
 
 
 def off_middle(box: Box, centre: Point) -> float:
