@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from facevid.annotate.frontal import BROWS
 from facevid.annotate.observed import Floats, Observed, UpperFace
-from facevid.annotate.signals import BROWS, Signals
+from facevid.annotate.signals import Signals
 from facevid.annotate.upper_face import FRAMES, PER_EYE_DISTANCE, Box, box_in, contrast, follow
 
 BROW_REACH, NOSE_REACH = (6, 12), (8, 8)

@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facevid.annotate.frontal import (
+    BROWS,
+    EYES,
+    INNER_BROWS,
+    INNER_LIPS,
+    LEFT_IRIS,
+    MOUTH_CORNERS,
+    NOSE_BASE,
+    RIGHT_IRIS,
+    seen_frames,
+    to_front,
+)
+from facevid.annotate.lids import seen_open
 from facevid.annotate.observed import Floats, Observed
 
-RIGID = (10, 67, 297, 109, 338, 151, 9, 168, 6, 197, 195, 5, 2, 33, 133, 362, 263, 127, 356, 234, 454)
-"""Points that follow the skull: no muscle of the face moves them far (mediapipe's canonical numbering)."""
-EYES = ((33, 160, 158, 133, 153, 144), (263, 387, 385, 362, 380, 373))
-"""p1 to p6 of the eye aspect ratio, the subject's right and left eye: outer corner, upper lid, inner corner, lower."""
-RIGHT_IRIS, LEFT_IRIS = slice(468, 473), slice(473, 478)
-MOUTH_CORNERS = (61, 291)
-INNER_LIPS = (13, 14)
-NOSE_BASE = 2
-BROWS = ((70, 63, 105, 66, 107), (300, 293, 334, 296, 336))
-"""Upper edge of the brows, outer end first, the subject's right and left."""
-INNER_BROWS = (107, 336)
-FOREHEAD, CHIN = 10, 152
 STEADY_S = 0.16
 """Width of the smoothing window: an expression takes 0.25 s or more to build up (Schmidt et al. 2003)."""
 
@@ -37,9 +38,10 @@ STEADY_S = 0.16
 class Signals:
     """Signals of n frames, all (n,) float32 and finite. One eye distance is that of the outer eye corners, 9 cm.
 
-    open_right, open_left: eye aspect ratio of the subject's eyes, about .3 open and under .15 shut. gape: gap of the
-    inner lips in eye distances. mouth_width: corner to corner in eye distances. corner_lift: height of the mouth's
-    corners over the base of the nose in eye distances (negative: below). corner_slope: height of the corners over the
+    open_right, open_left: how far the subject's eyes are open, as a share of the clip's own open eye: the mean of what
+    mesh and pictures say (see `lids.py`); without pictures the eye aspect ratio. gape: gap of the inner lips in eye
+    distances. mouth_width: corner to corner in eye distances. corner_lift: height of the mouth's corners over the base
+    of the nose in eye distances (negative: below). corner_slope: height of the corners over the
     middle of the lips. brow_height: brows over the line of the eyes, in eye distances. brow_gap: between the inner ends
     of the brows, in eye distances. inner_height: inner ends of the brows over the line of the eyes. gaze_right,
     gaze_left: iris of the subject's right and left eye from the middle between the eye's corners, in eye widths, to the
@@ -93,6 +95,9 @@ def measure_signals(o: Observed) -> Signals | None:
         "pitch": angles[:, 1],
         "roll": angles[:, 2],
     }
+    if o.upper is not None:
+        for name, seen in zip(("open_right", "open_left"), seen_open(o.upper)[:, valid], strict=True):
+            found[name] = (share_of_open(found[name]) + share_of_open(seen)) / 2
     looks = _gaze(face, EYES[0], RIGHT_IRIS), _gaze(face, EYES[1], LEFT_IRIS)
     found["gaze_right"], found["gaze_left"] = looks[0][:, 0], looks[1][:, 0]
     found["gaze_y"] = (looks[0][:, 1] + looks[1][:, 1]) / 2
@@ -101,6 +106,11 @@ def measure_signals(o: Observed) -> Signals | None:
         name: np.interp(frames, frames[valid], values).astype(np.float32) for name, values in found.items()
     }
     return Signals(o.fps, **filled, valid=valid)
+
+
+def share_of_open(opening: NDArray[Any]) -> NDArray[np.float64]:
+    """`opening` of an eye (n,) over its 85th percentile: eyes are shut for a twentieth of the time."""
+    return np.asarray(opening / max(float(np.percentile(opening, 85)), 1e-3), np.float64)
 
 
 def smooth(values: Floats, fps: float, seconds: float = STEADY_S) -> Floats:
@@ -154,54 +164,6 @@ def lasting(found: Iterable[tuple[int, int]], seconds: float, fps: float) -> lis
 def confidence(value: float, threshold: float) -> float:
     """Confidence of a signal that passed its threshold, 1 - threshold / (2 value): .5 at it, .75 at twice it."""
     return round(float(np.clip(1 - threshold / max(2 * value, 1e-9), 0.0, 1.0)), 3)
-
-
-def seen_frames(mesh: Floats, pose: Floats) -> NDArray[np.bool_]:
-    """Which frames (n,) have a mesh (n, 478, 3) and a pose (n, 3)."""
-    valid = np.isfinite(mesh).all(axis=(1, 2)) & np.isfinite(pose).all(axis=1)
-    spread = np.zeros(len(valid))
-    spread[valid] = np.linalg.norm(mesh[valid, 33] - mesh[valid, 263], axis=-1)
-    return np.asarray(valid & (spread > 1e-3))  # an empty mesh is all zeros
-
-
-def to_front(
-    mesh: NDArray[np.float64], pose: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Meshes (n, 478, 3) in eye distances seen from the front, each frame's rotation (n, 3, 3), and how many pixels
-    its eye distance is (n,).
-
-    The template is the median of the meshes turned back by their own pose; each mesh is then laid onto it by the
-    rotation and scale of Umeyama (1991).
-    """
-    points = mesh[:, RIGID]
-    centred = points - points.mean(axis=1, keepdims=True)
-    rough = centred @ _rotations(pose)  # row vectors: p @ R is the inverse rotation of p
-    rough /= np.linalg.norm(mesh[:, 33] - mesh[:, 263], axis=1)[:, None, None]
-    template = np.median(rough, axis=0)
-    template -= template.mean(axis=0)
-    u, size, vt = np.linalg.svd(np.einsum("nki,kj->nij", centred, template))
-    flip = np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    u[:, :, 2] *= flip[:, None]
-    size[:, 2] *= flip
-    turns = u @ vt  # head to picture
-    scale = size.sum(axis=1) / (template**2).sum()
-    face = (mesh - points.mean(axis=1, keepdims=True)) @ turns / scale[:, None, None]
-    return face, turns, scale
-
-
-def _rotations(pose: NDArray[np.float64]) -> NDArray[np.float64]:
-    """R = Ry Rx Rz of yaw, pitch, roll (n, 3) in degrees, head to picture: x right, y down, z away."""
-    yaw, pitch, roll = np.radians(pose).T
-    zero, one = np.zeros_like(yaw), np.ones_like(yaw)
-
-    def matrix(*rows: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
-        return np.asarray(np.stack([np.stack(row, axis=-1) for row in rows], axis=-2))
-
-    cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
-    about_y = matrix((cy, zero, -sy), (zero, one, zero), (sy, zero, cy))
-    about_x = matrix((one, zero, zero), (zero, cp, sp), (zero, -sp, cp))
-    about_z = matrix((cr, -sr, zero), (sr, cr, zero), (zero, zero, one))
-    return np.asarray(about_y @ about_x @ about_z)
 
 
 def _angles(turns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facevid.annotate.frontal import BROWS, RIGID, seen_frames, to_front
 from facevid.annotate.observed import Floats, Images, UpperFace
-from facevid.annotate.signals import BROWS, RIGID, seen_frames, to_front
 
 PER_EYE_DISTANCE = 96
 """Pixels an eye distance: about a millimetre each, half of what a face in a clip of 512 pixels has."""
@@ -115,21 +115,30 @@ def follow(pictures: Floats, box: Box, reach: tuple[int, int]) -> Floats:
     pictures: (n, h, w) of `contrast`. reach: the farthest way looked for. The best normalised correlation (Lewis 1995),
     between pixels by a parabola. Nothing moves where the box lies (almost) outside of the picture.
     """
+    return _matched(pictures, box, reach)[:, :2]
+
+
+def likeness(pictures: Floats, box: Box, reach: tuple[int, int]) -> Floats:
+    """How much what lies in `box`, or near it, looks as in the clip's median picture: correlation (n,), at most 1."""
+    return _matched(pictures, box, reach)[:, 2]
+
+
+def _matched(pictures: Floats, box: Box, reach: tuple[int, int]) -> Floats:
     height, width = pictures.shape[1:]
     left, right = np.clip(box[:2], 0, width)
     top, bottom = np.clip(box[2:], 0, height)
     across, down = reach
-    moved = np.zeros((len(pictures), 2), np.float32)
+    found = np.zeros((len(pictures), 3), np.float32)
     if right - left < LEAST_PX or bottom - top < LEAST_PX:
-        return moved
+        return found
     wanted = np.ascontiguousarray(np.median(pictures[:, top:bottom, left:right], axis=0))
     for k, picture in enumerate(pictures):
         padded = cv2.copyMakeBorder(picture, down, down, across, across, cv2.BORDER_REPLICATE)
         part = padded[top : bottom + 2 * down, left : right + 2 * across]
         fit = cv2.matchTemplate(part, wanted, cv2.TM_CCOEFF_NORMED)
         y, x = np.unravel_index(int(np.argmax(fit)), fit.shape)
-        moved[k] = _peak(fit[y], int(x)) - across, _peak(fit[:, x], int(y)) - down
-    return moved
+        found[k] = _peak(fit[y], int(x)) - across, _peak(fit[:, x], int(y)) - down, fit[y, x]
+    return found
 
 
 def box_in(frame: Frame, left: float, right: float, top: float, bottom: float) -> Box:
