@@ -35,7 +35,7 @@ from facevid.dataset.storage import Folder, Storage, storage_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facevid.dataset.loading import Loader
+    from facevid.dataset.loading import Loader, Stream
 
 Numbers = npt.NDArray[np.int64]
 
@@ -98,7 +98,7 @@ class Dataset(Choosing):
         """Its folder on this machine. Raises DatasetError for one that is somewhere else."""
         if not isinstance(self.storage, Folder):
             raise DatasetError(
-                f"{self.location} is not on this machine; fetch it first: facevid export {self.location} -o FOLDER."
+                f"{self.location} is not on this machine; fetch it first: facevid pull {self.location} -o FOLDER."
             )
         return self.storage.path
 
@@ -306,6 +306,14 @@ class Dataset(Choosing):
         DatasetError without torch.
         """
         return cast("Loader", _loading().Loader(self, **options))
+
+    def stream(self, **options: Any) -> Stream:
+        """Batches for PyTorch from shards read from front to end; see `facevid.dataset.loading.Stream`.
+
+        For example `ds.stream(frames=16, size=256, batch_size=8, num_workers=4, buffer=256, seed=0)`. Raises
+        DatasetError without torch.
+        """
+        return cast("Stream", _loading().Stream(self, **options))
 
     def source(self, source_id: str) -> dict[str, Any]:
         """The row of a source. Raises KeyError for one that is not in the dataset."""

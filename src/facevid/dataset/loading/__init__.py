@@ -5,5 +5,6 @@ Needs torch; the rest of facevid does not.
 
 from facevid.dataset.loading.loader import Loader
 from facevid.dataset.loading.serving import DamagedClip, LoaderStats
+from facevid.dataset.loading.stream import Stream
 
-__all__ = ["DamagedClip", "Loader", "LoaderStats"]
+__all__ = ["DamagedClip", "Loader", "LoaderStats", "Stream"]
