@@ -6,6 +6,7 @@ import json
 import warnings
 from pathlib import Path
 
+import fsspec
 import pyarrow.compute as pc
 import pytest
 
@@ -129,6 +130,25 @@ def test_columns_of_the_source_can_be_gone_by(published: Path) -> None:
     table = looked_at(ds.where("audio"), ["container", "language"])
     containers = [of_source[i.split("_")[0]] for i in table["clip_id"].to_pylist()]
     assert table["by_0"].to_pylist() == containers and table["by_1"].null_count == len(table)
+
+
+def test_a_dataset_behind_an_address_has_its_saved_subsets_too(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEVID_CACHE", str(tmp_path / "cache"))
+    here = facevid.open(published)
+    here.fraction(0.2).save("fifth")
+    memory = fsspec.filesystem("memory")
+    for path in published.rglob("*"):
+        if path.is_file():
+            memory.pipe_file(f"/subsets-of/{path.relative_to(published).as_posix()}", path.read_bytes())
+    ds = facevid.open("memory://subsets-of")
+    assert ds.subset("fifth").ids.equals(here.subset("fifth").ids)
+    with pytest.raises(DatasetError, match=r"subsets/other\.json is missing"):
+        ds.subset("other")
+    with pytest.raises(DatasetError, match=r"give a file: half\.json"):
+        ds.fraction(0.5).save("half")
+    assert len(here.subset(str(ds.fraction(0.5).save(str(tmp_path / "half.json"))))) == 20
 
 
 def test_balanced_choices_warn_of_thin_cells(published: Path) -> None:

@@ -183,6 +183,10 @@ def _save(
     ds: Dataset, name: str, *, ids: tuple[str, ...] | None, parts: Mapping[str, tuple[str, ...]] | None,
     made: Mapping[str, Any],
 ) -> Path:  # fmt: skip
+    if not is_path(name) and "://" in ds.location:
+        raise DatasetError(
+            f"{ds.location} is not on this machine, so that {name!r} has no place there; give a file: {name}.json."
+        )
     path = Path(name) if is_path(name) else ds.folder / SUBSETS / f"{check_name(name)}.json"
     SubsetFile(path.stem if is_path(name) else name, ds.name, made, ids, parts).write(path)
     return path
