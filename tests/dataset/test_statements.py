@@ -146,3 +146,15 @@ def test_every_word_of_the_published_list_has_its_attribute_and_value() -> None:
     assert len(DH_APPEARANCE) == 72 and len(DH_LIGHT) == 8
     assert len(set(ACTIONS)) == len(ACTIONS)
     assert all(a.kind == "number" or a.choices for a in ATTRIBUTES.values())
+
+
+def test_of_an_emotion_that_changes_the_longest_is_shown() -> None:
+    said = [
+        Statement("c", "attribute", "emotion", "happy", "annotator", start_s=0.0, end_s=0.5, who="CelebV-HQ"),
+        Statement("c", "attribute", "emotion", "sad", "annotator", start_s=0.5, end_s=3.0, who="CelebV-HQ"),
+    ]
+    assert shown(said)["attributes"]["emotion"]["value"] == "sad"
+    said.append(Statement("c", "attribute", "emotion", "neutral", "annotator", who="CelebV-HQ"))
+    assert shown(said)["attributes"]["emotion"]["value"] == "neutral", (
+        "what holds for the whole clip comes first"
+    )

@@ -7,6 +7,7 @@ A statement is one row of the table `annotations`. What is shown of them stands 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -164,6 +165,7 @@ def from_table(table: pa.Table) -> list[Statement]:
 def shown(statements: Sequence[Statement]) -> dict[str, Any]:
     """The label columns of one clip from all statements about it, by `SHOWN_ORDER`.
 
+    Of several values that one source gives for parts of a clip, the one that lasts longest is shown.
     An action list is taken whole from the first source that gives any actions, since lists of two sources cannot be
     mixed without naming one action twice. Where a person withdrew the medium caption and nobody wrote a better one,
     `caption` is None: a caption of another length does not stand in for one that was found wrong.
@@ -238,7 +240,9 @@ def _captions(best: Sequence[Statement]) -> tuple[list[Statement], set[str]]:
 
 def _rank(s: Statement) -> tuple[Any, ...]:
     sure = -1.0 if s.confidence is None else s.confidence
-    return (SHOWN_ORDER.index(source_of(s.by)), -sure, s.by, s.who or "", s.kind, s.name, s.value)
+    # Of an emotion that changes, the value that holds longest is the clip's; what holds throughout comes first.
+    lasts = math.inf if s.start_s is None or s.end_s is None else s.end_s - s.start_s
+    return (SHOWN_ORDER.index(source_of(s.by)), -sure, s.by, s.who or "", s.kind, s.name, -lasts, s.value)
 
 
 def _row(s: Statement) -> dict[str, Any]:
