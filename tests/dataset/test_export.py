@@ -166,6 +166,8 @@ def test_rights_travel_and_filters_leave_out_what_does_not_state_them(
     told = export(source, tmp_path / "b", format="folder", licence=["cc-by-4.0", "CC_BY-NC*"])
     assert told["licences_of_sources"] == {"CC BY 4.0": 14, "CC-BY-NC-4.0": 13}
     kept = json.loads((tmp_path / "b" / "export.json").read_text())
+    card = (tmp_path / "b" / "README.md").read_text()
+    assert card.startswith("---\nlicense:") and "clips.jsonl" in card and "facevid.open" not in card
     assert kept["licences_of_sources"] == told["licences_of_sources"]
     with (tmp_path / "b" / "sources.csv").open(newline="") as file:
         assert [(r["source_name"], r["consent"]) for r in csv.DictReader(file)] == [

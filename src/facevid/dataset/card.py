@@ -48,11 +48,13 @@ def dataset_card(
     *,
     configs: Sequence[Mapping[str, Any]] | None = None,
     notes: str = "",
+    use: str | None = None,
     figures: Figures | None = None,
 ) -> str:
     """The text of a dataset's card: front matter that the Hugging Face hub reads, then what it holds and lacks.
 
-    configs: what a hub's viewer may load, for a layout other than that of a dataset on disk. figures: where they were
+    configs: what a hub's viewer may load, and use: the section that says how to read it, both for a layout other than
+    that of a dataset on disk. figures: where they were
     counted already. Every number is counted in the tables.
     """
     found = figures or Figures(ds)
@@ -68,7 +70,7 @@ def dataset_card(
         card_sections.left_out(found),
         card_sections.made(found),
         card_labels.labels(found),
-        card_sections.use(found),
+        use if use is not None else card_sections.use(found),
         card_sections.take_out(found, options),
         card_labels.limits(found),
         card_sections.cite(found, options),

@@ -74,7 +74,6 @@ def write_dataset(
     output: Path,
     content: Content,
     *,
-    card: Callable[[Manifest], str] | None = None,
     on_shard: Callable[[int, int], None] | None = None,
 ) -> Manifest:
     """Publish the dataset of `content` in `output` and return its manifest.
@@ -100,9 +99,7 @@ def write_dataset(
         for name, data in content.beside.items():
             with atomic_path(output / name) as partial:
                 partial.write_bytes(data)
-        manifest = Manifest(dict(content.about), tuple(files))
-        text = card(manifest) if card else None
-        manifest = publish(output, staged=staged, files=files, about=content.about, card=text)
+        manifest = publish(output, staged=staged, files=files, about=content.about, card=None)
         shutil.rmtree(output / ".work", ignore_errors=True)
     return manifest
 

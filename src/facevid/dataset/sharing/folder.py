@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from facevid.dataset.sharing.cards import folder_card
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.flat import FlatRows, as_json
 from facevid.dataset.sharing.members import read_member
@@ -27,7 +28,9 @@ def export_files(
     `clips.jsonl` beside them has one row a clip, with its folder.
     """
     rows = FlatRows(choice)
-    with export_folder(choice, output, form="folder", options={"clips_a_folder": clips_a_folder}):
+    with export_folder(
+        choice, output, form="folder", options={"clips_a_folder": clips_a_folder}, card=folder_card()
+    ):
         listing = output / "clips.jsonl"
         with atomic_path(listing) as partial, partial.open("w", encoding="utf-8") as listed:
             for k, (row, stored) in enumerate(rows.with_places()):

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.dataset.dataset import Dataset
+from facevid.dataset.sharing.cards import huggingface_card
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.flat import FlatColumn, FlatRows
 from facevid.dataset.sharing.members import read_member
@@ -42,8 +43,9 @@ def export_huggingface(
     or `unassigned` where others have one. Holds the media of one row group in memory, about 64 MB.
     """
     rows = FlatRows(choice)
-    with export_folder(choice, output, form="huggingface", options={"file_bytes": file_bytes}):
-        files, target, done = plan_files(rows, file_bytes), _schema(rows.columns), 0
+    files, target, done = plan_files(rows, file_bytes), _schema(rows.columns), 0
+    card = huggingface_card(files)
+    with export_folder(choice, output, form="huggingface", options={"file_bytes": file_bytes}, card=card):
         for name, numbers in files.items():
             path = output / name
             if not path.exists():

@@ -22,7 +22,7 @@ def export_csv(choice: Choice, output: Path) -> list[Path]:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         for row in rows:
-            writer.writerow([as_text(name, row[name]) for name in names])
+            writer.writerow([as_text(row[name]) for name in names])
     return [output]
 
 
@@ -41,7 +41,7 @@ def write_csv(table: pa.Table, path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.column_names)
         for row in table.to_pylist():
-            writer.writerow([as_text(name, row[name]) for name in table.column_names])
+            writer.writerow([as_text(row[name]) for name in table.column_names])
 
 
 def _check_file(output: Path, example: str) -> None:

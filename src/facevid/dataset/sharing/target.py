@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from facevid.dataset.card import dataset_card
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.published import DatasetError
 from facevid.dataset.rights import RIGHTS, rights_of
@@ -28,8 +29,17 @@ _SOURCE_COLUMNS = ("source_id", "source_name", *RIGHTS)
 
 
 @contextmanager
-def export_folder(choice: Choice, output: Path, *, form: str, options: Mapping[str, Any]) -> Iterator[Path]:
-    """Own the folder of an export; on success write `sources.csv` and, last, `export.json`.
+def export_folder(
+    choice: Choice,
+    output: Path,
+    *,
+    form: str,
+    options: Mapping[str, Any],
+    card: tuple[list[dict[str, Any]], str],
+) -> Iterator[Path]:
+    """Own the folder of an export; on success write its card, `sources.csv` and, last, `export.json`.
+
+    card: what a hub's viewer may load, and how to read the export.
 
     Within the block a file that is there already under its final name is whole and is that of this very export: the
     folder belongs to one choice of clips of one state of a dataset in one form. Raises DatasetError where `output`
@@ -43,6 +53,9 @@ def export_folder(choice: Choice, output: Path, *, form: str, options: Mapping[s
         write_json_atomic({"key": key}, output / _WORK / "asked.json")
         clear_stale(output)
         yield output
+        text = dataset_card(dataset, configs=card[0], use=card[1])
+        with atomic_path(output / "README.md") as partial:
+            partial.write_text(text, encoding="utf-8")
         write_csv(_sources(dataset), output / "sources.csv")
         write_json_atomic(record(dataset, form) | {"key": key}, output / RECORD)
         shutil.rmtree(output / _WORK, ignore_errors=True)

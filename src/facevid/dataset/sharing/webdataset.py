@@ -9,11 +9,14 @@ from typing import Any
 
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.shards import SHARD_BYTES, ClipMembers, Member, plan_shard, write_shard
+from facevid.dataset.sharing.cards import webdataset_card
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.flat import FlatRows, as_json
 from facevid.dataset.sharing.members import read_member
 from facevid.dataset.sharing.target import export_folder
 from facevid.engine import atomic_path
+
+_NO_SPLIT = "clips"
 
 
 def export_webdataset(
@@ -29,7 +32,8 @@ def export_webdataset(
     clip's flat row, labels, licence and consent included.
     """
     rows = FlatRows(choice)
-    with export_folder(choice, output, form="webdataset", options={"shard_bytes": shard_bytes}):
+    card = webdataset_card({split or _NO_SPLIT for split in choice.splits().to_pylist()})
+    with export_folder(choice, output, form="webdataset", options={"shard_bytes": shard_bytes}, card=card):
         waiting: dict[str, list[ClipMembers]] = {}
         sizes: dict[str, int] = {}
         numbers: dict[str, int] = {}
@@ -62,7 +66,7 @@ def _clips(dataset: Dataset, rows: FlatRows) -> Iterator[tuple[ClipMembers, str]
         kinds["json"] = _text(f"{clip_id}.json", as_json(row))
         if row.get("caption"):
             kinds["txt"] = _text(f"{clip_id}.txt", row["caption"])
-        yield ClipMembers(clip_id, kinds), row.get("split") or "clips"
+        yield ClipMembers(clip_id, kinds), row.get("split") or _NO_SPLIT
 
 
 def _stored(dataset: Dataset, stored: Mapping[str, Any], kind: str) -> Member:
