@@ -498,3 +498,19 @@ def test_a_page_that_shows_the_dataset_keeps_a_takedown_waiting(small: Path) -> 
     with contextlib.suppress(KeyboardInterrupt):
         facevid.explore(small, port=0, on_ready=ready)
     assert takedown(small, clip=CLIPS[0]).clips == (CLIPS[0],)
+
+
+def test_of_clips_that_show_another_face_in_the_same_seconds_the_caller_is_told(small: Path) -> None:
+    folder = small / "clips"
+    table = taking.pq.read_table(folder / "part-00000.parquet")
+    ids = table["clip_id"].to_pylist()
+    at = ids.index(clip_name(1, 1))  # of track 1, moved in time to where clip 0 of track 0 is
+    for column, value in (("start_s", 0.2), ("end_s", 0.52)):
+        values = table[column].to_pylist()
+        values[at] = value
+        table = table.set_column(table.schema.get_field_index(column), column, taking.pa.array(values))
+    taking.pq.write_table(table, folder / "part-00000.parquet")
+    done = takedown(small, clip=clip_name(1, 0), dry_run=True)
+    assert done.clips == (clip_name(1, 0),)
+    assert any("another face in the same seconds" in n and clip_name(1, 1) in n for n in done.notes)
+    assert takedown(small, clip=clip_name(1, 2), dry_run=True).notes == ()

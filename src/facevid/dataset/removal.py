@@ -54,6 +54,7 @@ class Removal:
 
     persons: identities of which every clip goes. may_still_show: sentences, without an id or a name, about what a
     takedown cannot know. kept_repeats: ids of clips that stay although they repeat stretches of a source that goes.
+    same_seconds: ids of clips that stay and show another face in seconds that are marked.
     """
 
     clips: tuple[str, ...]
@@ -62,6 +63,7 @@ class Removal:
     persons: tuple[str, ...] = ()
     may_still_show: tuple[str, ...] = ()
     kept_repeats: tuple[str, ...] = ()
+    same_seconds: tuple[str, ...] = ()
 
     def source_marks(self) -> list[str]:
         """Tombstones of the whole sources."""
@@ -87,6 +89,7 @@ class Removal:
             persons=tuple(content["persons"]),
             may_still_show=tuple(content["may_still_show"]),
             kept_repeats=tuple(content["kept_repeats"]),
+            same_seconds=tuple(content["same_seconds"]),
         )
 
 
@@ -189,6 +192,7 @@ class _Resolving:
             persons=tuple(sorted(self._persons)),
             may_still_show=tuple(self._doubts(set(gone))),
             kept_repeats=tuple(self._kept_repeats(set(gone))),
+            same_seconds=tuple(self._same_seconds(stretches, set(gone))),
         )
 
     def _rejected_with(self, clips: Sequence[Stretch], gone: set[str]) -> list[Stretch]:
@@ -211,6 +215,17 @@ class _Resolving:
         of = self._of_sources(self._rejected, self._whole)["duplicate_of"].to_pylist()
         here = set(self._clips["clip_id"].to_pylist()) if any(of) else set()
         return sorted({clip_id for clip_id in of if clip_id in here} - gone)
+
+    def _same_seconds(self, stretches: Sequence[Stretch], gone: set[str]) -> list[str]:
+        marked: dict[str, list[Stretch]] = {}
+        for s in stretches:
+            marked.setdefault(s.source_id, []).append(s)
+        return sorted(
+            row["clip_id"]
+            for row in self._of_sources(self._clips, set(marked)).to_pylist()
+            if row["clip_id"] not in gone
+            and any(row["start_s"] < s.end_s and s.start_s < row["end_s"] for s in marked[row["source_id"]])
+        )
 
     def _doubts(self, gone: set[str]) -> list[str]:
         said = []

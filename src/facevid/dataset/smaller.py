@@ -184,7 +184,11 @@ def _without(
         if table == "keypoints":
             new = _keypoints(folder, staged, file, removal)
         else:
-            content = pq.ParquetFile(folder / file.stored_as).read()
+            opened = pq.ParquetFile(folder / file.stored_as)
+            if table == "clips" and not _changes(opened, removal, moved):
+                left.append(file)
+                continue
+            content = opened.read()
             kept = content.filter(pc.invert(rows_to_go(content, table, removal, traces)))
             if table == "clips":
                 kept = _placed(kept, moved)
@@ -192,6 +196,13 @@ def _without(
         left.append(new)
     filled = [f for f in left if f.rows]
     yield from filled or left[:1]
+
+
+def _changes(clips: pq.ParquetFile, removal: Removal, moved: Offsets) -> bool:
+    """Whether a part of the clips table has a clip that goes, or one whose members lie elsewhere now."""
+    ids = clips.read(["clip_id"])["clip_id"]
+    touched = pa.array(sorted({*removal.clips, *moved}), pa.string())
+    return bool(pc.any(pc.is_in(ids, value_set=touched)).as_py())
 
 
 def _write(staged: Path, path: str, content: pa.Table) -> PublishedFile:

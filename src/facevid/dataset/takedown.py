@@ -42,6 +42,10 @@ from facevid.engine import clear_stale, folder_lock, folder_used, write_json_ato
 
 _FORMAT, _VERSION = "facevid-receipt", 1
 
+_COUNTED = {
+    "clips": ["clip_id", "source_id", "start_s", "end_s", "mp4_size", "flac_size", "json_size"],
+    "keypoints": ["clip_id"],
+}
 Forget = Callable[[Removal], None]
 
 
@@ -147,6 +151,11 @@ def told(
     notes = [*removal.may_still_show]
     if removal.kept_repeats:
         notes.append(f"Clips that stay and repeat a source that goes: {', '.join(removal.kept_repeats)}.")
+    if removal.same_seconds:
+        notes.append(
+            "Clips that stay and show another face in the same seconds, which later builds and exports leave out: "
+            f"{', '.join(removal.same_seconds)}."
+        )
     if journal["common"]:
         notes.append(
             f"Not searched for, since other things have that name too: {', '.join(journal['common'])}."
@@ -211,7 +220,7 @@ def _counts(folder: Path, manifest: Manifest, removal: Removal, traces: Traces) 
         number = 0
         for file in manifest.of(table):
             opened = pq.ParquetFile(folder / file.stored_as)
-            content = opened.read(["clip_id"]) if table == "keypoints" else opened.read()
+            content = opened.read(_COUNTED.get(table))
             gone = content.filter(rows_to_go(content, table, removal, traces))
             number += len(gone)
             if table == "clips" and len(gone):
