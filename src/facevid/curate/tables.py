@@ -148,11 +148,12 @@ def publish_tables(
 ) -> Manifest:
     """Publish everything; clips that repeat another, or that a reviewer rejected, move to the rejected stretches.
 
-    Clips whose face is opted out go without a trace, and so does what was rejected of the same tracks.
+    Clips whose face is opted out go without a trace, and so does what was rejected of the same tracks, what the
+    manifest says of their spans, and a source of which no other clip is left.
     """
     known = {row["clip_id"]: row for row in identity.to_pylist()}
     gone = {clip_id for clip_id, row in known.items() if row.get("opted_out")}
-    stays, selected_out = _without(gone, members.stretches, pq.ParquetFile(work.rejected).read())
+    stays, selected_out, emptied = _without(gone, members.stretches, pq.ParquetFile(work.rejected).read())
     ids = stays["clip_id"].to_pylist()
     repeat = pa.array([bool(known.get(c, {}).get("duplicate_of")) for c in ids], pa.bool_())
     refused = rejected_by_review(work.dataset)
@@ -172,6 +173,10 @@ def publish_tables(
             ("track", "ascending"),
         ]
     )
+    gone_rows = members.stretches.filter(
+        pc.is_in(members.stretches["clip_id"], value_set=pa.array(sorted(gone), pa.string()))
+    )
+    sources = withheld.published(sources, emptied, gone_rows, kept)
     rows = sources.to_pylist()
     return pack_dataset(
         work.dataset,
@@ -198,16 +203,18 @@ def _licences(sources: Sequence[Mapping[str, Any]], recipe: Recipe) -> list[str]
     return sorted(str(n) for n in named if n and (allowed is None or licence_is(n, allowed)))
 
 
-def _without(gone: set[str], stretches: pa.Table, rejected: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Stretches but those of `gone`, and rejected rows but those of the same tracks."""
+def _without(gone: set[str], stretches: pa.Table, rejected: pa.Table) -> tuple[pa.Table, pa.Table, set[str]]:
+    """Stretches but those of `gone`, rejected rows but those of the same tracks, and sources that have no clip now."""
     if not gone:
-        return stretches, rejected
+        return stretches, rejected, set()
     leaves = pc.is_in(stretches["clip_id"], value_set=pa.array(sorted(gone), pa.string()))
     out = stretches.filter(leaves)
     tracks = set(zip(out["source_id"].to_pylist(), out["track"].to_pylist(), strict=True))
+    kept = stretches.filter(pc.invert(leaves))
+    emptied = set(out["source_id"].to_pylist()) - set(kept["source_id"].to_pylist())
     both = zip(rejected["source_id"].to_pylist(), rejected["track"].to_pylist(), strict=True)
-    stays = pa.array([place not in tracks for place in both], pa.bool_())
-    return stretches.filter(pc.invert(leaves)), rejected.filter(stays)
+    stays = [place not in tracks and place[0] not in emptied for place in both]
+    return kept, rejected.filter(pa.array(stays, pa.bool_())), emptied
 
 
 def tool_versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from facevid.curate.manifest import Found
 from facevid.curate.optout import Entry, OptOut
-from facevid.dataset.spans import Box, Span, centre_of
+from facevid.dataset.spans import Box, Span, centre_of, owners, read_spans, spans_text
 from facevid.dataset.tombstones import Tombstones
 from facevid.engine import write_json_atomic
 from facevid.recipe import Recipe
@@ -149,6 +149,40 @@ class Withheld:
 
         return drop
 
+    def published(self, sources: pa.Table, emptied: set[str], gone: pa.Table, kept: pa.Table) -> pa.Table:
+        """Rows of the sources that are published: without `emptied`, and without spans of people who have left.
+
+        gone: stretches that were left out for their face; a span that holds one of these goes. kept: stretches that
+        are published; a span of which anything was taken down goes unless it holds one of these.
+        """
+        if not emptied and not len(gone) and not self.tombstones.seconds:
+            return sources
+        stays = pa.array([s not in emptied for s in sources["source_id"].to_pylist()], pa.bool_())
+        sources = sources.filter(stays)
+        if "spans" not in sources.column_names or sources["spans"].null_count == len(sources):
+            return sources
+        left, here = _by_source(gone), _by_source(kept)
+        texts = []
+        for row in sources.select(["source_id", "sha256", "spans", "width", "height"]).to_pylist():
+            spans = read_spans(row["spans"])
+            out = _places(left.get(row["source_id"], ()), row, spans)
+            used = _places(here.get(row["source_id"], ()), row, spans)
+            shown = [
+                s
+                for s in spans
+                if s.place not in out and (s.place in used or not self._touched(s, row["sha256"]))
+            ]
+            texts.append(row["spans"] if len(shown) == len(spans) else spans_text(shown) or "[]")
+        number = sources.column_names.index("spans")
+        return sources.set_column(number, "spans", pa.array(texts, pa.string()))
+
+    def _touched(self, span: Span, sha256: str) -> bool:
+        """Whether anything of a span was taken down; of one without an end the first hour is looked through."""
+        start = span.start_s or 0.0
+        return bool(self.tombstones.seconds) and self.tombstones.covers(
+            sha256, start, start + 3600.0 if span.end_s is None else span.end_s
+        )
+
     def _regions(self, recipe: Recipe) -> dict[str, list[Region]]:
         """Seconds of sources that are left out: of people, and of the clips that are opted out."""
         regions = {source_id: list(places) for source_id, places in self.regions.items()}
@@ -195,6 +229,20 @@ class Withheld:
             for folder in (clips, embeddings):
                 for path in folder.glob(f"{source_id}_*"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _by_source(stretches: pa.Table) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in stretches.select(["source_id", "start_s", "end_s", "face_x", "face_y"]).to_pylist():
+        found.setdefault(row["source_id"], []).append(row)
+    return found
+
+
+def _places(clips: Sequence[Mapping[str, Any]], source: Mapping[str, Any], spans: Sequence[Span]) -> set[Any]:
+    """The places of the spans to which the clips belong."""
+    return {
+        span.place for c in clips for span in owners(spans, c["start_s"], c["end_s"], centre_of(c, source))
+    }
 
 
 def _counts(out: int, down: int) -> dict[str, int]:
