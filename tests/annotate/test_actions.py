@@ -83,6 +83,25 @@ def test_a_mouth_that_comes_back_from_a_pout_does_not_smile() -> None:
     assert [a.name for a in measure_actions(o) if a.name in ("smile", "laugh")] == []
 
 
+def test_a_frown_through_most_of_a_clip_is_one_and_what_follows_no_smile() -> None:
+    o = act(3.0, corners_up=during(0.3, 2.5, size=-0.5), brows_up=during(0.3, 2.5, size=-0.4))
+    (found,) = measure_actions(o)
+    assert found.name == "frown"
+    assert overlap(found, 0.3, 2.5) > 0.6
+
+
+def test_brows_raised_through_most_of_a_clip_are() -> None:
+    (found,) = measure_actions(act(3.0, brows_up=during(0.4, 2.6, size=0.7)))
+    assert found.name == "raise brows"
+    assert overlap(found, 0.4, 2.6) > 0.6
+
+
+def test_a_nod_on_a_sinking_head_is_a_nod() -> None:
+    """Half a second of going down 15 degrees a second takes every second swing from it."""
+    o = act(4.0, pitch=lambda t: swing(1, 2.2, 7, 1.7)(t) - 15 * np.clip(t - 1, 0, 1.2))
+    assert [a.name for a in measure_actions(o)] == ["nod"]
+
+
 def test_a_smile_that_opens_the_mouth_once_is_no_laugh() -> None:
     moves = {"corners_out": during(1, 3, size=0.7), "corners_up": during(1, 3, size=0.7)}
     o = act(4.0, **moves, lips=during(1.8, 9, size=1.0, ease=0.08), speech=lambda t: t * 0)

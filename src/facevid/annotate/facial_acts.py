@@ -30,9 +30,9 @@ CURVE_SD, LIFT_SD, WIDTH_SD, BROW_SD, GAP_SD = 0.013, 0.0095, 0.025, 0.0061, 0.0
 distances (development data)."""
 CURVE_REST = (-2.0, 1.15)
 """A clip's own rest is believed within these SD between people; beyond, the clip is one long expression."""
-REST_S, REST_SHARE = 0.3, 0.2
-"""Rest of an expression is the fifth of a clip that shows least of it, since a smile may fill the rest of a short clip,
-and .3 s at least."""
+REST_S, REST_SHARE, EXPRESSES_S = 0.3, 0.2, 4.0
+"""Rest of an expression is what shows least of it: a fifth of a short clip, which a smile may fill, and .3 s at least;
+of a longer one all but 4 s, since spontaneous expressions last .5 to 4 s (Ekman & Friesen 1982)."""
 SMILE, SMILE_S = 3.0, 0.4
 """A smile's cues average so many SD over rest, as 1 of 100 clips without one do (437 of development), from the first to
 the last two fifths of its height for so long: shorter ones are visemes that the window left."""
@@ -56,10 +56,10 @@ BROW_S = 0.3
 BROW_RAISE = 5.0
 """Rise of the brows over rest in SD, 2.7 mm: a third of the frontalis' 8 to 10 mm (full raise). Stress of speech lifts
 them by 1 to 2 mm."""
-FROWN_TRUST, BROWS_TRUST = 0.6, 0.4
-"""Share of found frowns and raised brows that were right on people held out and on real faces (docs/annotations.md):
-their confidence is lowered by it, so that captions, which take what is likelier right than wrong, leave them out."""
-BLINK_LIDS, BLINK_S = 0.8, 0.6
+FROWN_TRUST, BROWS_TRUST = 0.73, 0.68
+"""Share of found frowns and raised brows that are right, on development data and real faces together (30 of 41, 27 of
+40; docs/annotations.md): their confidence is lowered by it, so that captions name only those far past their threshold."""
+BLINK_LIDS, BLINK_S = 0.7, 0.6
 """While the lids are lower than this share for shorter than this, the mesh draws the brows up: no brow is read."""
 
 
@@ -113,8 +113,9 @@ def measure_cues(s: Signals, height: Floats) -> Cues:
 
 
 def at_rest(track: Floats, free: Bools, fps: float) -> Bools:
-    """The frames (n,) of `free` in which `track` (n,) is lowest: a fifth of them, and REST_S at least."""
-    count = min(max(int(REST_SHARE * free.sum()), int(REST_S * fps), 1), len(track))
+    """The frames (n,) of `free` in which `track` (n,) is lowest, as many as are rest (see REST_S)."""
+    share = max(REST_SHARE, 1 - EXPRESSES_S * fps / len(track))
+    count = min(max(int(share * free.sum()), int(REST_S * fps), 1), len(track))
     rest = np.zeros(len(track), bool)
     rest[np.argsort(np.where(free, track, np.inf), kind="stable")[:count]] = True
     return rest
