@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from facevid.dataset.named_subsets import split, subset
     from facevid.dataset.query import query
     from facevid.dataset.sharing import export, merge, pull, push, release
+    from facevid.dataset.describe import card
+    from facevid.dataset.info import info
+    from facevid.dataset.stats import stats
     from facevid.dataset.verify import verify
     from facevid.synth import synthesize
     from facevid.web.report import report
@@ -27,12 +30,14 @@ __all__ = [
     "__version__",
     "analyze",
     "build",
+    "card",
     "clean",
     "cut",
     "explore",
     "export",
     "identify",
     "import_corpus",
+    "info",
     "merge",
     "open",
     "pack",
@@ -45,6 +50,7 @@ __all__ = [
     "select",
     "sheet",
     "split",
+    "stats",
     "status",
     "subset",
     "synthesize",
@@ -57,12 +63,14 @@ _BUILD = "facevid.curate.build"
 _HOMES = {
     "analyze": _BUILD,
     "build": _BUILD,
+    "card": "facevid.dataset.describe",
     "clean": _BUILD,
     "cut": _BUILD,
     "explore": "facevid.web.server",
     "export": "facevid.dataset.sharing",
     "identify": _BUILD,
     "import_corpus": "facevid.dataset.corpora",
+    "info": "facevid.dataset.info",
     "merge": "facevid.dataset.sharing",
     "open": "facevid.dataset",
     "pack": _BUILD,
@@ -75,6 +83,7 @@ _HOMES = {
     "select": _BUILD,
     "sheet": "facevid.dataset",
     "split": "facevid.dataset.named_subsets",
+    "stats": "facevid.dataset.stats",
     "status": _BUILD,
     "subset": "facevid.dataset.named_subsets",
     "synthesize": "facevid.synth",

@@ -13,6 +13,7 @@ import facevid
 from facevid.cli import (
     annotate,
     demo,
+    describe,
     explore,
     export,
     importing,
@@ -62,6 +63,9 @@ app.command("release")(export.release)
 app.command("merge")(merge.merge)
 app.command("push")(transfer.push)
 app.command("pull")(transfer.pull)
+app.command("info")(describe.info)
+app.command("stats")(describe.stats)
+app.command("card")(describe.card)
 app.command("verify")(verify.verify)
 app.command("takedown")(takedown.takedown)
 app.command("sheet")(sheet.sheet)

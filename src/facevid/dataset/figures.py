@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
+
 from facevid.dataset.dataset import Dataset
+from facevid.dataset.published import DatasetError
 from facevid.dataset.vocabulary import ATTRIBUTES
 
 THIN_PERSONS = 5
@@ -19,7 +22,11 @@ AGE_GROUPS = (
 _AGE = "try_cast(attributes.age.value as double)"
 GROUPED = ("ethnicity", "gender", "age_group", "skin_tone")
 # Sums are made of whole numbers, since a sum of floats depends on the order in which threads come.
-_SECONDS = "coalesce(sum((frames * 1000000 / fps)::bigint), 0)::bigint / 1000000"
+SECONDS = "coalesce(sum((frames * 1000000 / fps)::bigint), 0)::bigint / 1000000"
+
+
+OF_SOURCES = ("language", "collected_by")
+"""What only the table of sources says, and clips can be counted by."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,13 @@ class Figures:
 
     def __init__(self, ds: Dataset) -> None:
         self.ds = ds
+        self._chosen = self._materialized()
         columns = _attribute_names(ds)
         self.labelled = bool(columns)
         self.names = self._known(columns)
         self._counted: dict[str, list[_Label]] = {}
         self.clips = len(ds)
-        self.seconds = float(self._one(f"select {_SECONDS} from clips"))
+        self.seconds = float(self._one(f"select {SECONDS} from clips"))
         self.persons = int(self._one("select count(distinct identity) from clips"))
 
     def _known(self, columns: list[str]) -> list[str]:
@@ -85,12 +93,33 @@ class Figures:
         return self._rows(query)[0][0]
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return list(self.ds.sql(query).fetchall())
+        run = self._chosen.sql if self._chosen is not None else self.ds.sql
+        return list(run(query).fetchall())
+
+    def _materialized(self) -> duckdb.DuckDBPyConnection | None:
+        """The chosen clips in memory, where not all are: else every query would choose them again."""
+        if len(self.ds) == sum(f.rows for f in self.ds.manifest.of("clips")):
+            return None
+        connection = duckdb.connect()
+        connection.register("rows_chosen", self.ds.rows())
+        connection.execute("create table clips as select * from rows_chosen")
+        connection.unregister("rows_chosen")
+        for table in ("sources", "rejected", "failed", "annotations"):
+            connection.register(table, self.ds.to_arrow(table))
+        return connection
+
+    def sources(self) -> int:
+        """Sources that the clips come from."""
+        return int(self._one("select count(distinct source_id) from clips"))
+
+    def nobody(self) -> int:
+        """Clips of nobody known."""
+        return int(self._one("select count(*) from clips where identity is null"))
 
     def totals(self) -> dict[str, int]:
         """Rows of sources, rejected and failed, and clips of nobody known ("nobody")."""
         counts = {t: int(self._one(f"select count(*) from {t}")) for t in ("sources", "rejected", "failed")}
-        return {**counts, "nobody": int(self._one("select count(*) from clips where identity is null"))}
+        return {**counts, "nobody": self.nobody()}
 
     def said(self, name: str) -> str:
         """SQL of an attribute's value, null where unknown."""
@@ -151,6 +180,36 @@ class Figures:
         )
         return [(tuple(row[:-2]), row[-2], row[-1]) for row in rows]
 
+    def cells(self, names: Sequence[str]) -> list[tuple[tuple[str | None, ...], int, int, float]]:
+        """(values, clips, persons, seconds) of every combination of what `names` say, the most clips first.
+
+        names: attributes, `age_group`, columns of clips, or columns of sources. None: unknown. Raises DatasetError for
+        a name that is none of these.
+        """
+        said = ", ".join(f"({self._grouped(n)})::varchar as g{k}" for k, n in enumerate(names))
+        keys = ", ".join(f"g{k}" for k in range(len(names)))
+        rows = self._rows(
+            f"select {keys}, sum(n)::bigint, count(identity), sum(s)::bigint / 1000000 from (select {said}, identity, "
+            "count(*) as n, sum((frames * 1000000 / fps)::bigint) as s from clips left join "
+            "(select source_id, language, collected_by from sources) using (source_id) group by all) group by all "
+            f"order by {len(names) + 1} desc, {keys}"
+        )
+        return [(tuple(row[:-3]), int(row[-3]), int(row[-2]), float(row[-1])) for row in rows]
+
+    def _grouped(self, name: str) -> str:
+        if name in (*ATTRIBUTES, "age_group"):
+            return self.said(name)
+        if name in OF_SOURCES:
+            return name
+        types = dict(zip(self.ds.clips.columns, map(str, self.ds.clips.types), strict=True))
+        if name in types and not types[name].startswith(("STRUCT", "MAP")) and not types[name].endswith("[]"):
+            return f'clips."{name}"'
+        plain = [n for n, t in types.items() if t in ("VARCHAR", "BOOLEAN", "INTEGER")]
+        raise DatasetError(
+            f"Clips cannot be counted by {name!r}; allowed: an attribute ({', '.join(self.names) or 'none is known'}), "
+            f"age_group, {', '.join(OF_SOURCES)}, or a column of clips such as {', '.join(plain)}."
+        )
+
     def clips_per_person(self) -> list[tuple[int, int]]:
         """(clips, persons that have so many)."""
         return self._rows(
@@ -209,7 +268,7 @@ class Figures:
         """
         rows = self._rows(
             f"select o.{column}, count(*), coalesce(sum(c.n), 0)::bigint, coalesce(sum(c.s), 0) from sources o "
-            f"left join (select source_id, count(*) as n, {_SECONDS} as s from clips group by 1) c using (source_id) "
+            f"left join (select source_id, count(*) as n, {SECONDS} as s from clips group by 1) c using (source_id) "
             "group by 1"
         )
         return _parts(rows)
@@ -262,7 +321,7 @@ class Figures:
     def splits(self) -> list[Part]:
         """Sources, clips and seconds by the column `split` of the clips."""
         return _parts(
-            self._rows(f"select split, count(distinct source_id), count(*), {_SECONDS} from clips group by 1")
+            self._rows(f"select split, count(distinct source_id), count(*), {SECONDS} from clips group by 1")
         )
 
 
