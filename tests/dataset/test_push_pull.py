@@ -225,6 +225,8 @@ def test_places_that_hold_something_else_are_refused(source: Path, tmp_path: Pat
     shutil.copytree(source, tmp_path / "elsewhere")
     with pytest.raises(DatasetError, match="was pulled from"):
         pull(str(tmp_path / "elsewhere"), tmp_path / "copy")
+    with pytest.raises(DatasetError, match="s3://bucket/x is an address; write to a folder"):
+        pull(str(source), "s3://bucket/x")
     with pytest.raises(DatasetError, match="Only a whole dataset"):
         push(facevid.dataset.open(source).where("audio"), f"file://{tmp_path}/x")
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from facevid.cli.progress import ProgressDisplay
 from facevid.cli.steps import Json
 
 Place = Annotated[
@@ -80,20 +81,22 @@ def export(
     """Write clips of a dataset for others: a dataset, loose files, WebDataset, Hugging Face, CSV or JSON lines."""
     from facevid.dataset.sharing import export as write
 
-    told = write(
-        dataset,
-        output,
-        format=format,  # type: ignore[arg-type]  # what it cannot be, it says itself
-        where=where,
-        subset=subset,
-        split=split,
-        require_consent=require_consent,
-        licence=licence,
-        shard_bytes=int(shard_mb * 1e6),
-        stages=_numbers(stages) if stages is not None else None,
-        by=_names(by),
-        seed=seed,
-    )
+    with ProgressDisplay(quiet=as_json) as display:
+        told = write(
+            dataset,
+            output,
+            format=format,  # type: ignore[arg-type]  # what it cannot be, it says itself
+            where=where,
+            subset=subset,
+            split=split,
+            require_consent=require_consent,
+            licence=licence,
+            shard_bytes=int(shard_mb * 1e6),
+            stages=_numbers(stages) if stages is not None else None,
+            by=_names(by),
+            seed=seed,
+            on_progress=display.counting("export"),
+        )
     if as_json:
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
@@ -105,7 +108,8 @@ def release(dataset: Place, *, output: Folder, stage: Stage, as_json: Json = Fal
     """Publish one stage of a dataset that was exported with --stages: only its shards, and the clips in them."""
     from facevid.dataset.sharing import release as publish
 
-    manifest = publish(dataset, output, stage)
+    with ProgressDisplay(quiet=as_json) as display:
+        manifest = publish(dataset, output, stage, on_progress=display.counting("release"))
     told = {"output": output, "clips": manifest.about["counts"]["clips"], **manifest.about["released"]}
     if as_json:
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from facevid.cli.progress import ProgressDisplay
 from facevid.cli.steps import Json
 
 _SHOWN = 10  # conflicts that are printed; --json has all
@@ -33,7 +34,14 @@ def merge(
     """Put datasets together: every clip once, people apart, and nothing that was taken down from any of them."""
     from facevid.dataset.sharing import merge as unite
 
-    told = unite(datasets, output, name=name, shard_bytes=int(shard_mb * 1e6))
+    with ProgressDisplay(quiet=as_json) as display:
+        told = unite(
+            datasets,
+            output,
+            name=name,
+            shard_bytes=int(shard_mb * 1e6),
+            on_progress=display.counting("merge"),
+        )
     if as_json:
         typer.echo(json.dumps(asdict(told), indent=2, ensure_ascii=False))
         return 0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-if TYPE_CHECKING:
-    from facevid.engine.progress import Progress
+from facevid.engine import Progress
 
 _OK_WORDS = {"cut": "kept", "analyze": "seen", "scan": "found", "identify": "told apart", "synth": "made"}
 
@@ -59,6 +59,16 @@ class ProgressDisplay:
             self._update_bar(self._bars, progress)
         elif not self._quiet:
             self._print_line(progress)
+
+    def counting(self, step: str, unit: int = 1) -> Callable[[int, int], None]:
+        """A callback for work that tells only how much of how much is done; shown in steps of `unit`, rounded up."""
+        started = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            some, all_of_it = -(-done // unit), -(-total // unit)
+            self.update(Progress(step, some, all_of_it, some, 0, 0, 0, 0.0, time.monotonic() - started))
+
+        return tell
 
     def _update_bar(self, bars: Bars, progress: Progress) -> None:
         if progress.step not in self._tasks:

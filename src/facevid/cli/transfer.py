@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
+from facevid.cli.progress import ProgressDisplay
 from facevid.cli.steps import Json
+
+_MB = 1_000_000
 
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="Folder of the dataset.", show_default=False)]
 Target = Annotated[
@@ -32,8 +35,9 @@ def push(dataset: Dataset, target: Target, *, public: Public = False, as_json: J
     """Copy a dataset to a hub or a bucket; what is there is not sent again, and dataset.json goes last."""
     from facevid.dataset.sharing import push as send
 
-    _quiet(as_json)
-    told = send(dataset, target, private=not public)
+    _quiet()
+    with ProgressDisplay(quiet=as_json) as display:
+        told = send(dataset, target, private=not public, on_progress=display.counting("push MB", _MB))
     if as_json:
         typer.echo(json.dumps(asdict(told), indent=2))
     else:
@@ -47,8 +51,9 @@ def pull(source: Source, *, output: Output, as_json: Json = False) -> int:
     """Fetch a whole dataset from a hub, a bucket or a web server, and check every file of it."""
     from facevid.dataset.sharing import pull as fetch
 
-    _quiet(as_json)
-    told = fetch(source, output)
+    _quiet()
+    with ProgressDisplay(quiet=as_json) as display:
+        told = fetch(source, output, on_progress=display.counting("pull MB", _MB))
     if as_json:
         typer.echo(json.dumps(asdict(told), indent=2))
     else:
@@ -59,7 +64,6 @@ def pull(source: Source, *, output: Output, as_json: Json = False) -> int:
     return 0
 
 
-def _quiet(as_json: bool) -> None:
-    """Under --json no progress is shown, that of huggingface_hub neither; it looks at this when it is imported."""
-    if as_json:
-        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+def _quiet() -> None:
+    """huggingface_hub shows a bar a file, beside our own; it looks at this when it is imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

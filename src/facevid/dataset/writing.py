@@ -104,6 +104,14 @@ def write_dataset(
     return manifest
 
 
+def local_place(output: str | os.PathLike[str]) -> Path:
+    """The path to write to. Raises DatasetError for an address, which is written to by a push."""
+    text = os.fspath(output)
+    if "://" in text:
+        raise DatasetError(f"{text} is an address; write to a folder, and then: facevid push FOLDER {text}.")
+    return Path(text)
+
+
 def check_free(output: Path, views: Sequence[Dataset] = ()) -> None:
     """Raise DatasetError unless `output` may take a dataset written of others: a new or empty folder, or such a one."""
     if any(isinstance(v.storage, Folder) and _same(v.storage.path, output) for v in views):

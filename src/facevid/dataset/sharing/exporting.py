@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from facevid.dataset.dataset import Dataset, open
@@ -19,6 +18,7 @@ from facevid.dataset.sharing.tables import export_csv, export_jsonl
 from facevid.dataset.sharing.taken_down import without_taken_down
 from facevid.dataset.sharing.target import record
 from facevid.dataset.sharing.webdataset import export_webdataset
+from facevid.dataset.writing import local_place
 
 Form = Literal["facevid", "folder", "webdataset", "huggingface", "csv", "jsonl"]
 FORMS: tuple[str, ...] = get_args(Form)
@@ -67,7 +67,7 @@ def export(
     choice = choose(
         opened, where=where, subset=subset, split=split, require_consent=require_consent, licences=licence
     )
-    target = Path(output)
+    target = local_place(output)
     choice = without_taken_down(choice, target)
     if stages is not None:
         write_staged(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from facevid.dataset.sharing.merged_tables import merged_rows, merged_sources
 from facevid.dataset.sharing.own import OF_ITSELF, clip_rows, counted, origin, statements
 from facevid.dataset.sharing.taken_down import TakenDown
 from facevid.dataset.statements import LABEL_COLUMNS
-from facevid.dataset.writing import MADE_FROM, Content, check_free, write_dataset
+from facevid.dataset.writing import MADE_FROM, Content, check_free, local_place, write_dataset
 
 
 @dataclass
@@ -60,7 +59,7 @@ def merge(
     " + ". Raises DatasetError for fewer than two datasets, or where `output` holds anything but an earlier merge.
     """
     views = [d if isinstance(d, Dataset) else open(d) for d in datasets]
-    target = Path(output)
+    target = local_place(output)
     if len(views) < 2:
         raise DatasetError("A merge needs at least two datasets; to copy one, use facevid export.")
     check_free(target, views)

@@ -19,6 +19,7 @@ from facevid.dataset.sharing.taken_down import TakenDown
 from facevid.dataset.sharing.travelling import DOCUMENTS, beside_files
 from facevid.dataset.storage import Storage, storage_of
 from facevid.dataset.tables import staging_folder
+from facevid.dataset.writing import local_place
 from facevid.engine import atomic_path, folder_lock, write_json_atomic
 
 PULLED = "pulled.json"
@@ -54,7 +55,7 @@ def pull(
     Raises DatasetError where `output` holds anything else, a file does not have its SHA-256, or clips would come back
     that were taken down here.
     """
-    storage, target = storage_of(source, storage_options), Path(output)
+    storage, target = storage_of(source, storage_options), local_place(output)
     manifest = storage.manifest()
     _check(target, storage.location)
     with folder_lock(target / ".work"):

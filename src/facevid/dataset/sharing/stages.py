@@ -23,6 +23,7 @@ from facevid.dataset.sharing.own import clip_rows, write_own
 from facevid.dataset.sharing.taken_down import without_taken_down
 from facevid.dataset.strata import needed
 from facevid.dataset.subsets import looked_at
+from facevid.dataset.writing import local_place
 
 STAGES, RELEASED = "stages", "released"
 """Fields of `dataset.json`: the stages of one prepared for release, and which stage of it a release is."""
@@ -92,7 +93,7 @@ def release(
     `output` may hold an earlier stage: shards that are there stay untouched, so that a push to a hub sends the new ones
     only. Raises DatasetError for a dataset without stages, or without that one.
     """
-    dataset, output = dataset if isinstance(dataset, Dataset) else open(dataset), Path(output)
+    dataset, output = dataset if isinstance(dataset, Dataset) else open(dataset), local_place(output)
     plan = dataset.manifest.about.get(STAGES)
     if not plan:
         raise DatasetError(
