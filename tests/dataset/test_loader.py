@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from facevid.dataset import DatasetError
 
 torch = pytest.importorskip("torch", reason="needs torch, which is an extra")
 
-from facevid.dataset.loading import DamagedClip, Loader  # noqa: E402
+from facevid.dataset.loading import DamagedClip, Loader, Stream  # noqa: E402
 
 SMALL = {"frames": 4, "size": 32, "batch_size": 4}
 
@@ -360,3 +361,18 @@ def test_the_caller_s_own_chance_is_not_touched(ds: facevid.Dataset) -> None:
     torch.manual_seed(0)
     next(iter(ds.loader(**SMALL)))
     assert torch.equal(torch.rand(3), wanted)
+
+
+def test_every_option_and_key_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "loader.md").read_text()
+    for kind in (Loader, Stream):
+        for name in inspect.signature(kind.__init__).parameters:
+            assert (
+                name in ("self", "dataset", "audio", "mesh", "pose", "caption")
+                or f"`{name}`" in page
+                or (f"{name}=" in page)
+            ), name
+    assert all(
+        f"`{key}`" in page
+        for key in ("video", "audio", "has_audio", "mesh", "pose", "caption", "mask", "start")
+    )
