@@ -22,7 +22,9 @@ import facevid
 from facevid.annotate.session import annotate
 from facevid.cli.app import main
 from facevid.curate import takedown as driver
+from facevid.curate.optout import OptOut, read_opt_out
 from facevid.curate.takedown import takedown
+from facevid.curate.work import Work
 from facevid.dataset import publish, tombstones
 from facevid.dataset import takedown as steps
 from facevid.dataset.annotating import update_annotations
@@ -514,3 +516,16 @@ def test_of_clips_that_show_another_face_in_the_same_seconds_the_caller_is_told(
     assert done.clips == (clip_name(1, 0),)
     assert any("another face in the same seconds" in n and clip_name(1, 1) in n for n in done.notes)
     assert takedown(small, clip=clip_name(1, 2), dry_run=True).notes == ()
+
+
+def test_an_opt_out_list_in_force_loses_the_entries_that_name_it_and_stays_sound(
+    small: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "opt-out.txt"
+    mine.write_text(f"{SHA[2]}\n{CLIPS[0]}\nurl: https://example.org/watch/2\nperson: somebody\n")
+    kept = Work(small).opt_out
+    read_opt_out(mine).write(kept)
+    done = takedown(small, source=NAMES[2])
+    assert any("opt-out list in force that name it and go too: 2" in note for note in done.notes)
+    left = OptOut.kept(kept)
+    assert left is not None and [e.value for e in left.entries] == [CLIPS[0], "somebody"]

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from facevid.curate.optout import OptOut
 from facevid.curate.work import Work
 from facevid.dataset import takedown as steps
 from facevid.dataset.pending import read_journal
@@ -23,6 +24,7 @@ from facevid.dataset.published import check_output
 from facevid.dataset.removal import Removal, Stretch
 from facevid.dataset.scrub import rebuilt
 from facevid.dataset.takedown import Takedown, TakedownError
+from facevid.dataset.traces import Traces
 from facevid.engine import Ledger, atomic_path
 
 Named = Sequence[str] | str
@@ -71,13 +73,22 @@ def _finish(work: Work) -> Takedown:
 
 
 def _plan(work: Work, wanted: Mapping[str, Sequence[str]], reason: str | None) -> dict[str, Any]:
-    return steps.plan_takedown(
+    journal = steps.plan_takedown(
         work.dataset,
         **wanted,
         paths=_paths(work),
         unpublished=_identities(work),
         reason=reason,
     )
+    traces = Traces(Removal.from_json(journal["removal"]), staying=journal["common"])
+    listed = OptOut.kept(work.opt_out)
+    opted = sum(traces.in_text(e.value) for e in listed.entries) if listed else 0
+    if opted:
+        journal["notes"].append(
+            f"Entries of the opt-out list in force that name it and go too: {opted}. Name the list again with "
+            "--opt-out at the next build where other files may answer to them."
+        )
+    return journal
 
 
 def _list(named: Named) -> list[str]:

@@ -171,7 +171,10 @@ def _scrub_text(path: Path, traces: Traces) -> None:
 
 
 def without(content: Any, traces: Traces) -> Any:
-    """JSON less what names things taken down: entries of lists and keys go, other texts become null."""
+    """JSON less what names things taken down: entries of lists and keys go, other texts become null.
+
+    An entry that is a record, an object or a list of several kinds of values, goes whole where one of its values does.
+    """
     if isinstance(content, dict):
         return {
             k: None if _traced(v, traces) else without(v, traces)
@@ -179,8 +182,16 @@ def without(content: Any, traces: Traces) -> Any:
             if not traces.in_text(k)
         }
     if isinstance(content, list):
-        return [without(v, traces) for v in content if not _traced(v, traces)]
+        return [without(v, traces) for v in content if not _traced(v, traces) and not _record(v, traces)]
     return content
+
+
+def _record(entry: Any, traces: Traces) -> bool:
+    """Whether an entry of a list is a record of something taken down."""
+    if isinstance(entry, list) and all(isinstance(v, str) for v in entry):
+        return False
+    values = entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ()
+    return any(_traced(v, traces) for v in values)
 
 
 def _indent(text: str) -> int | None:

@@ -104,6 +104,7 @@ def plan_takedown(
         "request": {"sources": sorted(sources), "persons": sorted(persons), "clips": sorted(clips)},
         "removal": removal.to_json(),
         "common": traces.common,
+        "notes": [],
         "removed": _counts(folder, manifest, removal, traces),
         "shards": {f.path: f.sha256 for f in manifest.of(MEDIA)},
     }
@@ -148,7 +149,7 @@ def told(
 ) -> Takedown:
     """A takedown as the caller is told of it."""
     removal = Removal.from_json(journal["removal"])
-    notes = [*removal.may_still_show]
+    notes = [*removal.may_still_show, *journal["notes"]]
     if removal.kept_repeats:
         notes.append(f"Clips that stay and repeat a source that goes: {', '.join(removal.kept_repeats)}.")
     if removal.same_seconds:
