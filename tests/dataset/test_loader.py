@@ -10,11 +10,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 
 import facevid
 from facevid.dataset import DatasetError
+from facevid.dataset.annotating import update_annotations
+from facevid.dataset.statements import Statement
 
 torch = pytest.importorskip("torch", reason="needs torch, which is an extra")
 
@@ -376,3 +379,41 @@ def test_every_option_and_key_is_documented() -> None:
         f"`{key}`" in page
         for key in ("video", "audio", "has_audio", "mesh", "pose", "caption", "mask", "start")
     )
+
+
+def test_captions_and_attributes_come_along_and_balance_counts_unknown_as_a_cell(published: Path) -> None:
+    bare = facevid.open(published)
+    said: list[Statement] = []
+    for k, clip in enumerate(bare):
+        if k % 4 == 0:
+            said.append(
+                Statement(clip.clip_id, "attribute", "hair_colour", "black", "annotator", 0.9, who="ann")
+            )
+        said.append(Statement(clip.clip_id, "caption", "medium", f"Person {k}.", "measured:grammar"))
+        if k == 0:
+            said.append(Statement(clip.clip_id, "caption", "short", "Short.", "measured:grammar"))
+    update_annotations(published, add=said)
+    ds = facevid.open(published)
+    options = {**SMALL, "attributes": ["hair_colour"], "balance": ["hair_colour"]}
+    batches = list(ds.loader(**options, caption=True))
+    hair = [h for b in batches for h in b["hair_colour"]]
+    assert hair.count("black") == hair.count(None) == 20
+    captions = {c: text for b in batches for c, text in zip(b["clip_id"], b["caption"], strict=True)}
+    assert all(text == ds[c].caption for c, text in captions.items())
+    short = {
+        c: t
+        for b in ds.loader(**SMALL, caption="short")
+        for c, t in zip(b["clip_id"], b["caption"], strict=True)
+    }
+    assert short == {c: "Short." if c == ds[0].clip_id else None for c in ds.ids.to_pylist()}
+
+
+def test_a_dataset_that_is_not_on_this_machine_gives_the_same_batches(
+    ds: facevid.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEVID_CACHE", str(tmp_path / "cache"))
+    fsspec.filesystem("memory").put(ds.location, "/loader/dataset", recursive=True)
+    far = facevid.open("memory://loader/dataset")
+    options = {**SMALL, "audio": True, "mesh": True}
+    assert all(_same(a, b) for a, b in zip(far.loader(**options), ds.loader(**options), strict=True))
+    assert all(_same(a, b) for a, b in zip(far.stream(**options), ds.stream(**options), strict=True))
