@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
-
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.published import DatasetError
 from facevid.dataset.vocabulary import ATTRIBUTES
@@ -71,11 +69,10 @@ class Figures:
 
     def __init__(self, ds: Dataset) -> None:
         self.ds = ds
-        self._chosen = self._materialized()
+        self._counted: dict[str, list[_Label]] = {}
         columns = _attribute_names(ds)
         self.labelled = bool(columns)
         self.names = self._known(columns)
-        self._counted: dict[str, list[_Label]] = {}
         self.clips = len(ds)
         self.seconds = float(self._one(f"select {SECONDS} from clips"))
         self.persons = int(self._one("select count(distinct identity) from clips"))
@@ -84,6 +81,9 @@ class Figures:
         """The attributes that any clip has; the others need no query of their own."""
         if not columns:
             return []
+        if len(self.ds) < sum(f.rows for f in self.ds.manifest.of("clips")):
+            self._count_all(columns)
+            return [name for name in columns if self._counted[name]]
         counts = self._rows(
             f"select {', '.join(f'count(attributes.{n}.value)' for n in columns)} from clips"
         )[0]
@@ -93,20 +93,28 @@ class Figures:
         return self._rows(query)[0][0]
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        run = self._chosen.sql if self._chosen is not None else self.ds.sql
-        return list(run(query).fetchall())
+        return list(self.ds.sql(query).fetchall())
 
-    def _materialized(self) -> duckdb.DuckDBPyConnection | None:
-        """The chosen clips in memory, where not all are: else every query would choose them again."""
-        if len(self.ds) == sum(f.rows for f in self.ds.manifest.of("clips")):
-            return None
-        connection = duckdb.connect()
-        connection.register("rows_chosen", self.ds.rows())
-        connection.execute("create table clips as select * from rows_chosen")
-        connection.unregister("rows_chosen")
-        for table in ("sources", "rejected", "failed", "annotations"):
-            connection.register(table, self.ds.to_arrow(table))
-        return connection
+    def _count_all(self, names: Sequence[str]) -> None:
+        """Count what is shown of every attribute in one query.
+
+        A choice of clips is made anew by each query, and reads all attributes for each; the whole dataset is counted
+        faster attribute by attribute, with the columns of that one.
+        """
+        values = ", ".join(self._value(n) for n in names)
+        makers = ", ".join(f'attributes.{n}."by"' for n in names)
+        sure = ", ".join(f"attributes.{n}.confidence" for n in names)
+        rows = self._rows(
+            f"select k, v, m, count(*), count(c), coalesce(sum((c * {_STEPS})::bigint), 0)::bigint from "
+            f"(select unnest(range({len(names)})) as k, unnest([{values}]) as v, unnest([{makers}]) as m, "
+            f"unnest([{sure}]) as c from clips) where m is not null group by all order by all"
+        )
+        self._counted = {name: [] for name in names}
+        for k, *label in rows:
+            self._counted[names[k]].append(_Label(*label))
+
+    def _value(self, name: str) -> str:
+        return "''" if ATTRIBUTES[name].kind == "number" else f"attributes.{name}.value"
 
     def sources(self) -> int:
         """Sources that the clips come from."""
@@ -243,11 +251,11 @@ class Figures:
         apart.
         """
         if name not in self._counted:
-            value = "''" if ATTRIBUTES[name].kind == "number" else f"attributes.{name}.value"
             self._counted[name] = [
                 _Label(*row)
                 for row in self._rows(
-                    f'select {value}, attributes.{name}."by", count(*), count(attributes.{name}.confidence), '
+                    f'select {self._value(name)}, attributes.{name}."by", count(*), '
+                    f"count(attributes.{name}.confidence), "
                     f"coalesce(sum((attributes.{name}.confidence * {_STEPS})::bigint), 0)::bigint "
                     f"from clips where attributes.{name}.value is not null group by 1, 2 order by 1, 2"
                 )
