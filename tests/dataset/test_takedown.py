@@ -79,7 +79,13 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(c, marks=() if c in ("clip", "source by name", "person") else pytest.mark.slow)
+        for c in CASES
+    ],
+)
 def test_afterwards_no_byte_of_the_folder_tells_of_it(small: Path, case: str) -> None:
     named, gone, words = CASES[case]
     ds = facevid.open(small)
@@ -93,7 +99,7 @@ def test_afterwards_no_byte_of_the_folder_tells_of_it(small: Path, case: str) ->
     assert not (small / "takedown-pending.json").exists()
 
 
-@pytest.mark.parametrize("case", ["clip", "source by id", "person"])
+@pytest.mark.parametrize("case", ["clip", pytest.param("source by id", marks=pytest.mark.slow), "person"])
 def test_all_else_is_as_it_was(small: Path, original: Path, case: str) -> None:
     named, gone, _ = CASES[case]
     takedown(small, **named)
@@ -344,7 +350,10 @@ MOVES = [
 ]
 
 
-@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize(
+    "move",
+    [pytest.param(m, marks=() if m in ("publish_without", "scrub") else pytest.mark.slow) for m in MOVES],
+)
 def test_a_run_that_ends_after_any_move_is_finished_by_the_next(
     small: Path, monkeypatch: pytest.MonkeyPatch, move: str
 ) -> None:
