@@ -70,4 +70,5 @@ def _print(found: Mapping[str, Any]) -> None:
         f"in {found['seconds']:.1f} s{speed}"
     )
     count = len(found["faults"])
-    typer.echo(f"{found['dataset']}: {'sound' if not count else f'{count:,} faults'} ({checked}).")
+    verdict = "sound" if not count else f"{count:,} fault{'s' if count > 1 else ''}"
+    typer.echo(f"{found['dataset']}: {verdict} ({checked}).")
