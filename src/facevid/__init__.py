@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from facevid.curate.takedown import takedown
     from facevid.dataset import open, sheet
     from facevid.dataset.corpora import import_corpus
+    from facevid.dataset.describe import card
+    from facevid.dataset.info import info
     from facevid.dataset.named_subsets import split, subset
     from facevid.dataset.query import query
     from facevid.dataset.sharing import export, merge, pull, push, release
-    from facevid.dataset.describe import card
-    from facevid.dataset.info import info
     from facevid.dataset.stats import stats
     from facevid.dataset.verify import verify
     from facevid.synth import synthesize
