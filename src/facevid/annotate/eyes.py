@@ -1,7 +1,7 @@
-"""What eyes do: blinks, winks, closed eyes and looks aside, from the aspect ratio of the lids and the iris.
+"""What eyes do: blinks, winks, closed eyes and looks aside, from how far the lids are open and from the iris.
 
-The lids of a mesh stay apart in a shut eye (.25 to .8 of open, most behind glasses), so a closure is told by how long
-and how evenly both lids come down, more than by how far.
+Mesh and pictures together still leave a shut eye some of its opening, so a closure is told by how long and how evenly
+both lids come down, more than by how far.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ BLINK_SMOOTH_S, AROUND_S = 0.1, 1.2
 narrowed eyes, pitch and gaze."""
 LID_EDGE = 0.3
 """A blink lasts from and to where the lids have gone this share of their deepest way."""
-WINK, WINK_OTHER = 0.3, 0.3
+WINK, WINK_OTHER = 0.25, 0.3
 """A winking eye loses this share of its opening, and the other eye less than this part of that: in blinks seen from the
 side the other eye mostly follows by half and more."""
-WINK_S, WINK_LONG_S, WINK_DEEP = (0.25, 0.6), 0.45, 0.6
-"""Duration of a wink at half its depth: a shorter one-sided closure is a blink of which one lid was not seen. A longer
-one must lose WINK_DEEP of the opening, or it is a squint of one eye."""
+WINK_S = (0.25, 0.6)
+"""Duration of a wink at half its depth: a shorter one-sided closure is a blink of which one lid was not seen, a longer
+one may be a squint of one eye."""
 WINK_EDGE_S, WINK_SMOOTH_S = 0.06, 0.12
 """A wink begins and ends so long before and after half its depth."""
 SHUT = 0.7
@@ -75,7 +75,7 @@ def winks(s: Signals) -> list[Act]:
             inside = slice(int(np.ceil(first)), int(last) + 1)
             depth, follows = 1 - float(np.median(shut[inside])), 1 - float(np.median(other[inside]))
             lasts = (last - first) / s.fps
-            least = max(WINK if lasts < WINK_LONG_S else WINK_DEEP, follows / WINK_OTHER)
+            least = max(WINK, follows / WINK_OTHER)
             if WINK_S[0] <= lasts <= WINK_S[1] and depth > least:
                 start = max(first / s.fps - WINK_EDGE_S, 0)
                 end = min((last + 1) / s.fps + WINK_EDGE_S, len(s) / s.fps)

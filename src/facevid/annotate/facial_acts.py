@@ -25,8 +25,8 @@ SLOW_S = 0.5
 JAW_CURVE, JAW_LIFT = 0.12, 0.15
 """What a gap of the lips adds to the curve and takes from the corners' height, by regression over clips in which
 nothing but speech happens (.11 to .13 and .13 to .19 on drawn faces; .22 and .11 on nine clips of real ones)."""
-CURVE_SD, LIFT_SD, WIDTH_SD, BROW_SD, GAP_SD = 0.013, 0.0095, 0.025, 0.0061, 0.0088
-"""Rest: SD of the curve between people, and of lift, width, brows and their gap within clips of speech, in eye
+CURVE_SD, LIFT_SD, WIDTH_SD, BROW_SD = 0.013, 0.0095, 0.025, 0.0061
+"""Rest: SD of the curve between people, and of lift, width and brows within clips of speech, in eye
 distances (development data)."""
 CURVE_REST = (-2.0, 1.15)
 """A clip's own rest is believed within these SD between people; beyond, the clip is one long expression."""
@@ -44,7 +44,7 @@ FROWN_CURVE, FROWN_LIFT, FROWN_BROW = 1.0, 1.5, 1.0
 """In the median of the frown: corners so far down under the lips and the nose, and brows no farther up."""
 DRAWN_DOWN = -0.5
 """Two positions of a mouth are a frown and rest below, rest and a smile above this: on development data smiles lie
-from -.5 (5th percentile), frowns up to -.8 (75th); in the middle between both."""
+over 0 (5th percentile), frowns under -.76 (95th); in the middle between both."""
 EXPRESSION_S = 0.5
 """Shortest expression that counts: spontaneous ones last .5 to 4 s (Ekman & Friesen 1982); shorter is speech."""
 LAUGH_HZ = (3.0, 6.5)
@@ -58,7 +58,7 @@ BROW_RAISE = 5.0
 them by 1 to 2 mm."""
 FROWN_TRUST, BROWS_TRUST = 0.73, 0.68
 """Share of found frowns and raised brows that are right, on development data and real faces together (30 of 41, 27 of
-40; docs/annotations.md): their confidence is lowered by it, so that captions name only those far past their threshold."""
+40; docs/annotations.md): their confidence is lowered by it, so that captions name only plain ones."""
 BLINK_LIDS, BLINK_S = 0.7, 0.6
 """While the lids are lower than this share for shorter than this, the mesh draws the brows up: no brow is read."""
 
@@ -66,14 +66,13 @@ BLINK_LIDS, BLINK_S = 0.7, 0.6
 @dataclass(frozen=True)
 class Cues:
     """Each (n,), in SD of a face that expresses nothing. curve, lift, width: mouth's corners up over the lips (0 is
-    level), up over the nose, and apart. brows: up. drawn: inner ends of the brows together.
+    level), up over the nose, and apart. brows: up.
     """
 
     curve: Floats
     lift: Floats
     width: Floats
     brows: Floats
-    drawn: Floats
 
     @property
     def smile(self) -> Floats:
@@ -108,7 +107,6 @@ def measure_cues(s: Signals, height: Floats) -> Cues:
         lift=slow(s.corner_lift + JAW_LIFT * s.gape, LIFT_SD),
         width=slow(s.mouth_width, WIDTH_SD),
         brows=slow(without_blinks(height, s), BROW_SD),
-        drawn=-slow(without_blinks(s.brow_gap, s), GAP_SD),
     )
 
 

@@ -118,7 +118,7 @@ def _rounded(value: float | None) -> float | None:
 
 MEASURE = Step(
     name="measure",
-    version=7,
+    version=8,
     function=measure_step,
     reads=("annotate.looks", "backends.person_segmenter", "backends.speech_detector"),
     timeout_s=_timeout_s,
