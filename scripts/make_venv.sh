@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # Makes the virtual environment $1 with a Python that facevid runs on and installs $2 (uv) into it.
-# PYTHON names the interpreter to use; without it, python3 and then python3.12, 3.11 and 3.10 are tried.
+# PYTHON names the interpreter to use; without it, python3 and then python3.12 and python3.11 are tried.
 set -euo pipefail
 venv=$1
 uv=$2
 
-fits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1; }
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1; }
 
 python=""
-for candidate in ${PYTHON:-python3 python3.12 python3.11 python3.10}; do
+for candidate in ${PYTHON:-python3 python3.12 python3.11}; do
     if fits "$candidate"; then
         python=$candidate
         break
     fi
 done
 if [ -z "$python" ]; then
-    echo "facevid needs Python 3.10, 3.11 or 3.12 (mediapipe 0.10.21 has no build for others), and ${PYTHON:-python3} is" \
+    echo "facevid needs Python 3.11 or 3.12 (mediapipe 0.10.21 has no build for others), and ${PYTHON:-python3} is" \
         "$("${PYTHON:-python3}" --version 2>&1 || true). Install one of them and name it: make setup PYTHON=python3.12" >&2
     exit 1
 fi

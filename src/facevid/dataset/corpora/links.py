@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -61,7 +61,7 @@ class Links:
         reason: str | None = None,
     ) -> Link:
         """Append an event and flush it to the disk."""
-        when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         link = Link(source, address, state, when, file, size_bytes, reason)
         said = {k: v for k, v in asdict(link).items() if v is not None}
         line = json.dumps(said, ensure_ascii=False) + "\n"
