@@ -39,7 +39,7 @@ WORK = {
 # Libraries are loaded before the clock starts: Arrow looks for pandas when given an array, SciPy comes with splits.
 CHILD = """
 import json, re, sys, time, warnings
-import facevid.dataset.splits, facevid.dataset.named_subsets
+import facevid.dataset.choosing.splits, facevid.dataset.choosing.named
 import numpy, pyarrow
 pyarrow.array(numpy.zeros(1))
 folder = sys.argv[1]

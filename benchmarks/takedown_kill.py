@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "dataset"))
 from searching import found_in, windows
 
 import facevid
-from facevid.dataset.subset_file import SubsetFile
+from facevid.dataset.choosing.subset_file import SubsetFile
 from facevid.web.review_store import ReviewStore
 
 COMPARED = (

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
     from facevid.curate.takedown import takedown
     from facevid.dataset import open, sheet
+    from facevid.dataset.choosing.named import split, subset
     from facevid.dataset.corpora import import_corpus
-    from facevid.dataset.describe import card
-    from facevid.dataset.info import info
-    from facevid.dataset.named_subsets import split, subset
+    from facevid.dataset.describing.describe import card
+    from facevid.dataset.describing.info import info
+    from facevid.dataset.describing.stats import stats
     from facevid.dataset.query import query
     from facevid.dataset.sharing import export, merge, pull, push, release
-    from facevid.dataset.stats import stats
-    from facevid.dataset.verify import verify
+    from facevid.dataset.verifying.verify import verify
     from facevid.synth import synthesize
     from facevid.web.report import report
     from facevid.web.server import explore
@@ -63,14 +63,14 @@ _BUILD = "facevid.curate.build"
 _HOMES = {
     "analyze": _BUILD,
     "build": _BUILD,
-    "card": "facevid.dataset.describe",
+    "card": "facevid.dataset.describing.describe",
     "clean": _BUILD,
     "cut": _BUILD,
     "explore": "facevid.web.server",
     "export": "facevid.dataset.sharing",
     "identify": _BUILD,
     "import_corpus": "facevid.dataset.corpora",
-    "info": "facevid.dataset.info",
+    "info": "facevid.dataset.describing.info",
     "merge": "facevid.dataset.sharing",
     "open": "facevid.dataset",
     "pack": _BUILD,
@@ -82,13 +82,13 @@ _HOMES = {
     "scan": _BUILD,
     "select": _BUILD,
     "sheet": "facevid.dataset",
-    "split": "facevid.dataset.named_subsets",
-    "stats": "facevid.dataset.stats",
+    "split": "facevid.dataset.choosing.named",
+    "stats": "facevid.dataset.describing.stats",
     "status": _BUILD,
-    "subset": "facevid.dataset.named_subsets",
+    "subset": "facevid.dataset.choosing.named",
     "synthesize": "facevid.synth",
     "takedown": "facevid.curate.takedown",
-    "verify": "facevid.dataset.verify",
+    "verify": "facevid.dataset.verifying.verify",
 }
 
 

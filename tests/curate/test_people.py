@@ -16,9 +16,9 @@ from facevid.curate.optout_faces import match_faces
 from facevid.curate.people import judge_people, years
 from facevid.curate.select import select
 from facevid.curate.withheld import Withheld
+from facevid.dataset.removing.tombstones import Tombstones, second_mark, source_mark
 from facevid.dataset.spans import Span, spans_text
 from facevid.dataset.statements import Statement, to_table
-from facevid.dataset.tombstones import Tombstones, second_mark, source_mark
 from facevid.recipe import RecipeError, load_recipe
 
 

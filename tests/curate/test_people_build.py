@@ -17,8 +17,8 @@ import facevid
 from facevid.curate.build import pack, select
 from facevid.curate.optout import OptOutError
 from facevid.curate.work import WorkError
-from facevid.dataset import tombstones
 from facevid.dataset.annotating import update_annotations
+from facevid.dataset.removing import tombstones
 from facevid.dataset.statements import Statement
 from facevid.engine import Ledger
 from facevid.media import VideoReader, read_audio

@@ -18,8 +18,8 @@ from facevid.annotate.vlm_cache import AnswerCache
 from facevid.curate.frames import _SCHEMA as FRAME_COLUMNS
 from facevid.curate.pack import WorkTables, pack_dataset
 from facevid.dataset.annotating import update_annotations
+from facevid.dataset.choosing.subset_file import SubsetFile
 from facevid.dataset.statements import Statement
-from facevid.dataset.subset_file import SubsetFile
 from facevid.engine import Ledger
 from facevid.engine.step import Outcome
 from facevid.web.review_store import ReviewStore

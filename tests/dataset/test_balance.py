@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from facevid.dataset.balance import balanced_rows
+from facevid.dataset.choosing.balance import balanced_rows
 from facevid.dataset.published import DatasetError
 
 BY = ("gender", "emotion")

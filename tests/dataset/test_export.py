@@ -235,7 +235,7 @@ def test_an_export_that_stopped_goes_on_where_it_was(
 def test_subsets_and_splits_choose_and_travel_cut_to_the_clips(
     source: facevid.dataset.Dataset, published: Path, tmp_path: Path
 ) -> None:
-    from facevid.dataset.subset_file import SubsetFile, read_subset
+    from facevid.dataset.choosing.subset_file import SubsetFile, read_subset
 
     ids = source.ids.to_pylist()
     parts = {"train": tuple(ids[:6]), "test": tuple(ids[6:9])}

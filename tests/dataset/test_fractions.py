@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from facevid.dataset import fractions, strata
-from facevid.dataset.fractions import fraction_order, fraction_rows
-from facevid.dataset.strata import cells_of, columns_sql, drawn
+from facevid.dataset.choosing import fractions, strata
+from facevid.dataset.choosing.fractions import fraction_order, fraction_rows
+from facevid.dataset.choosing.strata import cells_of, columns_sql, drawn
 
 BY = ("gender", "emotion", "age")
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.25, 1 / 3, 0.4, 0.5, 0.62, 0.9, 0.99, 1.0)

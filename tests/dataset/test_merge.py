@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import facevid.dataset
-from facevid.dataset import tombstones
 from facevid.dataset.annotating import update_annotations
+from facevid.dataset.choosing.subset_file import SubsetFile
 from facevid.dataset.published import DatasetError
+from facevid.dataset.removing import tombstones
 from facevid.dataset.sharing.merging import merge
 from facevid.dataset.statements import Statement
-from facevid.dataset.subset_file import SubsetFile
 
 OTHER = "b" * 16  # the only source of the other dataset
 

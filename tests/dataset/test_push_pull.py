@@ -17,13 +17,13 @@ import pytest
 from hub_server import Hub, running_hub
 
 import facevid.dataset
-from facevid.dataset import tombstones
 from facevid.dataset.annotating import update_annotations
+from facevid.dataset.choosing.subset_file import SubsetFile
 from facevid.dataset.published import DatasetError
+from facevid.dataset.removing import tombstones
 from facevid.dataset.sharing.pulling import pull
 from facevid.dataset.sharing.pushing import LEDGER, push
 from facevid.dataset.statements import Statement
-from facevid.dataset.subset_file import SubsetFile
 
 TOKEN = "hf_secretsecretsecret"
 ADDRESS = "hf://datasets/org/name"

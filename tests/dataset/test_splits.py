@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from facevid.dataset.choosing.splits import split_rows
 from facevid.dataset.published import DatasetError
-from facevid.dataset.splits import split_rows
 
 SHARES = (0.9, 0.05, 0.05)
 

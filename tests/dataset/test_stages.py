@@ -9,14 +9,14 @@ import pyarrow as pa
 import pytest
 
 import facevid.dataset
-from facevid.dataset import tombstones
 from facevid.dataset.annotating import update_annotations
+from facevid.dataset.choosing.subsets import fraction
 from facevid.dataset.publish import publish
 from facevid.dataset.published import DatasetError
+from facevid.dataset.removing import tombstones
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.stages import release, write_staged
 from facevid.dataset.statements import Statement
-from facevid.dataset.subsets import fraction
 from facevid.dataset.tables import staging_folder, write_table
 
 

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 import pytest
 
 import facevid
-from facevid.dataset.balance import ThinCells
+from facevid.dataset.choosing.balance import ThinCells
+from facevid.dataset.choosing.subset_file import read_subset, subset_hash
+from facevid.dataset.choosing.subsets import looked_at
 from facevid.dataset.published import DatasetError
-from facevid.dataset.subset_file import read_subset, subset_hash
-from facevid.dataset.subsets import looked_at
 
 
 def test_choices_are_datasets_in_the_order_of_the_one_they_come_from(published: Path) -> None:

@@ -25,13 +25,14 @@ from facevid.curate import takedown as driver
 from facevid.curate.optout import OptOut, read_opt_out
 from facevid.curate.takedown import takedown
 from facevid.curate.work import Work
-from facevid.dataset import publish, tombstones
-from facevid.dataset import takedown as steps
+from facevid.dataset import publish
 from facevid.dataset.annotating import update_annotations
+from facevid.dataset.choosing.subset_file import read_subset
 from facevid.dataset.published import DatasetError
-from facevid.dataset.removal import resolve
-from facevid.dataset.subset_file import read_subset
-from facevid.dataset.takedown import Takedown, TakedownError
+from facevid.dataset.removing import takedown as steps
+from facevid.dataset.removing import tombstones
+from facevid.dataset.removing.removal import resolve
+from facevid.dataset.removing.takedown import Takedown, TakedownError
 from facevid.engine import FolderBusy, folder_lock, folder_used
 
 
@@ -396,7 +397,9 @@ def finish_and_check(small: Path, named: dict[str, Any], gone: list[str], words:
 
 _KILLED = """
 import os, signal, sys
-from facevid.dataset import publish, takedown as steps, scrub
+from facevid.dataset import publish
+from facevid.dataset.removing import takedown as steps
+from facevid.dataset.removing import scrub
 from facevid.curate import takedown as driver
 publish.write_documents = lambda *_, **__: None
 module = {"publish": publish, "steps": steps, "scrub": scrub}[sys.argv[2]]

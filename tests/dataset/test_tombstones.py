@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from facevid.dataset import tombstones
 from facevid.dataset.published import DatasetError
+from facevid.dataset.removing import tombstones
 
 A, B = "a" * 64, "b" * 64
 

@@ -17,12 +17,12 @@ from planting import Plant, appended, clip, first, manifest, patch, renamed, rew
 import facevid
 from facevid.cli import main
 from facevid.curate.pack import pack_dataset
-from facevid.dataset import tombstones
 from facevid.dataset.annotating import update_annotations
-from facevid.dataset.faults import MEND
+from facevid.dataset.choosing.subset_file import SubsetFile
 from facevid.dataset.published import DatasetError
+from facevid.dataset.removing import tombstones
 from facevid.dataset.statements import Statement
-from facevid.dataset.subset_file import SubsetFile
+from facevid.dataset.verifying.faults import MEND
 
 SHA = "ab" * 32
 

@@ -19,7 +19,7 @@ import facevid
 from facevid.cli.app import main
 from facevid.dataset import DatasetError
 from facevid.dataset.annotating import update_annotations
-from facevid.dataset.figures import wilson
+from facevid.dataset.describing.figures import wilson
 from facevid.dataset.statements import Statement
 from facevid.web.report_data import Figures, chance
 

@@ -14,8 +14,8 @@ from facevid.cli.endings import OK
 from facevid.cli.steps import Dataset, Json
 
 if TYPE_CHECKING:
-    from facevid.dataset.info import Info
-    from facevid.dataset.stats import Stats
+    from facevid.dataset.describing.info import Info
+    from facevid.dataset.describing.stats import Stats
 
 Location = Annotated[
     str,

@@ -89,7 +89,7 @@ def subset(
 ) -> int:
     """Save a choice of clips: by a condition, balanced, a stratified fraction, or these one after the other."""
     import facevid
-    from facevid.dataset.named_subsets import subset as save_subset
+    from facevid.dataset.choosing.named import subset as save_subset
 
     with _noted() as notes:
         whole = facevid.open(dataset)
@@ -135,7 +135,7 @@ def split(
 ) -> int:
     """Split a dataset so that no person is in two parts, and save the split."""
     import facevid
-    from facevid.dataset.named_subsets import split as save_split
+    from facevid.dataset.choosing.named import split as save_split
 
     try:
         shares = [float(part) for part in parts.split(",")]
@@ -173,7 +173,7 @@ def _tell(
     whole: Dataset, parts: Mapping[str, Dataset], name: str, by: Sequence[str], notes: Sequence[str], *,
     as_json: bool,
 ) -> None:  # fmt: skip
-    from facevid.dataset.named_subsets import figures, shares
+    from facevid.dataset.choosing.named import figures, shares
 
     told: dict[str, Any] = {"all": figures(whole)} | {part: figures(of) for part, of in parts.items()}
     values = shares(whole, parts, by)

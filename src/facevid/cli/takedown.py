@@ -13,7 +13,7 @@ from facevid.cli.endings import OK
 from facevid.cli.steps import Json
 
 if TYPE_CHECKING:
-    from facevid.dataset.takedown import Takedown
+    from facevid.dataset.removing.takedown import Takedown
 
 _SHOWN = 10
 
@@ -62,7 +62,7 @@ def takedown(
 def _agreed(dataset: str, named: dict[str, list[str]], reason: str | None, as_json: bool) -> bool:
     """Show what would go and ask; raises typer.BadParameter where nobody can answer."""
     import facevid
-    from facevid.dataset.pending import read_journal
+    from facevid.dataset.removing.pending import read_journal
 
     if as_json or not sys.stdin.isatty():
         raise typer.BadParameter(

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.dataset.annotating import Drop, Merging, statements_of
-from facevid.dataset.card_options import ABOUT
+from facevid.dataset.describing.options import ABOUT
 from facevid.dataset.labels import from_labels, label_tables
 from facevid.dataset.publish import publish
 from facevid.dataset.published import (

@@ -34,8 +34,8 @@ from facevid.curate.tables import (
 )
 from facevid.curate.withheld import OPTED_OUT, TAKEN_DOWN, Withheld
 from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
-from facevid.dataset import tombstones
 from facevid.dataset.published import check_output
+from facevid.dataset.removing import tombstones
 from facevid.engine import (
     Item,
     Ledger,

@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 
 from facevid.curate.optout import OptOut
 from facevid.curate.work import Work
-from facevid.dataset import takedown as steps
-from facevid.dataset.pending import read_journal
 from facevid.dataset.published import check_output
-from facevid.dataset.removal import Removal, Stretch
-from facevid.dataset.scrub import rebuilt
-from facevid.dataset.takedown import Takedown, TakedownError
-from facevid.dataset.traces import Traces
+from facevid.dataset.removing import takedown as steps
+from facevid.dataset.removing.pending import read_journal
+from facevid.dataset.removing.removal import Removal, Stretch
+from facevid.dataset.removing.scrub import rebuilt
+from facevid.dataset.removing.takedown import Takedown, TakedownError
+from facevid.dataset.removing.traces import Traces
 from facevid.engine import Ledger, atomic_path
 
 Named = Sequence[str] | str

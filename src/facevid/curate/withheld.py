@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from facevid.curate.manifest import Found
 from facevid.curate.optout import Entry, OptOut
+from facevid.dataset.removing.tombstones import Tombstones
 from facevid.dataset.spans import Box, Span, centre_of, owners, read_spans, spans_text
-from facevid.dataset.tombstones import Tombstones
 from facevid.engine import write_json_atomic
 from facevid.recipe import Recipe
 

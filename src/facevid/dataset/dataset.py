@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.dataset.choosing import Choosing
+from facevid.dataset.choosing.methods import Choosing
 from facevid.dataset.clip import Clip
 from facevid.dataset.keypoint_rows import KeypointRows, keypoint_row
 from facevid.dataset.published import (

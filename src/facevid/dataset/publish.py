@@ -29,7 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facevid.dataset.card import DOCUMENTS, write_documents
+from facevid.dataset.describing.card import DOCUMENTS, write_documents
 from facevid.dataset.published import MANIFEST, MEDIA, TABLES, Manifest, PublishedFile, check_output
 from facevid.engine import atomic_path
 

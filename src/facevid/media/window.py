@@ -143,7 +143,7 @@ def read_speech_window(flac: bytes, start: int, count: int, name: str = "the cli
     They are those of `read_audio(flac)`. Raises MediaError for anything else than 16-bit 16 kHz mono FLAC.
     """
     try:
-        with av.open(io.BytesIO(flac), format="flac") as container:
+        with av.open(io.BytesIO(flac), mode="r", format="flac") as container:
             stream = container.streams.audio[0]
             pieces, have = [], 0
             for frame in container.decode(stream):

@@ -10,8 +10,8 @@ from typing import Any
 from scipy import stats
 
 from facevid.annotate.stated import stated_statements
-from facevid.dataset import figures
-from facevid.dataset.figures import Share
+from facevid.dataset.describing import figures
+from facevid.dataset.describing.figures import Share
 from facevid.recipe import SCORES
 
 BINS = 40

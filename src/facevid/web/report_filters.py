@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from facevid.dataset.figures import GROUPED, Share, durations, in_order, percent, thresholds, words
+from facevid.dataset.describing.figures import GROUPED, Share, durations, in_order, percent, thresholds, words
 from facevid.web.report_data import Figures, Rejection
 from facevid.web.report_sections import table
 from facevid.web.report_svg import Bar, bars, histogram, number

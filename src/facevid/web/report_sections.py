@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from facevid.dataset.figures import GROUPED, THIN_PERSONS, Share, in_order, percent, words
+from facevid.dataset.describing.figures import GROUPED, THIN_PERSONS, Share, in_order, percent, words
 from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.web.report_data import Figures
 from facevid.web.report_dh import REPORTED, REPORTED_ACTIONS, REPORTED_AGES

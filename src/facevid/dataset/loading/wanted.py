@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facevid.dataset.choosing.strata import cells_of, columns_sql
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.loading.order import Floats, Ints
 from facevid.dataset.loading.windows import span, whole
 from facevid.dataset.published import DatasetError
-from facevid.dataset.strata import cells_of, columns_sql
 from facevid.dataset.vocabulary import ATTRIBUTES
 
 Bucket = Literal["duration", "size"]
@@ -155,8 +155,9 @@ def sampling_weights(
     """How often each of the clips `rows` of the dataset comes, in proportion; None for all alike.
 
     balance: attributes or columns; each cell of clips that agree in all of them comes as often as each other. Clips of
-    which nobody knows are a cell of their own, and numbers are cut into bands: see `facevid.dataset.strata`. weights:
-    a column, or a number for each clip of the dataset, by which that is multiplied.
+    which nobody knows are a cell of their own, and numbers are cut into bands: see
+    `facevid.dataset.choosing.strata`. weights: a column, or a number for each clip of the dataset, which multiplies
+    that.
     """
     if not balance and weights is None:
         return None

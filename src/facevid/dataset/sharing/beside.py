@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from facevid.dataset.choosing.subset_file import SUBSETS, subset_hash
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.published import DatasetError
-from facevid.dataset.subset_file import SUBSETS, subset_hash
-from facevid.dataset.tombstones import TOMBSTONES
+from facevid.dataset.removing.tombstones import TOMBSTONES
 
 
 def kept_beside(dataset: Dataset) -> dict[str, bytes]:

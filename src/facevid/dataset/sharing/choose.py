@@ -9,10 +9,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facevid.dataset.choosing.subset_file import (
+    SUBSETS,
+    SubsetFile,
+    check_name,
+    is_path,
+    parse_subset,
+    read_subset,
+)
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.published import DatasetError
 from facevid.dataset.rights import with_rights
-from facevid.dataset.subset_file import SUBSETS, SubsetFile, check_name, is_path, parse_subset, read_subset
 
 
 @dataclass(frozen=True)

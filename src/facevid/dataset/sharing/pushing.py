@@ -12,6 +12,7 @@ from typing import Any
 
 import fsspec
 
+from facevid.dataset.choosing.subset_file import SUBSETS
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.published import (
     MANIFEST,
@@ -23,7 +24,6 @@ from facevid.dataset.published import (
     parse_manifest,
 )
 from facevid.dataset.sharing.travelling import beside_files
-from facevid.dataset.subset_file import SUBSETS
 
 LEDGER = "push.json"
 """Lies beside an unfinished copy and tells which files of it are whole; a finished one has none."""

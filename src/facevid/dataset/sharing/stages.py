@@ -13,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from facevid.dataset.choosing.fractions import fraction_order, fraction_rows
+from facevid.dataset.choosing.strata import needed
+from facevid.dataset.choosing.subsets import looked_at
 from facevid.dataset.dataset import Dataset, open
-from facevid.dataset.fractions import fraction_order, fraction_rows
 from facevid.dataset.ordering import fill_shards
 from facevid.dataset.published import DatasetError, Manifest
 from facevid.dataset.shards import SHARD_BYTES
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.own import clip_rows, write_own
 from facevid.dataset.sharing.taken_down import without_taken_down
-from facevid.dataset.strata import needed
-from facevid.dataset.subsets import looked_at
 from facevid.dataset.writing import local_place
 
 STAGES, RELEASED = "stages", "released"

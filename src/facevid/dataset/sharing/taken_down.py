@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from facevid.dataset import tombstones
 from facevid.dataset.dataset import Dataset
+from facevid.dataset.removing import tombstones
+from facevid.dataset.removing.tombstones import TOMBSTONES, Tombstones
 from facevid.dataset.sharing.choose import Choice
-from facevid.dataset.tombstones import TOMBSTONES, Tombstones
 
 
 def without_taken_down(choice: Choice, output: Path) -> Choice:

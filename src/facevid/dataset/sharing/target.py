@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from facevid.dataset.card import dataset_card
 from facevid.dataset.dataset import Dataset
+from facevid.dataset.describing.card import dataset_card
 from facevid.dataset.published import DatasetError
 from facevid.dataset.rights import RIGHTS, rights_of
 from facevid.dataset.sharing.choose import Choice

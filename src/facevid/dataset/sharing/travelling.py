@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from facevid.dataset.choosing.subset_file import SUBSETS
+from facevid.dataset.removing.tombstones import TOMBSTONES
 from facevid.dataset.storage import Storage
-from facevid.dataset.subset_file import SUBSETS
-from facevid.dataset.tombstones import TOMBSTONES
 
 DOCUMENTS = ("README.md", "croissant.json", "LICENSE")
 

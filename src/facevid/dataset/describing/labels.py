@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from facevid.dataset.card_sections import table
-from facevid.dataset.figures import GROUPED, THIN_PERSONS, Figures, Share, percent, words
+from facevid.dataset.describing.figures import GROUPED, THIN_PERSONS, Figures, Share, percent, words
+from facevid.dataset.describing.sections import table
 
 _MOSTLY = 0.5
 

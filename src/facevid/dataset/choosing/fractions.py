@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from facevid.dataset.published import DatasetError
-from facevid.dataset.strata import (
+from facevid.dataset.choosing.strata import (
     Cells,
     Ints,
     Of,
@@ -21,6 +20,7 @@ from facevid.dataset.strata import (
     drawn,
     units_of,
 )
+from facevid.dataset.published import DatasetError
 
 _REPAIRS = 6  # after so many passes over all units, those still out of bounds are mended one by one
 _REACH = 16  # at first with so many units on both sides

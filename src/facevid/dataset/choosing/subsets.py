@@ -12,11 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facevid.dataset.balance import ThinCells, balanced_rows
-from facevid.dataset.fractions import fraction_rows
+from facevid.dataset.choosing.balance import ThinCells, balanced_rows
+from facevid.dataset.choosing.fractions import fraction_rows
+from facevid.dataset.choosing.strata import Ints, Of, columns_sql, needed
+from facevid.dataset.choosing.subset_file import (
+    SUBSETS,
+    SubsetFile,
+    check_name,
+    is_path,
+    parse_subset,
+    read_subset,
+)
 from facevid.dataset.published import DatasetError, PublishedFile
-from facevid.dataset.strata import Ints, Of, columns_sql, needed
-from facevid.dataset.subset_file import SUBSETS, SubsetFile, check_name, is_path, parse_subset, read_subset
 
 if TYPE_CHECKING:
     from facevid.dataset.dataset import Dataset
@@ -81,7 +88,10 @@ def split(
     unknown: Literal["together", "apart", "leave"] = "together",
 ) -> Split:
     """See `Dataset.split`."""
-    from facevid.dataset.splits import NAMES, split_rows  # scipy takes longer to import than most choices
+    from facevid.dataset.choosing.splits import (  # scipy takes longer to import than most choices
+        NAMES,
+        split_rows,
+    )
 
     called = (
         tuple(names)

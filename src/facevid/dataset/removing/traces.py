@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from facevid.dataset.removal import Removal
+from facevid.dataset.removing.removal import Removal
 
 _ID = r"([0-9a-f]{16})_(\d+)_(\d+)_(\d+)"  # how clip_id is made
 _BLOCK = 1 << 22

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow.compute as pc
 
+from facevid.dataset.choosing.split_column import write_split
+from facevid.dataset.choosing.strata import Of, cells_of
+from facevid.dataset.choosing.subset_file import is_path
+from facevid.dataset.choosing.subsets import Split, looked_at
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.published import DatasetError
-from facevid.dataset.split_column import write_split
-from facevid.dataset.strata import Of, cells_of
-from facevid.dataset.subset_file import is_path
-from facevid.dataset.subsets import Split, looked_at
 
 
 def subset(

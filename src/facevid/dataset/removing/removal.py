@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.dataset import tombstones
 from facevid.dataset.published import DatasetError, Manifest, read_manifest
+from facevid.dataset.removing import tombstones
 
 _CLIPS = ["clip_id", "source_id", "source_name", "track", "start_s", "end_s", "fps", "frames", "identity"]
 _REJECTED = ["source_id", "source_name", "track", "start_s", "end_s", "reason", "duplicate_of"]

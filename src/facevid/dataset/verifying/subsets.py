@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facevid.dataset.faults import Fault
+from facevid.dataset.choosing.subset_file import SUBSETS, SubsetFile, read_subset
 from facevid.dataset.published import DatasetError
-from facevid.dataset.subset_file import SUBSETS, SubsetFile, read_subset
+from facevid.dataset.verifying.faults import Fault
 
 
 def subset_faults(folder: Path, clips: pa.Table) -> Iterator[Fault]:

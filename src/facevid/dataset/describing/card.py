@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
-from facevid.dataset import card_labels, card_sections
-from facevid.dataset.card_options import CardOptions, hub_licence
-from facevid.dataset.croissant import croissant
 from facevid.dataset.dataset import Dataset, open
-from facevid.dataset.figures import Figures
+from facevid.dataset.describing import labels as card_labels
+from facevid.dataset.describing import sections as card_sections
+from facevid.dataset.describing.croissant import croissant
+from facevid.dataset.describing.figures import Figures
+from facevid.dataset.describing.options import CardOptions, hub_licence
 from facevid.engine import atomic_path
 
 CARD, CROISSANT = "README.md", "croissant.json"

@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from facevid.dataset.faults import Fault
 from facevid.dataset.published import MEDIA, MEMBERS, DatasetError, Manifest, PublishedFile, read_manifest
-from facevid.dataset.verify_files import folder_faults, hash_fault
-from facevid.dataset.verify_keypoints import keypoint_faults
-from facevid.dataset.verify_shards import decode_faults, shard_faults
-from facevid.dataset.verify_subsets import subset_faults
-from facevid.dataset.verify_tables import read_tables, table_faults
+from facevid.dataset.verifying.faults import Fault
+from facevid.dataset.verifying.files import folder_faults, hash_fault
+from facevid.dataset.verifying.keypoints import keypoint_faults
+from facevid.dataset.verifying.shards import decode_faults, shard_faults
+from facevid.dataset.verifying.subsets import subset_faults
+from facevid.dataset.verifying.tables import read_tables, table_faults
 from facevid.engine import Progress, available_cores
 
 DECODED = 100

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from facevid.dataset.card_options import CardOptions
+from facevid.dataset.choosing.subset_file import SUBSETS, read_subset
 from facevid.dataset.dataset import Dataset, open
-from facevid.dataset.figures import SECONDS
+from facevid.dataset.describing.figures import SECONDS
+from facevid.dataset.describing.options import CardOptions
 from facevid.dataset.published import FORMAT_VERSION, MEDIA, TABLES, DatasetError
 from facevid.dataset.storage import Folder
-from facevid.dataset.subset_file import SUBSETS, read_subset
 
 
 @dataclass(frozen=True)

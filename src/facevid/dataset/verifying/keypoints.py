@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.dataset.clip import MESH_POINTS
-from facevid.dataset.faults import Fault
 from facevid.dataset.published import MANIFEST, PublishedFile, schema
+from facevid.dataset.verifying.faults import Fault
 
 _VALUES = {"mesh": MESH_POINTS * 3, "pose": 3, "box": 4}
 """Numbers that a frame has in each column."""

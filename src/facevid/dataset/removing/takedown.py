@@ -29,15 +29,15 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.dataset import tombstones
 from facevid.dataset.annotating import ANNOTATE_LOCK
-from facevid.dataset.pending import read_journal, remove_journal, write_journal
+from facevid.dataset.choosing.subset_file import SUBSETS
 from facevid.dataset.published import JOURNAL, MEDIA, TABLES, DatasetError, Manifest, read_manifest
-from facevid.dataset.removal import Removal, resolve
-from facevid.dataset.scrub import RECEIPTS, REVIEW, WORK, files, scrub
-from facevid.dataset.smaller import publish_without, rows_to_go
-from facevid.dataset.subset_file import SUBSETS
-from facevid.dataset.traces import BINARY, Traces
+from facevid.dataset.removing import tombstones
+from facevid.dataset.removing.pending import read_journal, remove_journal, write_journal
+from facevid.dataset.removing.removal import Removal, resolve
+from facevid.dataset.removing.scrub import RECEIPTS, REVIEW, WORK, files, scrub
+from facevid.dataset.removing.smaller import publish_without, rows_to_go
+from facevid.dataset.removing.traces import BINARY, Traces
 from facevid.engine import clear_stale, folder_lock, folder_used, write_json_atomic
 
 _FORMAT, _VERSION = "facevid-receipt", 1

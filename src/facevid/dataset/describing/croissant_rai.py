@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from facevid.dataset.card_labels import known_limits
-from facevid.dataset.card_options import CardOptions
-from facevid.dataset.card_sections import left_out_words, rule_words
-from facevid.dataset.figures import GROUPED, Figures, Share, percent, words
+from facevid.dataset.describing.figures import GROUPED, Figures, Share, percent, words
+from facevid.dataset.describing.labels import known_limits
+from facevid.dataset.describing.options import CardOptions
+from facevid.dataset.describing.sections import left_out_words, rule_words
 
 
 def responsible_ai(figures: Figures, options: CardOptions) -> dict[str, Any]:

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from facevid.dataset.published import DatasetError
-from facevid.dataset.strata import (
+from facevid.dataset.choosing.strata import (
     UNKNOWN,
     Ints,
     Of,
@@ -23,6 +22,7 @@ from facevid.dataset.strata import (
     shown_cell,
     units_of,
 )
+from facevid.dataset.published import DatasetError
 
 Thin = Literal["keep", "leave", "error"]
 Unknown = Literal["leave", "keep"]

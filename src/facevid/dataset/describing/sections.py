@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from facevid.dataset.card_options import CardOptions, licence_address
-from facevid.dataset.figures import (
+from facevid.dataset.describing.figures import (
     GROUPED,
     THIN_PERSONS,
     Figures,
@@ -18,6 +17,7 @@ from facevid.dataset.figures import (
     selection,
     words,
 )
+from facevid.dataset.describing.options import CardOptions, licence_address
 from facevid.dataset.published import MANIFEST, MEDIA
 from facevid.dataset.vocabulary import ATTRIBUTES
 

@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facevid.dataset.card_options import CardOptions, licence_address
-from facevid.dataset.card_sections import citation
-from facevid.dataset.croissant_context import CONTEXT
-from facevid.dataset.croissant_rai import responsible_ai
 from facevid.dataset.dataset import Dataset
-from facevid.dataset.figures import Figures
+from facevid.dataset.describing.croissant_context import CONTEXT
+from facevid.dataset.describing.croissant_rai import responsible_ai
+from facevid.dataset.describing.figures import Figures
+from facevid.dataset.describing.options import CardOptions, licence_address
+from facevid.dataset.describing.sections import citation
 from facevid.dataset.published import MEDIA, MEMBERS, TABLES, PublishedFile
 
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")

@@ -23,10 +23,10 @@ from facevid.dataset.published import (
     read_manifest,
     schema,
 )
-from facevid.dataset.removal import Removal
+from facevid.dataset.removing.removal import Removal
+from facevid.dataset.removing.traces import Traces
 from facevid.dataset.shards import ClipMembers, Member, plan_shard, stage_shard
 from facevid.dataset.tables import ROWS_A_GROUP, described, staging_folder
-from facevid.dataset.traces import Traces
 
 _PLACE = ["clip_id", "shard", *(f"{m}_{what}" for m in MEMBERS for what in ("offset", "size", "sha256"))]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from facevid.dataset import subsets
-from facevid.dataset.strata import Of
+from facevid.dataset.choosing import subsets
+from facevid.dataset.choosing.strata import Of
 
 if TYPE_CHECKING:
+    from facevid.dataset.choosing.subsets import Split
     from facevid.dataset.dataset import Dataset
-    from facevid.dataset.subsets import Split
 
 
 class Choosing:

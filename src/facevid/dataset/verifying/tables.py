@@ -10,10 +10,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facevid.dataset import tombstones
-from facevid.dataset.faults import Fault
 from facevid.dataset.published import MANIFEST, MEDIA, Manifest, PublishedFile, schema
+from facevid.dataset.removing import tombstones
 from facevid.dataset.statements import LABEL_COLUMNS, Statement
+from facevid.dataset.verifying.faults import Fault
 from facevid.dataset.vocabulary import VocabularyError
 
 TABLES = ("sources", "clips", "rejected", "failed", "annotations")

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from facevid.dataset.choosing.strata import Cells, Ints, Of, by_chance, cells_of, drawn, microseconds
 from facevid.dataset.published import DatasetError
-from facevid.dataset.strata import Cells, Ints, Of, by_chance, cells_of, drawn, microseconds
 
 Unknown = Literal["together", "apart", "leave"]
 """Where clips of nobody known go: with everybody known in their source, by themselves, or into no part."""

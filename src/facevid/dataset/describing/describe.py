@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facevid.dataset.card import CARD
-from facevid.dataset.card_options import ABOUT, GATE_FIELDS, GATE_PROMPT, CardOptions
+from facevid.dataset.describing.card import CARD
+from facevid.dataset.describing.options import ABOUT, GATE_FIELDS, GATE_PROMPT, CardOptions
 from facevid.dataset.publish import publish
 from facevid.dataset.published import DatasetError, read_manifest
 from facevid.dataset.tables import staging_folder

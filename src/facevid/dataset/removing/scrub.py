@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.dataset.subset_file import FORMAT, SUBSETS, subset_hash
-from facevid.dataset.traces import BINARY, Traces, kind_of, sqlite_condition, sqlite_tables
+from facevid.dataset.choosing.subset_file import FORMAT, SUBSETS, subset_hash
+from facevid.dataset.removing.traces import BINARY, Traces, kind_of, sqlite_condition, sqlite_tables
 from facevid.engine import atomic_path
 
 WORK = ".work"

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from facevid.dataset.card import CROISSANT, DOCUMENTS
-from facevid.dataset.faults import Fault
+from facevid.dataset.describing.card import CROISSANT, DOCUMENTS
 from facevid.dataset.published import JOURNAL, MANIFEST, MEDIA, TABLES, Manifest, PublishedFile
-from facevid.dataset.tombstones import TOMBSTONES
+from facevid.dataset.removing.tombstones import TOMBSTONES
+from facevid.dataset.verifying.faults import Fault
 
 _BLOCK = 1 << 20
 _LEFT = re.compile(r".*\.partial|\..*\.tmp-.*|(part|shard)-\d{5}-[0-9a-f]{64}\.(parquet|tar)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facevid.dataset.dataset import Dataset, open
-from facevid.dataset.figures import Figures, Part
+from facevid.dataset.describing.figures import Figures, Part
 from facevid.dataset.vocabulary import ATTRIBUTES
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from facevid import media
-from facevid.dataset.faults import Fault
 from facevid.dataset.published import MEMBERS, PublishedFile
 from facevid.dataset.shards import BLOCK
-from facevid.dataset.verify_files import said_hash
+from facevid.dataset.verifying.faults import Fault
+from facevid.dataset.verifying.files import said_hash
 
 _READ = 1 << 20
 _SAME = ("clip_id", "source_id", "frames", "width", "height")

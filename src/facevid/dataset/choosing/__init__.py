@@ -1,0 +1,1 @@
+"""Chooses clips: stratified fractions, balanced choices, splits by person; saved as small files of ids."""
