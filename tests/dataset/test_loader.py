@@ -333,6 +333,9 @@ def test_options_that_cannot_be_are_named(ds: facevid.Dataset) -> None:
         ({"attributes": ["mood"]}, "an attribute cannot be 'mood'"),
         ({"caption": "tiny"}, "caption cannot be 'tiny'"),
         ({"num_workers": -1, "frames": 4}, "num_workers is -1"),
+        ({"size": "big"}, "size is 'big'; give pixels a side"),
+        ({"attributes": "gender"}, r"attributes is a list of names; give \['gender'\]"),
+        ({"balance": "audio", "frames": 4}, r"balance is a list of names; give \['audio'\]"),
     ):
         with pytest.raises(ValueError, match=said):
             ds.loader(**options)
@@ -340,6 +343,19 @@ def test_options_that_cannot_be_are_named(ds: facevid.Dataset) -> None:
         ds.loader(frames=4, caption=True)
     with pytest.raises(KeyError, match="no column 'mood'"):
         ds.loader(frames=4, columns=["mood"])
+
+
+def test_an_epoch_without_a_batch_is_an_error_and_not_a_loop_that_does_nothing(ds: facevid.Dataset) -> None:
+    for loader in (ds.loader, ds.stream):
+        with pytest.raises(
+            DatasetError, match=r"40 clips of enough frames do not fill one batch of 64: .*drop_last"
+        ):
+            loader(frames=4, batch_size=64)
+        assert len(next(iter(loader(frames=4, size=32, batch_size=64, drop_last=False)))["clip_id"]) == 40
+    with pytest.raises(DatasetError, match="batch of 8 on each of 6 ranks"):
+        ds.loader(frames=4, batch_size=8, rank=0, world_size=6)
+    with pytest.raises(DatasetError, match=r"no clip in Dataset.*where false"):
+        ds.where("false").loader(frames=4)
 
 
 def test_the_dataset_room_does_not_import_torch_and_says_how_to_install_it(ds: facevid.Dataset) -> None:

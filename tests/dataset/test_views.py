@@ -50,6 +50,8 @@ def test_a_condition_that_cannot_be_read_is_a_sentence(published: Path) -> None:
         dataset.where("sharpnes > 1")
     with pytest.raises(DatasetError, match="cannot be used"):
         dataset.where("true) union all select 1 --")
+    with pytest.raises(DatasetError, match="has no attributes yet; `facevid annotate` gives it some"):
+        dataset.where("attributes.gender.value = 'female' and sharpness > 1")
 
 
 def test_ids_choose_clips_in_their_order(published: Path) -> None:

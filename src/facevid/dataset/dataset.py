@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 Numbers = npt.NDArray[np.int64]
 
+_ANNOTATED = ("attributes", "actions", "captions", "caption", "transcript")  # columns of annotated clips only
 _OF_CLIPS = ("keypoints", "annotations")  # tables that a choice of clips narrows beside `clips`
 _BATCH = 1000
 _GROUPS_KEPT = 2  # row groups of the clips table that stay decoded for `ds[i]`
@@ -164,8 +165,14 @@ class Dataset(Choosing):
                 else {"none": np.zeros(0)}
             )
         except duckdb.Error as error:
+            unasked = [name for name in _ANNOTATED if name in condition and name not in self.columns]
             raise DatasetError(
-                f"The condition {condition!r} cannot be used: {' '.join(str(error).split())}"
+                f"The condition {condition!r} cannot be used: "
+                + (
+                    f"{self.location} has no {unasked[0]} yet; `facevid annotate` gives it some."
+                    if unasked
+                    else " ".join(str(error).split())
+                )
             ) from error
         matching = np.zeros(self._total, bool)
         matching[np.asarray(next(iter(found.values())), np.int64)] = True

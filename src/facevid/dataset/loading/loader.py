@@ -28,6 +28,8 @@ from facevid.dataset.loading.wanted import (
     Short,
     Wanted,
     buckets,
+    check_batches,
+    names,
     portable,
     sampling_weights,
     usable_clips,
@@ -104,8 +106,8 @@ class Loader:
             mesh,
             pose,
             caption,
-            tuple(attributes),
-            tuple(columns),
+            names("attributes", attributes),
+            names("columns", columns),
             short,
             on_error,
         )
@@ -114,12 +116,13 @@ class Loader:
             raise ValueError(f"batch_size is {batch_size}; give at least 1.")
         self.epoch = epoch
         clips, rows = usable_clips(dataset, wanted, same_size=bucket == "size")
-        drawn = sampling_weights(dataset, rows, balance=balance, weights=weights)
+        drawn = sampling_weights(dataset, rows, balance=names("balance", balance), weights=weights)
         grouped = buckets(clips, wanted, bucket, batch_size * world_size)
         self._clips = clips
         self._plan = Plan(
             len(clips), seed, batch_size, rank, world_size, drop_last, drawn, grouped, on_error == "skip"
         )
+        check_batches(len(self), len(clips), batch_size, world_size)
         self._begin = 0  # place in the order at which the next iteration begins
         self._position = 0
         self._running: object | None = None

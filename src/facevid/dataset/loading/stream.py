@@ -20,7 +20,15 @@ from facevid.dataset.loading.serving import (
     ranks,
     tensors,
 )
-from facevid.dataset.loading.wanted import Dtype, OnError, Short, Wanted, usable_clips
+from facevid.dataset.loading.wanted import (
+    Dtype,
+    OnError,
+    Short,
+    Wanted,
+    check_batches,
+    names,
+    usable_clips,
+)
 from facevid.dataset.published import DatasetError
 
 _ROWS = 256  # rows of the clips table that become Python objects at once
@@ -67,7 +75,7 @@ class Stream:
         context: str | None = None,
         pin_memory: bool = False,
     ) -> None:
-        labels = tuple(attributes), tuple(columns)
+        labels = names("attributes", attributes), names("columns", columns)
         wanted = Wanted(frames, fps, size, dtype, audio, mesh, pose, caption, *labels, short, on_error)
         rank, world_size = ranks(rank, world_size)
         if batch_size < 1 or buffer < 1:
@@ -85,6 +93,7 @@ class Stream:
         }
         self._decides = {"frames": frames, "fps": fps, "short": short, "drop_last": drop_last, **self._plan}
         self._rank, self._drop_last = rank, drop_last
+        check_batches(len(self), len(clips), batch_size, world_size)
         self._serving: dict[str, Any] = {
             "num_workers": num_workers,
             "prefetch": prefetch,

@@ -50,8 +50,10 @@ class Wanted:
             raise ValueError(f"frames is {self.frames}; give at least 1, or None for whole clips.")
         if self.fps is not None and not self.fps > 0:
             raise ValueError(f"fps is {self.fps}; give frames a second, or None for the clip's own.")
-        if self.size is not None and self.size < 1:
-            raise ValueError(f"size is {self.size}; give pixels a side, or None for the clip's own.")
+        if self.size is not None and not (isinstance(self.size, int) and self.size >= 1):
+            raise ValueError(
+                f"size is {self.size!r}; give pixels a side, a whole number, or None for the clip's own."
+            )
         one_of("dtype", self.dtype, get_args(Dtype))
         one_of("short", self.short, get_args(Short))
         one_of("on_error", self.on_error, get_args(OnError))
@@ -69,6 +71,23 @@ class Wanted:
 def one_of(what: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{what} cannot be {value!r}; allowed: {', '.join(map(repr, allowed))}.")
+
+
+def names(what: str, given: Sequence[str]) -> tuple[str, ...]:
+    """The names of a list; a single string would be taken letter by letter."""
+    if isinstance(given, str):
+        raise ValueError(f"{what} is a list of names; give [{given!r}].")
+    return tuple(given)
+
+
+def check_batches(batches: int, clips: int, batch_size: int, world_size: int) -> None:
+    """Raise DatasetError where an epoch would be over before its first batch."""
+    if not batches:
+        ranks = f" on each of {world_size} ranks" if world_size > 1 else ""
+        raise DatasetError(
+            f"{clips} clips of enough frames do not fill one batch of {batch_size}{ranks}: an epoch would be empty. "
+            "Take a smaller batch_size, or drop_last=False, which gives batches that are not full."
+        )
 
 
 @dataclass(frozen=True)
@@ -97,6 +116,8 @@ def usable_clips(dataset: Dataset, wanted: Wanted, *, same_size: bool = False) -
     is long enough, or pictures of a batch would differ in size.
     """
     table = dataset.rows(_columns(dataset, wanted))
+    if not len(table):
+        raise DatasetError(f"There is no clip in {dataset!r}, so nothing to load; choose others.")
     frames, clip_fps = numbers(table, "frames").astype(np.int64), numbers(table, "fps")
     usable = np.ones(len(table), bool)
     if wanted.frames is not None and wanted.short == "drop":
@@ -105,7 +126,7 @@ def usable_clips(dataset: Dataset, wanted: Wanted, *, same_size: bool = False) -
         raise DatasetError(
             f"None of the {len(table)} clips of {dataset.location} has {wanted.frames} frames"
             f"{'' if wanted.fps is None else f' at {wanted.fps:g} a second'}; the longest has "
-            f'{int(frames.max()) if len(table) else 0} of its own. Ask for fewer, or for short="pad".'
+            f'{int(frames.max())} of its own. Ask for fewer, or for short="pad".'
         )
     rows = np.flatnonzero(usable)
     clips = Clips(table.take(pa.array(rows)).combine_chunks(), int((~usable).sum()))
