@@ -49,7 +49,7 @@ imports: $(STAMP) ## the rooms import downwards only
 	$(BIN)/lint-imports
 
 pytest: $(STAMP) ## the tests alone
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 demo: $(STAMP) ## make six short programmes and build a dataset from them, in ./demo
 	$(BIN)/facevid demo --output demo
