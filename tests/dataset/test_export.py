@@ -19,6 +19,7 @@ import webdataset
 import facevid.dataset
 from facevid.dataset.annotating import update_annotations
 from facevid.dataset.published import DatasetError
+from facevid.dataset.rights import rights_of, with_rights
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.exporting import export
 from facevid.dataset.sharing.folder import export_files
@@ -155,6 +156,25 @@ def test_csv_and_jsonl_say_the_same_of_every_clip(source: facevid.dataset.Datase
         assert float(cells["sharpness"]) == row["sharpness"] and cells["yaw"] == "" and row["yaw"] is None
         assert cells["gender"] == (row["gender"] or "")
     assert json.loads(table[0]["actions"]) == lines[0]["actions"]
+
+
+def test_what_a_clip_states_itself_goes_before_what_its_source_states(
+    published: Path, source: facevid.dataset.Dataset, tmp_path: Path
+) -> None:
+    clips = source.to_arrow("clips")
+    for name, said in {"licence": {0: "CC0", 1: "MIT"}, "consent": {0: "yes", 1: "withdrawn"}}.items():
+        k = clips.column_names.index(name)
+        values = pa.array([said.get(n) for n in range(len(clips))], pa.string())
+        clips = clips.set_column(k, clips.schema.field(k), values)
+    _replace(published, "clips", clips)
+    changed = facevid.dataset.open(published)
+    own, others = changed.ids.to_pylist()[:2], rights_of(source)["consent"].to_pylist()[2:]
+    assert rights_of(changed)["licence"].to_pylist()[:2] == ["CC0", "MIT"]
+    assert rights_of(changed)["consent"].to_pylist() == ["yes", "withdrawn", *others]
+    assert with_rights(changed, licences=["CC0", "MIT"]).ids.to_pylist() == own
+    assert with_rights(changed, require_consent=True, licences=["CC0", "MIT"]).ids.to_pylist() == own[:1]
+    told = export(changed, tmp_path / "own.jsonl", format="jsonl", licence=["CC0"])
+    assert (told["clips"], told["licences_of_sources"]) == (1, {"CC0": 1})
 
 
 def test_rights_travel_and_filters_leave_out_what_does_not_state_them(

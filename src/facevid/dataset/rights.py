@@ -1,4 +1,4 @@
-"""What may be passed on: the licence and the consent that the sources of clips state."""
+"""What may be passed on: the licence and the consent that clips, or else their sources, state."""
 
 from __future__ import annotations
 
@@ -47,29 +47,31 @@ def licence_is(stated: str | None, allowed: Iterable[str]) -> bool:
 
 
 def rights_of(dataset: Dataset) -> pa.Table:
-    """What the sources of the clips state, in the order of the clips: url, licence, consent, collected_by, language."""
-    sources = dataset.to_arrow("sources")
-    place = pc.index_in(dataset.rows(["source_id"])["source_id"], value_set=sources["source_id"])
-    return sources.select(list(RIGHTS)).take(place.combine_chunks())
+    """What is stated of the clips, in their order: url, licence, consent, collected_by, language.
+
+    What a clip's own row says, which comes from its span, goes before what its source says.
+    """
+    return rows_with_rights(dataset).select(list(RIGHTS))
 
 
 def rows_with_rights(dataset: Dataset, names: Iterable[str] = RIGHTS) -> pa.Table:
-    """The clips table of the clips, with what their sources state now in the columns of these names."""
-    rows, rights = dataset.rows(), rights_of(dataset)
+    """The clips table of the clips, with what they, or else their sources, state in the columns of these names."""
+    rows, sources = dataset.rows(), dataset.to_arrow("sources")
+    place = pc.index_in(rows["source_id"], value_set=sources["source_id"]).combine_chunks()
     for name in names:
-        stated = rights[name]
+        stated = sources[name].take(place)
         if name in rows.column_names:
-            column = pc.coalesce(stated, rows[name])
+            column = pc.coalesce(rows[name], stated)
             rows = rows.set_column(rows.column_names.index(name), rows.schema.field(name), column)
         else:
-            rows = rows.append_column(rights.schema.field(name), stated)
+            rows = rows.append_column(sources.schema.field(name), stated)
     return rows
 
 
 def with_rights(
     dataset: Dataset, *, require_consent: bool = False, licences: Iterable[str] | None = None
 ) -> Dataset:
-    """The clips whose source states consent, and one of the licences; one that states nothing has neither."""
+    """The clips of which consent is stated, and one of the licences; one of which nothing is stated has neither."""
     rights = rights_of(dataset)
     keep = np.ones(len(dataset), bool)
     why = []
