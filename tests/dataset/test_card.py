@@ -216,6 +216,7 @@ def test_info_says_what_it_is_and_what_to_do_next(dataset: Path, capsys: pytest.
     assert (found.clips, found.people, found.annotated, found.tables["sources"]) == (12, 2, True, 3)
     assert found.bytes == sum(f.bytes for f in facevid.open(dataset).manifest.files)
     assert any(step.startswith("facevid card") for step in found.next)
+    assert any(step.startswith("facevid split") and step.endswith(" people") for step in found.next)
     assert main(["info", str(dataset)]) == 0 and main(["stats", str(dataset), "--by", "gender"]) == 0
     assert main(["card", str(dataset), "--licence", "MIT", "--contact", "me@example.org"]) == 0
     shown = capsys.readouterr().out

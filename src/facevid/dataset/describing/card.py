@@ -55,24 +55,25 @@ def dataset_card(
     """The text of a dataset's card: front matter that the Hugging Face hub reads, then what it holds and lacks.
 
     configs: what a hub's viewer may load, and use: the section that says how to read it, both for a layout other than
-    that of a dataset on disk. figures: where they were
-    counted already. Every number is counted in the tables.
+    that of a dataset on disk, whose card then names no file that only a dataset has. figures: where they were counted
+    already. Every number is counted in the tables.
     """
     found = figures or Figures(ds)
     options = CardOptions.of(ds.manifest.about)
+    tables = use is None
     parts = [
         _front_matter(found, options, configs if configs is not None else _configs(ds)),
-        card_sections.head(found, options),
+        card_sections.head(found, options, tables=tables),
         f"{_NOTES[0]}\n{notes}{_NOTES[1]}\n",
         card_sections.people(found),
         card_sections.balance(found),
         card_sections.contents(found),
         card_sections.origin(found),
-        card_sections.left_out(found),
-        card_sections.made(found),
-        card_labels.labels(found),
+        card_sections.left_out(found, tables=tables),
+        card_sections.made(found, tables=tables),
+        card_labels.labels(found, tables=tables),
         use if use is not None else card_sections.use(found),
-        card_sections.take_out(found, options),
+        card_sections.take_out(found, options, tables=tables),
         card_labels.limits(found),
         card_sections.cite(found, options),
     ]

@@ -105,7 +105,7 @@ def _next(ds: Dataset, *, annotated: bool, parted: bool) -> dict[str, str]:
     if not annotated:
         steps[f"facevid annotate {place}"] = "attributes, actions and captions of every clip"
     if not parted:
-        steps[f"facevid split {place}"] = "training, validation and test, no person on two sides"
+        steps[f"facevid split {place} people"] = "training, validation and test, no person on two sides"
     options = CardOptions.of(ds.manifest.about)
     if not ds.manifest.about.get("licence") or not options.contact:
         steps[f"facevid card {place} --licence TEXT --contact ADDRESS"] = (

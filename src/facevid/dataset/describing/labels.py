@@ -8,7 +8,7 @@ from facevid.dataset.describing.sections import table
 _MOSTLY = 0.5
 
 
-def labels(figures: Figures) -> str:
+def labels(figures: Figures, *, tables: bool = True) -> str:
     """Who said what, and how often models and measures say what people said of the same clips."""
     said = figures.statements()
     title = "## How labels were obtained\n\n"
@@ -18,9 +18,10 @@ def labels(figures: Figures) -> str:
         (by, f"{kind}s", f"{n:,}", f"{clips:,}", percent(Share(clips, figures.clips)))
         for by, kind, n, clips in said
     ]
+    where = "All statements stand in `annotations/`, also those that are not shown. " if tables else ""
     body = (
-        f"{title}All statements stand in `annotations/`, also those that are not shown. Shown is what a person says of "
-        "themselves, else an annotator, else a model, else a measurement; what nobody knows is null.\n\n"
+        f"{title}{where}Shown is what a person says of themselves, else an annotator, else a model, else a "
+        "measurement; what nobody knows is null.\n\n"
         f"{table(['said by', 'what', 'statements', 'clips', 'share of clips'], rows)}\n"
     )
     agreed = figures.agreement()

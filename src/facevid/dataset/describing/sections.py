@@ -25,8 +25,8 @@ _MOST_VALUES = 20
 _CONTENTS = ("hair", "face", "clothes", "light", "scene", "dynamic")
 
 
-def head(figures: Figures, options: CardOptions) -> str:
-    """Name, one sentence, and the figures that people look for first."""
+def head(figures: Figures, options: CardOptions, *, tables: bool = True) -> str:
+    """Name, one sentence, and the figures that people look for first; `tables` says whether its files lie beside it."""
     ds = figures.ds
     name, licence = str(ds.manifest.about.get("name") or "dataset"), ds.manifest.about.get("licence")
     totals = figures.totals()
@@ -47,7 +47,9 @@ def head(figures: Figures, options: CardOptions) -> str:
         ("with a transcript", percent(Share(figures.transcribed(), figures.clips))),
         (
             "size",
-            f"{_bytes(size)} in {len(ds.manifest.files):,} files, {_bytes(_media(figures))} of it media",
+            f"{_bytes(size)} in {len(ds.manifest.files):,} files, {_bytes(_media(figures))} of it media"
+            if tables
+            else f"{_bytes(_media(figures))} of media",
         ),
         ("licence", _licence_text(licence, options)),
         ("version", options.version + (f", published {options.published}" if options.published else "")),
@@ -57,7 +59,8 @@ def head(figures: Figures, options: CardOptions) -> str:
     return (
         f"# {plain(name)}\n\n{figures.clips:,} clips of talking faces, {figures.seconds / 3600:,.2f} hours, "
         f"{figures.persons:,} people, cut from {totals['sources']:,} sources; "
-        f"{totals['rejected']:,} stretches were left out and are listed with the reason.\n\n{table(['', ''], rows)}"
+        f"{totals['rejected']:,} stretches were left out{' and are listed with the reason' if tables else ''}.\n\n"
+        f"{table(['', ''], rows)}"
     )
 
 
@@ -149,7 +152,7 @@ def origin(figures: Figures) -> str:
     return "\n".join(parts)
 
 
-def left_out(figures: Figures) -> str:
+def left_out(figures: Figures, *, tables: bool = True) -> str:
     """What was rejected and why, what failed, and the rules of the recipe."""
     reasons = figures.reasons()
     failed = figures.totals()["failed"]
@@ -163,13 +166,13 @@ def left_out(figures: Figures) -> str:
         if rows
         else "Nothing was.\n"
     )
-    return (
-        f"## What was left out\n\n{body}\n`rejected/` lists every stretch with its value and the threshold. "
-        f"{failed:,} sources or clips could not be processed; `failed/` says why.\n"
-    )
+    listed = " `rejected/` lists every stretch with its value and the threshold." if tables else ""
+    why = "; `failed/` says why" if tables else ""
+    told = f"{listed} {failed:,} sources or clips could not be processed{why}.".strip()
+    return f"## What was left out\n\n{body}\n{told}\n"
 
 
-def made(figures: Figures) -> str:
+def made(figures: Figures, *, tables: bool = True) -> str:
     """The recipe's rules, its models and the versions of the tools."""
     about = figures.ds.manifest.about
     recipe, tools = about.get("recipe") or {}, about.get("tools") or {}
@@ -196,8 +199,9 @@ def made(figures: Figures) -> str:
         lines.append(f"Models: {models}.")
     if versions := ", ".join(f"{name} {version}" for name, version in tools.items() if name != "facevid"):
         lines.append(f"Libraries: {versions}.")
-    lines.append(f"`{MANIFEST}` holds the whole recipe, and the SHA-256 of every file.\n")
-    return "\n\n".join(lines)
+    if tables:
+        lines.append(f"`{MANIFEST}` holds the whole recipe, and the SHA-256 of every file.")
+    return "\n\n".join(line.rstrip("\n") for line in lines) + "\n"
 
 
 def rule_words(figures: Figures) -> list[str]:
@@ -238,15 +242,15 @@ Every table is Parquet, and each column carries its description; `{MEDIA}/shard-
 """
 
 
-def take_out(figures: Figures, options: CardOptions) -> str:
+def take_out(figures: Figures, options: CardOptions, *, tables: bool = True) -> str:
     """What somebody does who is in it and does not want to be."""
     to = f"Write to {plain(options.contact)}" if options.contact else "Write to whoever gave you this dataset"
     return (
         "## If you are in it\n\n"
         f"{to} and name the clip, or the video it comes from. Who holds a copy takes you out with `facevid takedown`: "
         "tables, media, keypoints, captions and subsets go, and a mark that names nobody keeps you from coming back. "
-        "Whoever uses the dataset should renew their copy when a new version is published, and run "
-        "`facevid verify` on it.\n"
+        "Whoever uses the dataset should renew their copy when a new version is published"
+        f"{', and run `facevid verify` on it' if tables else ''}.\n"
     )
 
 

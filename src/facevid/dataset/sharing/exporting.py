@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from facevid.dataset.dataset import Dataset, open
@@ -62,6 +63,11 @@ def export(
     if stages is not None and format != "facevid":
         raise DatasetError(
             f"Stages are for the format facevid, not {format}; export a stage of it when it is out."
+        )
+    if format not in ("csv", "jsonl") and (named := Path(output).suffix.lower()[1:]) in ("csv", "jsonl"):
+        raise DatasetError(
+            f"{output} is named like a table, and the format {format} fills a folder; choose the format {named}, or "
+            "name a folder."
         )
     opened = dataset if isinstance(dataset, Dataset) else open(dataset, storage_options=storage_options)
     choice = choose(
