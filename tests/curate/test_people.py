@@ -13,9 +13,10 @@ from tracking import track_row, tracks_table
 from facevid.curate.manifest import Found
 from facevid.curate.optout import Entry, OptOut, OptOutError, read_opt_out
 from facevid.curate.optout_faces import match_faces
-from facevid.curate.people import judge_people, years
+from facevid.curate.people import judge_people
 from facevid.curate.select import select
 from facevid.curate.withheld import Withheld
+from facevid.dataset.ages import years
 from facevid.dataset.removing.tombstones import Tombstones, second_mark, source_mark
 from facevid.dataset.spans import Span, spans_text
 from facevid.dataset.statements import Statement, to_table
@@ -79,7 +80,8 @@ def test_a_labelled_age_counts_and_the_lowest_decides() -> None:
 
 @pytest.mark.parametrize(
     ("text", "age"),
-    [("34", 34.0), (34, 34.0), ("20-29", 20.0), ("20 – 29 years", 20.0), ("adult", None), ("", None), (True, None),
+    [("34", 34.0), (34, 34.0), ("20-29", 20.0), ("20 – 29 years", 20.0), ("0-19", 0.0), ("60+", 60.0),
+     ("adult", None), ("", None), (True, None),
      (float("nan"), None), (-3, None)],
 )  # fmt: skip
 def test_an_age_is_read_from_a_number_or_a_range(text: Any, age: float | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facevid.cli.app import main
 from facevid.dataset.corpora import CORPORA, CorpusError, Imported, import_corpus
 from facevid.dataset.corpora.celebv_text import in_unstated_frame
 from facevid.dataset.corpora.entry import Problems, RowError
@@ -269,7 +270,7 @@ def test_talkvid_records_give_people_and_captions_and_keep_scores(film: Path, tm
     videos = put(film, tmp_path / "videos", "vTalkVideo1.mp4")
     found = import_corpus("talkvid", SAMPLES / "talkvid.json", tmp_path / "out", footage=videos)
     first, second = rows(found)
-    assert named(first, "attribute") == {"ethnicity": "black", "gender": "female"}
+    assert named(first, "attribute") == {"ethnicity": "black", "gender": "female", "age": "31-45"}
     assert (first["person"], first["language"]) == ("talkvid:12", "fr")
     (caption,) = [label for label in first["labels"] if label["kind"] == "caption"]
     assert (caption["name"], caption["by"]) == ("short", "model:talkvid-captioner")
@@ -351,6 +352,48 @@ def test_a_table_of_ones_own(film: Path, tmp_path: Path) -> None:
         "line 8": ["row"],
         "line 9": ["missing"],
     }
+
+
+def test_a_range_of_ages_goes_along_for_the_rules_of_people(film: Path, tmp_path: Path) -> None:
+    put(film, tmp_path, "a.mp4")
+    table = tmp_path / "clips.csv"
+    table.write_text(
+        "path,by,age\na.mp4,self,13-17\na.mp4,annotator,60+\na.mp4,self,young\n", encoding="utf-8"
+    )
+    found = import_corpus("general", table, tmp_path / "mine")
+    stated, labelled, unknown = rows(found)
+    assert stated["self_reported"] == {"age": "13-17"}
+    assert named(labelled, "attribute") == {"age": "60+"} and labelled["labels"][0]["by"] == "annotator"
+    assert "self_reported" not in unknown and faults(found) == {"line 4": ["label"]}
+
+
+def test_a_mistyped_column_is_named_with_the_one_that_is_near(film: Path, tmp_path: Path) -> None:
+    put(film, tmp_path, "a.mp4")
+    table = tmp_path / "clips.csv"
+    table.write_text("path,Consent,license\na.mp4,signed,CC0\n", encoding="utf-8")
+    said = [problem.message for problem in import_corpus("general", table, tmp_path / "mine").problems]
+    assert said[0].endswith("and is left out; rename it if 'consent' is meant.")
+    assert said[1].endswith("and is left out; rename it if 'licence' is meant.")
+    table.write_text("path;consent\na.mp4;signed\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"parted by commas, are 'path;consent'\."):
+        import_corpus("general", table, tmp_path / "mine")
+
+
+def test_a_video_that_is_not_there_is_no_failure_unless_all_are(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(film, tmp_path, "a.mp4")
+    table = tmp_path / "clips.csv"
+
+    def code(text: str) -> int:
+        table.write_text(text, encoding="utf-8")
+        return main(["import", "general", str(table), "-o", str(tmp_path / "mine")])
+
+    assert code("path\na.mp4\nb.mp4\nc.mp4\n") == 0
+    said = capsys.readouterr().err
+    assert "Clips without a video: 2" in said and "line 3: There is no video b.mp4" in said
+    assert code("path,end\na.mp4,\nb.mp4,\na.mp4,soon\n") == 1
+    assert code("path\nb.mp4\n") == 1
 
 
 def test_the_same_import_writes_the_same_bytes(film: Path, tmp_path: Path) -> None:

@@ -87,7 +87,9 @@ def import_(
     else:
         _print(found)
     stopped = found.fetched is not None and found.fetched.stopped
-    return SOME_FAILED if found.problems or stopped else OK
+    # Who has a part of a corpus imports that part: what lacks a video that nobody asked to fetch has not failed.
+    faults = [problem for problem in found.problems if problem.kind != "missing"]
+    return SOME_FAILED if faults or stopped or not found.prepared.rows else OK
 
 
 def _print(found: Imported) -> None:
@@ -107,9 +109,14 @@ def _print(found: Imported) -> None:
     if told["without_equal"]:
         words = ", ".join(f"{word} ({count})" for word, count in told["without_equal"].items())
         typer.echo(f"Kept in details.jsonl, since the vocabulary has no equal: {words}.")
-    for problem in found.problems[:_SHOWN]:
+    missing = [problem for problem in found.problems if problem.kind == "missing"]
+    faults = [problem for problem in found.problems if problem.kind != "missing"]
+    for problem in faults[:_SHOWN]:
         typer.echo(f"{problem.row}: {problem.message}", err=True)
-    if len(found.problems) > _SHOWN:
-        typer.echo(f"and {len(found.problems) - _SHOWN} more, all in problems.jsonl", err=True)
+    if len(faults) > _SHOWN:
+        typer.echo(f"and {len(faults) - _SHOWN} more faults, all in problems.jsonl", err=True)
+    if missing:
+        typer.echo(f"Clips without a video: {len(missing)}, all in problems.jsonl. The first:", err=True)
+        typer.echo(f"{missing[0].row}: {missing[0].message}", err=True)
     if told["rows"]:
         typer.echo(f"Next: facevid build {told['manifest']} -o DATASET")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facevid.curate.select import REJECTED_COLUMNS
+from facevid.dataset.ages import years
 from facevid.dataset.rights import has_consent, licence_is
 from facevid.dataset.spans import Span, centre_of, owners, read_spans
 from facevid.recipe import People
-
-_NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:[-–]\s*\d+(?:\.\d+)?)?\s*(?:years?|y)?\s*", re.IGNORECASE)
 
 Verdict = tuple[str, float | None, float | None]
 """Reason, value and threshold."""
@@ -40,16 +37,6 @@ def judge_people(
     passed = pa.array([v is None for v in verdicts], pa.bool_())
     failed = stretches.filter(pc.invert(passed))
     return stretches.filter(passed), _rejected(failed, [v for v in verdicts if v is not None])
-
-
-def years(value: Any) -> float | None:
-    """An age in years from what a manifest or a label says: a number, or the lower end of a range; else None."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, (int, float)):
-        return float(value) if math.isfinite(value) and value >= 0 else None
-    found = _NUMBER.fullmatch(str(value))
-    return float(found.group(1)) if found else None
 
 
 def youngest(source: Mapping[str, Any], span: Span | None) -> float | None:

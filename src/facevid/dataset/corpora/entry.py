@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from facevid.dataset.ages import is_range, years
 from facevid.dataset.statements import Statement
 from facevid.errors import FacevidError
 from facevid.media import Probe
@@ -74,8 +75,8 @@ class Label:
     """One statement of a corpus about a clip.
 
     kind, name, value, by, who and confidence as in `facevid.dataset.statements.Statement`, whose checks it must pass
-    (VocabularyError). start_s, end_s: seconds of the source, None for the whole clip; an action without
-    times happens somewhere in the clip.
+    (VocabularyError); an age may also be a range of years. start_s, end_s: seconds of the source, None for the whole
+    clip; an action without times happens somewhere in the clip.
     """
 
     kind: str
@@ -90,8 +91,11 @@ class Label:
     def __post_init__(self) -> None:
         timeless = self.kind == "action" and self.start_s is None
         start_s, end_s = (0.0, 0.0) if timeless else (self.start_s, self.end_s)
-        checked = Statement("", self.kind, self.name, self.value, self.by, self.confidence, start_s, end_s)
-        object.__setattr__(self, "value", checked.value)
+        # Of an age group the vocabulary knows no statement, but a minimum age does.
+        group = (self.kind, self.name) == ("attribute", "age") and is_range(self.value)
+        value = f"{years(self.value):g}" if group else self.value
+        checked = Statement("", self.kind, self.name, value, self.by, self.confidence, start_s, end_s)
+        object.__setattr__(self, "value", self.value.strip() if group else checked.value)
 
     def to_dict(self) -> dict[str, Any]:
         """The label as a manifest holds it; what is not said is left out."""

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -50,11 +51,12 @@ def read(annotations: Path, problems: Problems) -> Iterator[Entry]:
             columns = list(table.fieldnames or ())
             if not {"url", "path"} & set(columns):
                 raise CorpusError(
-                    f"{annotations} has no column `url` or `path`; one of them says where a video is."
+                    f"{annotations} has no column `url` or `path`, one of which says where a video is; its columns, "
+                    f"parted by commas, are {', '.join(map(repr, columns)) or 'none'}."
                 )
             for name in columns:
                 if name not in _OWN and name not in ATTRIBUTES:
-                    problems.add("header", "label", f"The column {name!r} is no attribute of the vocabulary.")
+                    problems.add("header", "label", _stranger(name))
             for values in table:
                 row = f"line {table.line_num}"
                 try:
@@ -66,6 +68,13 @@ def read(annotations: Path, problems: Problems) -> Iterator[Entry]:
                     problems.add(row, error.kind, str(error))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{annotations} cannot be read as CSV ({error}).") from None
+
+
+def _stranger(column: str) -> str:
+    near = get_close_matches(column.strip().lower(), [*sorted(_OWN), *ATTRIBUTES], 1)
+    meant = f"; rename it if {near[0]!r} is meant" if near else ""
+    told = "is neither one of this importer's nor an attribute of the vocabulary, and is left out"
+    return f"The column {column!r} {told}{meant}."
 
 
 def _entry(row: str, said: Mapping[str, str], folder: Path, problems: Problems) -> Entry:

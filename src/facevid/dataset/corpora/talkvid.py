@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from facevid.dataset.ages import is_range
 from facevid.dataset.corpora.entry import (
     Corpus,
     CorpusError,
@@ -82,7 +83,6 @@ def _entry(row: str, record: Any, problems: Problems) -> Entry:
         labels=tuple(_labels(row, record, info, problems)),
         person=f"talkvid:{person}" if person not in (None, "") else None,
         language=language,
-        # An age group is no age: it stays a detail.
         detail={**kept, **{key: record[key] for key in _SCORES if key in record}},
     )
 
@@ -98,6 +98,12 @@ def _labels(
             yield Label("attribute", attribute, known[plain(word)], "annotator", ABOUT.title)
         else:
             problems.add(row, "label", f"{key} {word!r} is no word of the vocabulary's {attribute}.")
+    ages = info.get("Age Group")
+    if isinstance(ages, str) and is_range(ages):
+        # No age that could be shown, but one by which a minimum age judges.
+        yield Label("attribute", "age", ages, "annotator", ABOUT.title)
+    elif ages not in (None, "") and plain(ages) not in ("unknown", "n_a", "none"):
+        problems.add(row, "label", f"Age Group {ages!r} is no range of years, such as 31-45 or 60+.")
     text = record.get("description")
     if isinstance(text, str) and text.strip():
         words = len(text.split())
