@@ -94,6 +94,7 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(run: Run, arguments: 
             "pip install --no-deps 'opencv-python-headless<4.12'",
         ),
         (ZeroDivisionError("division by zero"), 70, "ZeroDivisionError: division by zero"),
+        (RuntimeError("Query interrupted"), 130, "Stopped. Run the same command again to go on."),
         (KeyboardInterrupt(), 130, "Stopped. Run the same command again to go on."),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,

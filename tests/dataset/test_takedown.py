@@ -379,6 +379,8 @@ def finish_and_check(small: Path, named: dict[str, Any], gone: list[str], words:
     if (small / "takedown-pending.json").exists():
         with pytest.raises(DatasetError, match="was interrupted; finish it first with"):
             facevid.pack(small)
+        for told in (facevid.status(small).next, *facevid.info(small).next):
+            assert told.startswith(f"facevid takedown {small}")
         done: Takedown | None = takedown(small, **named)
     else:
         here = set(facevid.open(small).sql("select clip_id from clips").fetchnumpy()["clip_id"]) & set(gone)

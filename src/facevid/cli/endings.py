@@ -59,7 +59,7 @@ def ending_of(error: BaseException) -> Ending | None:
     """The ending that belongs to an error, or None where the error is no matter of ours (SystemExit)."""
     if isinstance(error, SystemExit | GeneratorExit):
         return None
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    if isinstance(error, KeyboardInterrupt | typer.Abort) or _stopped_query(error):
         return Ending(INTERRUPTED, "Stopped. Run the same command again to go on.")
     if isinstance(error, typer.Exit):
         return Ending(int(error.exit_code), "")
@@ -85,6 +85,11 @@ def ending_of(error: BaseException) -> Ending | None:
         f"facevid itself failed ({type(error).__name__}: {error}). What was finished is kept. Run the "
         "command again with --debug and report what it shows.",
     )
+
+
+def _stopped_query(error: BaseException) -> bool:
+    # A Ctrl-C in the middle of a query is DuckDB's, which raises this in place of KeyboardInterrupt.
+    return type(error) is RuntimeError and str(error) == "Query interrupted"
 
 
 def _import_sentence(error: ImportError) -> str:

@@ -20,7 +20,7 @@ from facevid.curate.scan import SCAN, find_footage
 from facevid.curate.session import OnProgress, RecipeGiven, Session, failure, published_size
 from facevid.curate.summary import Status, StepSummary, Summary
 from facevid.curate.work import Work, WorkError
-from facevid.dataset.published import check_output, refuse_pending
+from facevid.dataset.published import JOURNAL, check_output, refuse_pending
 from facevid.engine import FolderBusy, Ledger, StorageError, folder_lock
 
 Footage = Sequence[str | os.PathLike[str]] | str | os.PathLike[str]
@@ -140,7 +140,9 @@ def status(output: str | os.PathLike[str]) -> Status:
                 steps.append({"step": step.name, **counts.get(step.name, {})})
                 failures += [failure(o) for o in ledger.outcomes(step.name, status="failed")]
     recipe = work.recipe(None).name if (work.folder / "recipe.yaml").exists() else None
-    if not published:
+    if (work.dataset / JOURNAL).exists():
+        go_on = f"facevid takedown {output}, which finishes a takedown that was interrupted"
+    elif not published:
         go_on = f"facevid build FOOTAGE -o {output}"
     elif _is_newer(work.stretches, work.dataset / "dataset.json"):
         go_on = f"facevid cut {output}, then identify and pack: the selection is newer than what is published"

@@ -12,7 +12,7 @@ from facevid.dataset.choosing.subset_file import SUBSETS, read_subset
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.describing.figures import SECONDS
 from facevid.dataset.describing.options import CardOptions
-from facevid.dataset.published import FORMAT_VERSION, MEDIA, TABLES, DatasetError
+from facevid.dataset.published import FORMAT_VERSION, JOURNAL, MEDIA, TABLES, DatasetError
 from facevid.dataset.storage import Folder
 
 
@@ -102,6 +102,10 @@ def _next(ds: Dataset, *, annotated: bool, parted: bool) -> dict[str, str]:
     if not isinstance(ds.storage, Folder):
         steps[f"facevid pull {place}"] = "brings it to this machine"
         return steps
+    if (ds.folder / JOURNAL).exists():
+        return {
+            f"facevid takedown {place}": "finishes a takedown that was interrupted; nothing else can be done before"
+        }
     if not annotated:
         steps[f"facevid annotate {place}"] = "attributes, actions and captions of every clip"
     if not parted:
