@@ -233,6 +233,18 @@ def test_a_picture_without_a_face_stops_the_build_before_it_starts(built: Built,
     assert everything(built.dataset) == before
 
 
+def test_the_work_folder_does_not_learn_again_of_a_source_that_was_taken_down(built: Built) -> None:
+    (source,) = facevid.open(built.dataset).to_arrow("sources").to_pylist()
+    facevid.takedown(built.dataset, source="talk.mp4")
+    for _ in range(2):
+        summary = facevid.build(built.manifest, built.dataset, workers=1)
+        assert (summary.clips, summary.sources, summary.taken_down) == (0, 0, 1)
+        work = b"".join(p.read_bytes() for p in (built.dataset / ".work").rglob("*") if p.is_file())
+        for word in (source["source_id"], source["sha256"], "talk.mp4"):
+            assert word.encode() not in work
+    assert facevid.pack(built.dataset).failed == 0 and len(facevid.open(built.dataset)) == 0
+
+
 def test_a_tombstone_keeps_a_clip_out_though_its_frames_differ(built: Built) -> None:
     ds = facevid.open(built.dataset)
     (source,) = ds.to_arrow("sources").to_pylist()

@@ -135,6 +135,10 @@ class Session:
         rows = sources_table(stays, scanned)
         summary.notes += [*self._left_out(rows), *scan_notes(stays, rows, self.withheld)]
         self.withheld.clear(self.work.analysis, self.work.clips, self.work.folder / "embeddings")
+        if self.ledger is not None:
+            has_source = self.withheld.tombstones.has_source
+            # The next build reads these files again rather than remember which were taken down.
+            self.ledger.erase(SCAN.name, [p for p, known in scanned.items() if has_source(known["sha256"])])
         unread = {file_names(found)[path] for path in self.withheld.unread}
         summary.failures = [f for f in summary.failures if f["item"] not in unread]
         summary.failed -= len(unread)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from facevid.curate.manifest import Found
 from facevid.curate.optout import Entry, OptOut
-from facevid.dataset.removing.tombstones import Tombstones
+from facevid.dataset.removing.tombstones import Tombstones, source_mark
 from facevid.dataset.spans import Box, Span, centre_of, owners, read_spans, spans_text
 from facevid.engine import write_json_atomic
 from facevid.recipe import Recipe
@@ -33,6 +33,8 @@ class Withheld:
     path: Path
     sources: set[str] = field(default_factory=set)
     """Sources that are left out as a whole."""
+    marks: set[str] = field(default_factory=set)
+    """Of the sources that were taken down, a hash of the id: what is kept must not name them."""
     unread: set[str] = field(default_factory=set)
     """Paths of files that could not be scanned and are left out by their name or address."""
     regions: dict[str, list[Region]] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Withheld:
         if path.exists():
             content = json.loads(path.read_text(encoding="utf-8"))
             held.sources = set(content["sources"])
+            held.marks = set(content.get("marks", ()))
             held.regions = {
                 source_id: [
                     (a, float("inf") if b is None else b, tuple(box) if box else None)
@@ -71,8 +74,10 @@ class Withheld:
             source_id: [[a, None if b == float("inf") else b, box] for a, b, box in regions]
             for source_id, regions in sorted(self.regions.items())
         }
+        named = sorted(s for s in self.sources if not self._taken_down(s))
         write_json_atomic(
-            {"sources": sorted(self.sources), "regions": regions, "counts": self._counts}, self.path
+            {"sources": named, "marks": sorted(self.marks), "regions": regions, "counts": self._counts},
+            self.path,
         )
 
     def footage(self, found: Sequence[Found], scanned: Mapping[str, Mapping[str, Any]]) -> list[Found]:
@@ -86,6 +91,7 @@ class Withheld:
         out = {str(scanned[p]["sha256"]) for p, entries in hits.items() if entries and p in scanned}
         down = {str(s["sha256"]) for s in scanned.values() if self.tombstones.has_source(s["sha256"])} - out
         self.sources = {sha256[:16] for sha256 in out | down}
+        self.marks = {source_mark(sha256[:16]) for sha256 in down}
         self.unread = {path for path, entries in hits.items() if entries and path not in scanned}
         stays = []
         for one in found:
@@ -134,7 +140,7 @@ class Withheld:
             source_id, first, last, _ = clip_id.split("_")
             if clip_id in kept:
                 return False
-            if clip_id in gone or source_id in self.sources:
+            if clip_id in gone or source_id in self.sources or self._taken_down(source_id):
                 return True
             start, end = int(first) / recipe.fps, (int(last) + 1) / recipe.fps
             if any(_shows(region, start, end, None) for region in regions.get(source_id, ())):
@@ -175,6 +181,9 @@ class Withheld:
             texts.append(row["spans"] if len(shown) == len(spans) else spans_text(shown) or "[]")
         number = sources.column_names.index("spans")
         return sources.set_column(number, "spans", pa.array(texts, pa.string()))
+
+    def _taken_down(self, source_id: str) -> bool:
+        return bool(self.marks) and source_mark(source_id) in self.marks
 
     def _touched(self, span: Span, sha256: str) -> bool:
         """Whether anything of a span was taken down; of one without an end the first hour is looked through."""
