@@ -96,6 +96,10 @@ class Folder:
         return sorted(p.name for p in place.iterdir() if p.is_file()) if place.is_dir() else []
 
 
+class NoByteRanges(DatasetError):
+    """A web server sends files only as a whole, so that a piece of one cannot be read."""
+
+
 class RemoteFolder:
     """A dataset behind an address: tables are fetched whole when asked for, media and keypoints by byte range.
 
@@ -150,7 +154,16 @@ class RemoteFolder:
         if not size:
             return b""
         with self._told(file.stored_as):
-            return bytes(self._fs.cat_file(f"{self._root}/{file.stored_as}", start=offset, end=offset + size))
+            found = bytes(
+                self._fs.cat_file(f"{self._root}/{file.stored_as}", start=offset, end=offset + size)
+            )
+        if len(found) > size:  # a server that ignores the header Range answers with the whole file
+            raise NoByteRanges(
+                f"The server of {self.location} sends whole files only, no byte ranges, so that clips cannot be read "
+                f"one by one: fetch the dataset with `facevid pull {self.location} -o FOLDER`, or serve it from one "
+                "that knows ranges (nginx, Apache, a bucket, a hub)."
+            )
+        return found
 
     def open(self, file: PublishedFile) -> BinaryIO:
         with self._told(file.stored_as):

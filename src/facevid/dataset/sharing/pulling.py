@@ -17,7 +17,7 @@ from facevid.dataset.publish import has_size, publish
 from facevid.dataset.published import MANIFEST, DatasetError, Manifest, PublishedFile, check_output
 from facevid.dataset.sharing.taken_down import TakenDown
 from facevid.dataset.sharing.travelling import DOCUMENTS, beside_files
-from facevid.dataset.storage import Storage, storage_of
+from facevid.dataset.storage import NoByteRanges, Storage, storage_of
 from facevid.dataset.tables import staging_folder
 from facevid.dataset.writing import local_place
 from facevid.engine import atomic_path, folder_lock, write_json_atomic
@@ -140,7 +140,13 @@ def _go_on(storage: Storage, file: PublishedFile, partial: Path) -> None:
             target.truncate(0)
             start = 0
         while start < file.bytes:
-            block = storage.read(file, start, min(_BLOCK, file.bytes - start))
+            try:
+                block = storage.read(file, start, min(_BLOCK, file.bytes - start))
+            except NoByteRanges:
+                target.truncate(0)
+                with storage.open(file) as whole:
+                    shutil.copyfileobj(whole, target, _READ)
+                break
             if not block:
                 raise DatasetError(
                     f"{storage.location}/{file.stored_as} ends after {start} of {file.bytes} bytes; pull again."

@@ -12,11 +12,12 @@ from pathlib import Path
 from facevid.dataset.describing.card import CROISSANT, DOCUMENTS
 from facevid.dataset.published import JOURNAL, MANIFEST, MEDIA, TABLES, Manifest, PublishedFile
 from facevid.dataset.removing.tombstones import TOMBSTONES
+from facevid.dataset.sharing.pulling import PULLED
 from facevid.dataset.verifying.faults import Fault
 
 _BLOCK = 1 << 20
 _LEFT = re.compile(r".*\.partial|\..*\.tmp-.*|(part|shard)-\d{5}-[0-9a-f]{64}\.(parquet|tar)")
-_OURS = {MANIFEST, TOMBSTONES, *DOCUMENTS, ".gitattributes", ".gitignore"}
+_OURS = {MANIFEST, TOMBSTONES, PULLED, *DOCUMENTS, ".gitattributes", ".gitignore"}
 _FOLDERS = {".work", ".git", ".cache", "subsets", "review", "receipts", "stages"}
 _PAPERS = re.compile(r"(LICEN[CS]E|NOTICE|CITATION|TERMS)[^/]*", re.IGNORECASE)
 
