@@ -237,3 +237,10 @@ def test_rules_given_by_score_change_these_alone() -> None:
 def test_a_rule_given_by_an_unknown_score_is_named() -> None:
     with pytest.raises(RecipeError, match="sharpnes"):
         load_recipe({"select": {"rules": {"sharpnes": {"min": 1.0}}}})
+
+
+def test_a_rule_that_is_not_there_cannot_be_dropped_and_a_reason_is_answered_with_its_scores() -> None:
+    with pytest.raises(RecipeError, match=r"no rule on a score 'resolution' to drop; .* such as face_px\."):
+        load_recipe({"select": {"rules": {"resolution": None}}})
+    dropped = load_recipe({"select": {"rules": {"face_px": None}}})
+    assert "resolution" not in {rule.reason for rule in dropped.select.rules}

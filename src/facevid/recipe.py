@@ -379,6 +379,12 @@ def _merge_rules(rules: list[dict[str, Any]], change: Mapping[str, Any]) -> list
         if value is not None:
             out.append({**rule, **value} if isinstance(value, Mapping) else value)
     known = {rule["score"] for rule in rules}
+    for name in (n for n, value in change.items() if value is None and n not in known):
+        meant = [rule["score"] for rule in rules if rule["reason"] == name] or sorted(known)
+        raise RecipeError(
+            f"select.rules.{name}: there is no rule on a score {name!r} to drop; rules are named by their scores, such "
+            f"as {', '.join(meant)}."
+        )
     added = {score: value for score, value in change.items() if score not in known and value is not None}
     return out + [{"score": s, **v} if isinstance(v, Mapping) else v for s, v in added.items()]
 
