@@ -196,6 +196,22 @@ def test_a_bucket_of_s3(source: Path, tmp_path: Path) -> None:
         server.stop()
 
 
+def test_a_bucket_without_a_login_is_a_sentence(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    here = {"client_kwargs": {"endpoint_url": "http://127.0.0.1:9", "region_name": "eu-west-1"}}
+    with pytest.raises(DatasetError, match=r"s3://bucket/small cannot be written to .*login"):
+        push(source, "s3://bucket/small", storage_options=here)
+    with pytest.raises(DatasetError, match=r"s3://bucket/small/dataset.json cannot be read .*login"):
+        facevid.dataset.open("s3://bucket/small", storage_options=here)
+
+
 def test_damaged_files_are_not_sent_and_not_taken(source: Path, tmp_path: Path) -> None:
     place = tmp_path / "there"
     shutil.copytree(source, place)

@@ -40,6 +40,7 @@ def test_clips_are_not_read_from_a_server_without_ranges_and_it_says_what_to_do(
     assert len(ds.where("identity = 'p0'")) > 0
     with pytest.raises(DatasetError, match=r"sends whole files only, no byte ranges.*facevid pull"):
         ds[0].frames(0, 1)
+    assert list(facevid.info(address).next) == [f"facevid pull {address} -o FOLDER"]
 
 
 def test_a_pull_needs_no_ranges_and_what_it_brings_is_sound(

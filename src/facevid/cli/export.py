@@ -34,7 +34,8 @@ Split = Annotated[
     typer.Option("--split", metavar="PART", help="Only this part of the split, or of the column split."),
 ]
 Consent = Annotated[
-    bool, typer.Option("--require-consent", help="Only clips of which consent is stated, by their span or source.")
+    bool,
+    typer.Option("--require-consent", help="Only clips of which consent is stated, by their span or source."),
 ]
 Licence = Annotated[
     list[str] | None,

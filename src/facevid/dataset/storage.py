@@ -193,7 +193,7 @@ class RemoteFolder:
             raise DatasetError(
                 f"{self.location}/{name} is missing; if the dataset was published anew, open it again."
             ) from None
-        except _on_the_way() as error:
+        except on_the_way() as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DatasetError(
                 f"{self.location}/{name} cannot be read ({reason}); check the address, the network and your login, "
@@ -204,13 +204,14 @@ class RemoteFolder:
         return RemoteFolder, (self.location, self._options)
 
 
-def _on_the_way() -> tuple[type[BaseException], ...]:
+def on_the_way() -> tuple[type[BaseException], ...]:
     """What readers raise beside OSError; a library that nobody has imported can raise nothing."""
     found: list[type[BaseException]] = [OSError, TimeoutError]
     for library, name in (
         ("aiohttp", "ClientError"),
         ("httpx", "HTTPError"),
         ("requests", "RequestException"),
+        ("botocore.exceptions", "BotoCoreError"),
     ):
         if library in sys.modules:
             found.append(getattr(sys.modules[library], name))

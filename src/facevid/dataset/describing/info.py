@@ -100,7 +100,7 @@ def _next(ds: Dataset, *, annotated: bool, parted: bool) -> dict[str, str]:
     place = shlex.quote(ds.location)
     steps = {}
     if not isinstance(ds.storage, Folder):
-        steps[f"facevid pull {place}"] = "brings it to this machine"
+        steps[f"facevid pull {place} -o FOLDER"] = "brings it to this machine"
         return steps
     if (ds.folder / JOURNAL).exists():
         return {

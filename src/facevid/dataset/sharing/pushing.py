@@ -24,6 +24,7 @@ from facevid.dataset.published import (
     parse_manifest,
 )
 from facevid.dataset.sharing.travelling import beside_files
+from facevid.dataset.storage import on_the_way
 
 LEDGER = "push.json"
 """Lies beside an unfinished copy and tells which files of it are whole; a finished one has none."""
@@ -122,10 +123,11 @@ class _Copy:
     def run(self, on_progress: Callable[[int, int], None] | None) -> Pushed:
         try:
             return self._run(on_progress)
-        except OSError as error:
+        except on_the_way() as error:
             told = " ".join(str(error).split()) or type(error).__name__
             raise DatasetError(
-                f"{self._target} cannot be written to ({told}); what was sent is kept: push again to go on."
+                f"{self._target} cannot be written to ({told}); check the address, the network and your login. What "
+                "was sent is kept: push again to go on."
             ) from error
 
     def _run(self, on_progress: Callable[[int, int], None] | None) -> Pushed:
