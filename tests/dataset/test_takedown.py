@@ -239,11 +239,15 @@ def test_a_shard_without_clips_goes_and_the_others_keep_their_names(small: Path)
     assert all(new[c].mesh.shape == (taking.FRAMES, 478, 3) for c in CLIPS if c not in first)
 
 
-def test_a_dataset_of_which_all_is_taken_down_is_an_empty_dataset(small: Path) -> None:
+def test_a_dataset_of_which_all_is_taken_down_is_an_empty_and_sound_dataset(
+    small: Path, true_card: None
+) -> None:
     takedown(small, source=list(NAMES))
     ds = facevid.open(small)
     assert len(ds) == 0 and ds.manifest.of("media") == []
     assert ds.sql("select count(*) from sources").fetchall() == [(0,)]
+    found = facevid.verify(small)
+    assert found.clips == 0 and found.kinds == {}
 
 
 def test_the_receipt_holds_counts_and_hashes_alone(small: Path) -> None:

@@ -126,7 +126,7 @@ def _tasks(
     by_number = {_number(f.path): f.path.removeprefix(f"{MEDIA}/") for f in manifest.of(MEDIA)}
 
     def rows_of(shard: str | None) -> list[dict[str, Any]]:
-        rows = storage.take(groups.get(shard or "", [])).to_pylist()
+        rows = storage.take(pa.array(groups.get(shard or "", []), pa.int64())).to_pylist()
         return sorted(rows, key=lambda row: (row["mp4_offset"] is None, row["mp4_offset"] or 0))
 
     for file in manifest.files:
