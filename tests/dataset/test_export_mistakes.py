@@ -41,3 +41,12 @@ def test_a_table_s_name_without_its_format_is_refused_and_nothing_is_written(
             export(published, tmp_path / name)
         assert not (tmp_path / name).exists()
     assert len(facevid.open(published)) == export(published, tmp_path / "a.csv", format="csv")["clips"]
+
+
+def test_the_example_of_a_card_reads_what_people_train_on(published: Path, tmp_path: Path) -> None:
+    facevid.open(published).split([0.5, 0.5]).save("people")
+    for form, first in (("huggingface", '["train"]'), ("webdataset", '"train-00000.tar"')):
+        export(published, tmp_path / form, format=form, subset="people")  # type: ignore[arg-type]
+        card = (tmp_path / form / "README.md").read_text()
+        assert first in card
+        assert card.index("split: train") < card.index("split: test")

@@ -50,16 +50,22 @@ def folder_card() -> tuple[list[dict[str, Any]], str]:
 
 def webdataset_card(splits: Iterable[str]) -> tuple[list[dict[str, Any]], str]:
     """The same for WebDataset shards, whose names begin with the split."""
-    names = sorted(splits)
+    names = _in_order(splits)
     first = f"{names[0] if names else 'clips'}-00000.tar"
     return [_config([(_plain(n), f"{n}-*.tar") for n in names])], _WEBDATASET.format(first=first)
 
 
 def huggingface_card(files: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
     """The same for Parquet files by name, `data/<split>-00000-of-00001.parquet`."""
-    names = sorted({name.removeprefix("data/").rsplit("-", 3)[0] for name in files})
+    names = _in_order({name.removeprefix("data/").rsplit("-", 3)[0] for name in files})
     first = _plain(names[0]) if names else "train"
     return [_config([(_plain(n), f"data/{n}-*.parquet") for n in names])], _HUGGINGFACE.format(first=first)
+
+
+def _in_order(splits: Iterable[str]) -> list[str]:
+    """What people train on first, and the first one is what the example reads."""
+    first = ("train", "validation", "test")
+    return sorted(splits, key=lambda name: (first.index(name) if name in first else len(first), name))
 
 
 def _config(files: Iterable[tuple[str, str]]) -> dict[str, Any]:
