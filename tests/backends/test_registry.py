@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+
 import pytest
 
 from facevid import backends
 from facevid.backends import registry
 
 
+@pytest.fixture
+def built_in_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backends of other packages are out of sight: tests elsewhere register some."""
+    own = metadata.distribution("facevid").entry_points
+    monkeypatch.setattr(registry.metadata, "entry_points", lambda group: own.select(group=group))
+
+
+@pytest.mark.usefixtures("built_in_alone")
 def test_every_kind_of_the_recipe_has_a_built_in_backend() -> None:
     assert set(backends.kinds()) >= {
         "face_detector",
@@ -20,6 +30,7 @@ def test_every_kind_of_the_recipe_has_a_built_in_backend() -> None:
     assert backends.names("face_detector") == ["mediapipe"]
 
 
+@pytest.mark.usefixtures("built_in_alone")
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(backends.BackendError, match=r"no backend 'scrfd' .*face_detector: mediapipe"):
         backends.load("face_detector", "scrfd")
