@@ -20,7 +20,7 @@ TORCH := torch==$(shell sed -n 's/^    "torch==\([^"]*\)",/\1/p' pyproject.toml)
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	--no-emit-find-links
 
-.PHONY: help setup test lint types imports pytest demo build lock clean
+.PHONY: help setup test lint types imports pytest slow demo build lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml $(LOCK) scripts/make_venv.sh
 	@touch $(STAMP)
 	@echo "Installed into $(VENV): $$($(BIN)/facevid --version), $$($(BIN)/python --version)."
 
-test: lint types imports pytest ## every check and every test
+test: lint types imports pytest ## every check and the tests, in less than ten minutes on two cores
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -49,7 +49,10 @@ imports: $(STAMP) ## the rooms import downwards only
 	$(BIN)/lint-imports
 
 pytest: $(STAMP) ## the tests alone
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
+
+slow: $(STAMP) ## the tests that `make test` leaves out: more kills, more people, more processes
+	$(BIN)/python -m pytest -m slow
 
 demo: $(STAMP) ## make six short programmes and build a dataset from them, in ./demo
 	$(BIN)/facevid demo --output demo

@@ -17,8 +17,6 @@ from talking import CLIPS, FPS, FRAMES, HAIR, bar_at
 import facevid
 from facevid.web.server import create_app
 
-pytestmark = pytest.mark.slow
-
 TOKEN = "a-token-for-tests"
 
 # Where the bar of the picture on the screen begins: the video itself is drawn and looked at.

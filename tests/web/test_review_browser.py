@@ -21,8 +21,6 @@ from facevid.dataset.statements import Statement
 from facevid.web.review_apply import apply
 from facevid.web.review_store import ReviewStore
 
-pytestmark = pytest.mark.slow
-
 TOKEN = "a-token-for-tests"
 SERVE = "import sys, facevid; facevid.explore(sys.argv[1], port=int(sys.argv[2]), token=sys.argv[3])"
 SAVED = "() => document.querySelector('#saved').dataset.waiting === '0'"
