@@ -10,7 +10,6 @@ import pytest
 
 import facevid.dataset
 from facevid.dataset.annotating import update_annotations
-from facevid.dataset.choosing.subsets import fraction
 from facevid.dataset.publish import publish
 from facevid.dataset.published import DatasetError
 from facevid.dataset.removing import tombstones
@@ -52,7 +51,7 @@ def test_what_is_out_after_a_stage_is_the_stratified_fraction_of_that_size(
         release(prepared, tmp_path / "out", number)
         out = facevid.dataset.open(tmp_path / "out")
         ids = set(out.ids.to_pylist())
-        assert ids == set(fraction(source, share, 3, by=["gender"]).ids.to_pylist())
+        assert ids == set(source.fraction(share, 3, by=["gender"]).ids.to_pylist())
         assert before < ids
         assert genders(out) == {"female": women, "male": 3 * women}
         before = ids

@@ -12,8 +12,8 @@ import pytest
 
 import facevid
 from facevid.dataset.choosing.balance import ThinCells
+from facevid.dataset.choosing.methods import looked_at
 from facevid.dataset.choosing.subset_file import read_subset, subset_hash
-from facevid.dataset.choosing.subsets import looked_at
 from facevid.dataset.published import DatasetError
 
 

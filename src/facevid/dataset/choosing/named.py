@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow.compute as pc
 
+from facevid.dataset.choosing.methods import Split, looked_at
 from facevid.dataset.choosing.split_column import write_split
 from facevid.dataset.choosing.strata import Of, cells_of
 from facevid.dataset.choosing.subset_file import is_path
-from facevid.dataset.choosing.subsets import Split, looked_at
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.published import DatasetError
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from facevid.dataset.choosing.fractions import fraction_order, fraction_rows
+from facevid.dataset.choosing.methods import looked_at
 from facevid.dataset.choosing.strata import needed
-from facevid.dataset.choosing.subsets import looked_at
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.ordering import fill_shards
 from facevid.dataset.published import DatasetError, Manifest
