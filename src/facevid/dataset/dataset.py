@@ -10,39 +10,27 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from facevid.dataset.choosing.methods import Choosing
 from facevid.dataset.clip import Clip
-from facevid.dataset.keypoint_rows import KeypointRows, keypoint_row
-from facevid.dataset.published import (
-    MANIFEST,
-    MEDIA,
-    TABLES,
-    DatasetError,
-    Manifest,
-    PublishedFile,
-    schema,
-)
+from facevid.dataset.keypoint_rows import keypoint_row
+from facevid.dataset.published import MEDIA, TABLES, DatasetError, Manifest, PublishedFile, schema
+from facevid.dataset.reading import Reading
+from facevid.dataset.relations import OF_CLIPS, Numbers, Relations
 from facevid.dataset.statements import LABEL_COLUMNS
 from facevid.dataset.storage import Folder, Storage, storage_of
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
     from facevid.dataset.loading import Loader, Stream
 
-Numbers = npt.NDArray[np.int64]
-
-_ANNOTATED = ("attributes", "actions", "captions", "caption", "transcript")  # columns of annotated clips only
-_OF_CLIPS = ("keypoints", "annotations")  # tables that a choice of clips narrows beside `clips`
 _BATCH = 1000
-_GROUPS_KEPT = 2  # row groups of the clips table that stay decoded for `ds[i]`
 _TRIES = 5  # a dataset that is published anew while we open it is read again
 
 
@@ -57,11 +45,11 @@ def open(location: str | os.PathLike[str], *, storage_options: Mapping[str, Any]
     storage = storage_of(location, storage_options)
     manifest = storage.manifest()
     if not isinstance(storage, Folder):
-        return Dataset(storage, manifest)
+        return Dataset(Reading(storage, manifest))
     for _ in range(_TRIES):
-        missing = _missing(storage.path, manifest)
+        missing = storage.missing(manifest)
         if missing is None:
-            return Dataset(storage, manifest)
+            return Dataset(Reading(storage, manifest))
         now = storage.manifest()
         if now == manifest:
             raise DatasetError(missing)
@@ -81,13 +69,20 @@ class Dataset(Choosing):
     the clips; `ds.to_arrow(table)` and `ds.to_pandas(table)` read a table.
     """
 
-    def __init__(
-        self, storage: Storage, manifest: Manifest, chosen: Numbers | None = None, why: tuple[str, ...] = ()
-    ) -> None:
-        self.storage = storage
-        self.manifest = manifest
+    def __init__(self, reading: Reading, chosen: Numbers | None = None, why: tuple[str, ...] = ()) -> None:
+        self._whole = reading
         self._chosen = chosen  # row numbers in the clips table, in the order of this dataset; None: all
         self._why = why
+
+    @property
+    def storage(self) -> Storage:
+        """Where its files lie, and how they are read."""
+        return self._whole.storage
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its `dataset.json`."""
+        return self._whole.manifest
 
     @property
     def location(self) -> str:
@@ -113,34 +108,31 @@ class Dataset(Choosing):
         return self._why
 
     def __len__(self) -> int:
-        return self._total if self._chosen is None else len(self._chosen)
+        return self._whole.clips if self._chosen is None else len(self._chosen)
 
     def __getitem__(self, which: int | str) -> Clip:
         if isinstance(which, str):
-            row = pc.index(self._all_ids, which).as_py()
-            if row < 0 or (self._chosen is not None and row not in self._chosen):
+            row = self._row_of(which)
+            if row is None:
                 raise KeyError(f"{self.location} has no clip {which!r}{self._chosen_by()}.")
-            return self._clip(int(row))
+            return self.at(self._whole.row(row))
         if not -len(self) <= which < len(self):
             raise IndexError(
                 f"{self.location} has {len(self)} clips{self._chosen_by()}; there is no clip {which}."
             )
         number = range(len(self))[which]
-        return self._clip(number if self._chosen is None else int(self._chosen[number]))
+        return self.at(self._whole.row(number if self._chosen is None else int(self._chosen[number])))
 
     def __iter__(self) -> Iterator[Clip]:
         return (self[k] for k in range(len(self)))
 
     def __contains__(self, clip_id: object) -> bool:
-        if not isinstance(clip_id, str):
-            return False
-        row = pc.index(self._all_ids, clip_id).as_py()
-        return row >= 0 and (self._chosen is None or row in self._chosen)
+        return isinstance(clip_id, str) and self._row_of(clip_id) is not None
 
     @property
     def ids(self) -> pa.Array:
         """The ids of the clips, in order."""
-        ids = self._all_ids
+        ids = self._whole.ids
         return ids if self._chosen is None else ids.take(pa.array(self._chosen))
 
     def where(self, condition: str) -> Dataset:
@@ -149,34 +141,9 @@ class Dataset(Choosing):
         For example `ds.where("attributes.gender.value = 'female' and sharpness > 1 and end_s - start_s >= 3")`. It is
         DuckDB's SQL, and may ask the other tables. Raises DatasetError with DuckDB's hint where that cannot be read.
         """
-        parts, start = [], 0
-        for file in self.manifest.of("clips"):
-            path = str(self.storage.local(file)).replace("'", "''")
-            parts.append(
-                f"select {start} + clips.file_row_number from read_parquet('{path}', file_row_number = true) clips "
-                f"where ({condition}\n)"
-            )
-            start += file.rows
-        self._views_in(condition)
-        try:
-            found = (
-                self._connection.sql(" union all ".join(parts)).fetchnumpy()
-                if parts
-                else {"none": np.zeros(0)}
-            )
-        except duckdb.Error as error:
-            unasked = [name for name in _ANNOTATED if name in condition and name not in self.columns]
-            raise DatasetError(
-                f"The condition {condition!r} cannot be used: "
-                + (
-                    f"{self.location} has no {unasked[0]} yet; `facevid annotate` gives it some."
-                    if unasked
-                    else " ".join(str(error).split())
-                )
-            ) from error
-        matching = np.zeros(self._total, bool)
-        matching[np.asarray(next(iter(found.values())), np.int64)] = True
-        here = np.arange(self._total) if self._chosen is None else self._chosen
+        matching = np.zeros(self._whole.clips, bool)
+        matching[self._relations.matching(condition)] = True
+        here = np.arange(self._whole.clips) if self._chosen is None else self._chosen
         return self._of(here[matching[here]], f"where {condition}")
 
     def select(self, clip_ids: Iterable[str] | pa.Array | pa.ChunkedArray, why: str = "selected") -> Dataset:
@@ -187,7 +154,7 @@ class Dataset(Choosing):
         wanted = (
             clip_ids if isinstance(clip_ids, (pa.Array, pa.ChunkedArray)) else pa.array(clip_ids, pa.string())
         )
-        rows = pc.index_in(wanted, value_set=self._all_ids)
+        rows = pc.index_in(wanted, value_set=self._whole.ids)
         here = np.asarray(pc.fill_null(rows, -1), np.int64)
         known = here >= 0
         if self._chosen is not None:
@@ -216,44 +183,41 @@ class Dataset(Choosing):
         for column in wanted or ():
             if column not in known:
                 raise KeyError(f"clips have no column {column!r}; there are {', '.join(known)}.")
-        whole = self._read("clips", wanted)
+        whole = self._whole.table("clips", wanted)
         return whole if self._chosen is None else whole.take(pa.array(self._chosen))
 
-    @cached_property
+    @property
     def columns(self) -> list[str]:
         """The columns of the clips table."""
-        for file in self.manifest.of("clips"):
-            return list(pq.read_schema(self.storage.local(file)).names)
-        return list(schema("clips").names)
+        return self._whole.columns
 
     @property
     def clips(self) -> duckdb.DuckDBPyRelation:
-        return self._relation("clips")
+        return self._relations.view("clips")
 
     @property
     def rejected(self) -> duckdb.DuckDBPyRelation:
-        return self._relation("rejected")
+        return self._relations.view("rejected")
 
     @property
     def failed(self) -> duckdb.DuckDBPyRelation:
-        return self._relation("failed")
+        return self._relations.view("failed")
 
     @property
     def sources(self) -> duckdb.DuckDBPyRelation:
-        return self._relation("sources")
+        return self._relations.view("sources")
 
     @property
     def keypoints(self) -> duckdb.DuckDBPyRelation:
-        return self._relation("keypoints")
+        return self._relations.view("keypoints")
 
     @property
     def annotations(self) -> duckdb.DuckDBPyRelation:
-        return self._relation("annotations")
+        return self._relations.view("annotations")
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Run SQL over the views clips, rejected, failed, sources, keypoints and annotations."""
-        self._views_in(query)
-        return self._connection.sql(query)
+        return self._relations.sql(query)
 
     def to_arrow(self, table: str = "clips") -> pa.Table:
         """A whole table as Arrow; `table` is one of clips, rejected, failed, sources, keypoints,
@@ -262,8 +226,8 @@ class Dataset(Choosing):
             raise ValueError(f"There is no table {table!r}; there are {', '.join(TABLES)}.")
         if table == "clips":
             return self.rows()
-        whole = self._read(table)
-        if self._chosen is None or table not in _OF_CLIPS:
+        whole = self._whole.table(table)
+        if self._chosen is None or table not in OF_CLIPS:
             return whole
         return whole.filter(pc.is_in(whole["clip_id"], value_set=self.ids))
 
@@ -280,30 +244,26 @@ class Dataset(Choosing):
 
     def shard(self, name: str) -> PublishedFile:
         """The file of a shard that a clip's row names, to be read through `storage`."""
-        try:
-            return self._shards[name]
-        except KeyError:
-            raise DatasetError(f"{self.location} has no shard {name}; its {MANIFEST} is damaged.") from None
+        return self._whole.shard(name)
 
     def keypoint_part(self, shard: str) -> PublishedFile:
         """The part of `keypoints` that holds the clips of a shard, in the order of its members."""
-        return self._keypoint_rows.part(shard)
+        return self._whole.keypoints.part(shard)
 
     def keypoint_number(self, clip_id: str, shard: str) -> int:
         """The row of a clip in its part of `keypoints`."""
-        return self._keypoint_rows.number(clip_id, shard)
+        return self._whole.keypoints.number(clip_id, shard)
 
     def places(self) -> Iterator[dict[str, Any]]:
         """Where each clip lies, as plain values for another process, which opens it with `clip_at`; in order."""
-        folder = self.folder
+        folder = str(self.folder)
         for row in self._storage_rows():
-            part = self.keypoint_part(row["shard"])
             yield {
                 "row": row,
-                "folder": str(folder),
+                "folder": folder,
                 "shard": self.shard(row["shard"]),
-                "keypoints": part,
-                "number": self._keypoint_rows.number(row["clip_id"], row["shard"]),
+                "keypoints": self.keypoint_part(row["shard"]),
+                "number": self.keypoint_number(row["clip_id"], row["shard"]),
             }
 
     def loader(self, **options: Any) -> Loader:
@@ -324,88 +284,7 @@ class Dataset(Choosing):
 
     def source(self, source_id: str) -> dict[str, Any]:
         """The row of a source. Raises KeyError for one that is not in the dataset."""
-        sources = self._sources
-        row = pc.index(sources["source_id"], source_id).as_py()
-        if row < 0:
-            raise KeyError(f"{self.location} has no source {source_id!r}.")
-        return dict(sources.slice(row, 1).to_pylist()[0])
-
-    @cached_property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect()
-        self._viewed: set[str] = set()
-        return connection
-
-    def _views_in(self, query: str) -> None:
-        for table in TABLES:
-            if table in query.lower():
-                self._view(table)
-
-    def _view(self, table: str) -> None:
-        """Make the DuckDB view of a table, the first time it is asked for."""
-        connection = self._connection
-        if table in self._viewed:
-            return
-        if not (files := self.manifest.of(table)):
-            connection.from_arrow(schema(table).empty_table()).create_view(table)
-        elif self._chosen is None or table not in (*_OF_CLIPS, "clips"):
-            connection.read_parquet([str(self.storage.local(f)) for f in files]).create_view(table)
-        elif table == "clips":
-            connection.register("_chosen", pa.table({"_row": self._chosen}))
-            parts, start = [], 0
-            for file in files:
-                path = str(self.storage.local(file)).replace("'", "''")
-                parts.append(
-                    f"select p.* exclude (file_row_number) from read_parquet('{path}', file_row_number = true) p "
-                    f"semi join _chosen on _row = {start} + p.file_row_number"
-                )
-                start += file.rows
-            connection.sql(" union all ".join(parts)).create_view(table)
-        else:
-            connection.register("_ids", pa.table({"clip_id": self.ids}))
-            connection.read_parquet([str(self.storage.local(f)) for f in files]).create_view(f"_{table}")
-            connection.sql(f"select t.* from _{table} t semi join _ids using (clip_id)").create_view(table)
-        self._viewed.add(table)
-
-    def _relation(self, table: str) -> duckdb.DuckDBPyRelation:
-        self._view(table)
-        return self._connection.view(table)
-
-    def _read(self, table: str, columns: list[str] | None = None) -> pa.Table:
-        files = self.manifest.of(table)
-        if not files:
-            whole = schema(table).empty_table()
-            return whole if columns is None else whole.select(columns)
-        parts = [pq.ParquetFile(self.storage.local(f)).read(columns) for f in files]
-        whole = pa.concat_tables(parts)
-        return whole if columns is None else whole.select(columns)
-
-    @cached_property
-    def _total(self) -> int:
-        return sum(f.rows for f in self.manifest.of("clips"))
-
-    @cached_property
-    def _all_ids(self) -> pa.Array:
-        return self._read("clips", ["clip_id"])["clip_id"].combine_chunks()
-
-    @cached_property
-    def _sources(self) -> pa.Table:
-        return self._read("sources")
-
-    @cached_property
-    def _shards(self) -> dict[str, PublishedFile]:
-        return {f.path.removeprefix(f"{MEDIA}/"): f for f in self.manifest.of(MEDIA)}
-
-    @cached_property
-    def _keypoint_rows(self) -> KeypointRows:
-        return KeypointRows(self.storage, self.manifest)
-
-    @cached_property
-    def _groups(self) -> _RowGroups:
-        return _RowGroups([self.storage.local(f) for f in self.manifest.of("clips")])
-
-    def _clip(self, row_number: int) -> Clip:
-        return self.at(self._groups.row(row_number))
+        return self._whole.source(source_id)
 
     def at(self, row: Mapping[str, Any]) -> Clip:
         """The clip of a row of the clips table, which may lack columns that nobody asks of it."""
@@ -413,35 +292,40 @@ class Dataset(Choosing):
             row,
             storage=self.storage,
             shard=self.shard(row["shard"]),
-            keypoints=lambda clip_id: self._keypoint_rows.of(clip_id, row["shard"]),
+            keypoints=lambda clip_id: self._whole.keypoints.of(clip_id, row["shard"]),
             source=lambda: self.source(row["source_id"]),
         )
 
     def _storage_rows(self) -> Iterator[dict[str, Any]]:
         """The clips in order, with what every dataset's clips table has and no label can change."""
         columns = [n for n in schema("clips").names if n in self.columns and n not in LABEL_COLUMNS]
-        if self._chosen is not None:
-            for batch in self.rows(columns).to_batches(_BATCH):
-                yield from batch.to_pylist()
-            return
-        for file in self.manifest.of("clips"):
-            for batch in pq.ParquetFile(self.storage.local(file)).iter_batches(_BATCH, columns=columns):
-                yield from batch.to_pylist()
+        batches = (
+            self._whole.batches(columns, _BATCH)
+            if self._chosen is None
+            else self.rows(columns).to_batches(_BATCH)
+        )
+        for batch in batches:
+            yield from batch.to_pylist()
+
+    @cached_property
+    def _relations(self) -> Relations:
+        return Relations(self._whole, self._chosen)
+
+    def _row_of(self, clip_id: str) -> int | None:
+        """The row number in the clips table of one of these clips."""
+        row = self._whole.row_of(clip_id)
+        return None if row is None or (self._chosen is not None and row not in self._chosen) else row
 
     def _of(self, chosen: Numbers, why: str) -> Dataset:
-        """A dataset of some of these clips, which shares what was read of the whole."""
-        view = Dataset(self.storage, self.manifest, chosen, (*self._why, why))
-        for name in ("_total", "_all_ids", "_sources", "_shards", "_keypoint_rows", "_groups", "columns"):
-            if name in self.__dict__:
-                view.__dict__[name] = self.__dict__[name]
-        return view
+        """A dataset of some of these clips."""
+        return Dataset(self._whole, chosen, (*self._why, why))
 
     def _chosen_by(self) -> str:
         return f" ({'; '.join(self._why)})" if self._why else ""
 
     def __getstate__(self) -> dict[str, Any]:
-        """What another process needs to open the same clips; what was read so far stays here."""
-        return {name: self.__dict__[name] for name in ("storage", "manifest", "_chosen", "_why")}
+        """What another process needs to open the same clips; DuckDB's connection stays here."""
+        return {name: self.__dict__[name] for name in ("_whole", "_chosen", "_why")}
 
     def __repr__(self) -> str:
         counts = self.manifest.about.get("counts", {})
@@ -453,7 +337,7 @@ class Dataset(Choosing):
                 pc.count_distinct(rows["source_id"]).as_py(),
             )
             return (
-                f"Dataset({self.name}: {len(self):,} of {self._total:,} clips, {seconds / 3600:.2f} h, "
+                f"Dataset({self.name}: {len(self):,} of {self._whole.clips:,} clips, {seconds / 3600:.2f} h, "
                 f"{people:,} people, from {sources:,} sources; {'; '.join(self._why)}; {self.location})"
             )
         return (
@@ -485,41 +369,3 @@ def clip_at(place: Mapping[str, Any]) -> Clip:
         shard=place["shard"],
         keypoints=lambda clip_id: keypoint_row(storage, part, number, clip_id),
     )
-
-
-class _RowGroups:
-    """Rows of the clips table by number; a row group is decoded when a row of it is asked for, and kept a while."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self._files = [pq.ParquetFile(path) for path in paths]
-        sizes = [
-            (k, group, file.metadata.row_group(group).num_rows)
-            for k, file in enumerate(self._files)
-            for group in range(file.num_row_groups)
-        ]
-        self._places = [(k, group) for k, group, _ in sizes]
-        self._starts = np.cumsum([0, *(rows for _, _, rows in sizes)])
-        self._kept: dict[int, pa.Table] = {}
-
-    def row(self, number: int) -> dict[str, Any]:
-        place = int(np.searchsorted(self._starts, number, side="right")) - 1
-        if place not in self._kept:
-            while len(self._kept) >= _GROUPS_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            file, group = self._places[place]
-            self._kept[place] = self._files[file].read_row_group(group)
-        return dict(self._kept[place].slice(number - int(self._starts[place]), 1).to_pylist()[0])
-
-
-def _missing(folder: Path, manifest: Manifest) -> str | None:
-    for file in manifest.files:
-        path = folder / file.stored_as
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            return f"{folder} lacks {file.stored_as}, which its {MANIFEST} lists; fetch it or build again."
-        if size != file.bytes:
-            return (
-                f"{path} has {size} bytes and should have {file.bytes}; fetch it or build the dataset again."
-            )
-    return None

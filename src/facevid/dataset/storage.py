@@ -68,6 +68,21 @@ class Folder:
     def manifest(self) -> Manifest:
         return read_manifest(self.path)
 
+    def missing(self, manifest: Manifest) -> str | None:
+        """A sentence about the first file that is not there, or not whole; None if all are."""
+        for file in manifest.files:
+            path = self.local(file)
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:
+                return f"{self.path} lacks {file.stored_as}, which its {MANIFEST} lists; fetch it or build again."
+            if size != file.bytes:
+                return (
+                    f"{path} has {size} bytes and should have {file.bytes}; "
+                    "fetch it or build the dataset again."
+                )
+        return None
+
     def local(self, file: PublishedFile) -> Path:
         return self.path / file.stored_as
 

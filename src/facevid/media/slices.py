@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import av
@@ -38,32 +39,18 @@ def read_clip_frames(clip: bytes | PathLike, indices: Iterable[int] | None = Non
         raise IndexError(f"frame {min(order)} was asked for; frames count from 0.")
     if order == []:
         raise ValueError("indices are empty; give at least one frame, or None for all.")
-    needed = None if order is None else set(order)
+    wanted = None if order is None else set(order)
     last = None if order is None else max(order)
     pictures: dict[int, NDArray[np.uint8]] = {}
-    container = open_source(clip)
     count = 0
-    try:
-        stream = video_stream(container, name=display_name(clip))
-        convert: Converter | None = None
-        for frame in container.decode(stream):
-            convert = convert or Converter(Geometry.of(frame, stream))
-            if needed is None or count in needed:
-                pictures[count] = convert(frame)
-            count += 1
+    with closing(_pictures(clip, wanted)) as decoded:
+        for count, picture in enumerate(decoded, start=1):
+            if picture is not None:
+                pictures[count - 1] = picture
             if last is not None and count > last:
                 break
-    except av.FFmpegError as error:
-        name = display_name(clip)
-        raise MediaError(
-            "unreadable", f"{name} cannot be decoded beyond frame {count}: {error.strerror}."
-        ) from error
-    finally:
-        container.close()
     if last is not None and count <= last:
         raise IndexError(f"frame {last} was asked for; {display_name(clip)} has {count} frames.")
-    if not count:
-        raise MediaError("unreadable", f"{display_name(clip)} has no picture that can be decoded.")
     return np.stack([pictures[i] for i in (order if order is not None else range(count))])
 
 
@@ -72,6 +59,13 @@ def each_clip_frame(clip: bytes | PathLike) -> Iterator[NDArray[np.uint8]]:
 
     Raises `MediaError` for an unreadable clip, or one without a picture.
     """
+    return (picture for picture in _pictures(clip, None) if picture is not None)
+
+
+def _pictures(
+    clip: bytes | PathLike, wanted: set[int] | None
+) -> Generator[NDArray[np.uint8] | None, None, None]:
+    """The frames of a clip in display order; those that are not wanted are decoded, not converted, and None."""
     container = open_source(clip)
     count = 0
     try:
@@ -79,7 +73,7 @@ def each_clip_frame(clip: bytes | PathLike) -> Iterator[NDArray[np.uint8]]:
         convert: Converter | None = None
         for frame in container.decode(stream):
             convert = convert or Converter(Geometry.of(frame, stream))
-            yield convert(frame)
+            yield convert(frame) if wanted is None or count in wanted else None
             count += 1
     except av.FFmpegError as error:
         name = display_name(clip)

@@ -15,6 +15,7 @@ from typing import Any
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.publish import has_size, publish
 from facevid.dataset.published import MANIFEST, DatasetError, Manifest, PublishedFile, check_output
+from facevid.dataset.reading import Reading
 from facevid.dataset.sharing.taken_down import TakenDown
 from facevid.dataset.sharing.travelling import DOCUMENTS, beside_files
 from facevid.dataset.storage import NoByteRanges, Storage, storage_of
@@ -158,7 +159,7 @@ def _go_on(storage: Storage, file: PublishedFile, partial: Path) -> None:
 
 
 def _check_tombstones(storage: Storage, manifest: Manifest, output: Path) -> None:
-    there = Dataset(storage, manifest)
+    there = Dataset(Reading(storage, manifest))
     rows = there.rows(["clip_id", "source_id", "start_s", "end_s"])
     back = int(TakenDown([there], output).covers(rows).sum())
     if back:
