@@ -16,8 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from facevid.dataset.documents import DatasetError as DatasetError
+from facevid.dataset.documents import document
 from facevid.dataset.statements import ANNOTATIONS, LABELS
-from facevid.errors import FacevidError
 
 FORMAT = "facevid"
 FORMAT_VERSION = 1
@@ -157,10 +158,6 @@ def schema(table: str, scores: Iterable[str] = ()) -> pa.Schema:
     return pa.schema(fields)
 
 
-class DatasetError(FacevidError):
-    """The folder cannot be used as a facevid dataset; the message says why and what to do."""
-
-
 @dataclass(frozen=True)
 class PublishedFile:
     """One file of a published dataset, as `dataset.json` lists it.
@@ -239,25 +236,17 @@ def read_manifest(folder: Path) -> Manifest:
         raise DatasetError(_why_no_manifest(folder)) from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}); make it readable.") from error
-    return parse_manifest(data, str(path), str(folder))
+    return parse_manifest(data, str(path))
 
 
-def parse_manifest(data: bytes, path: str, folder: str) -> Manifest:
-    """The manifest in the bytes of a `dataset.json`; `path` and `folder` name it in errors (see `read_manifest`)."""
-    try:
-        content = json.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read as JSON ({error}); restore it or build again.") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DatasetError(
-            f'{path} was not written by facevid (it has no "format": "{FORMAT}"); choose another folder.'
-        )
-    version = content.get("format_version")
-    if version != FORMAT_VERSION:
-        raise DatasetError(
-            f"{folder} has dataset format version {version!r}; this facevid reads version {FORMAT_VERSION}; "
-            "use the facevid release that wrote it, or build into another folder."
-        )
+def parse_manifest(data: bytes, path: str) -> Manifest:
+    """The manifest in the bytes of a `dataset.json`; `path` names it in errors (see `read_manifest`)."""
+    content = document(
+        data, path, FORMAT, FORMAT_VERSION, version_name="format_version",
+        unreadable="restore it or build again",
+        foreign="choose another folder",
+        other_version="use the facevid release that wrote it, or build into another folder",
+    )  # fmt: skip
     try:
         tables, shards = content.pop("tables"), content.pop("shards")
         # A dataset from before there were annotations lists none.

@@ -145,7 +145,7 @@ class RemoteFolder:
                 raise DatasetError(
                     f"{self.location} is not a facevid dataset, or needs a login: there is no {MANIFEST}."
                 ) from None
-        return parse_manifest(data, f"{self.location}/{MANIFEST}", self.location)
+        return parse_manifest(data, f"{self.location}/{MANIFEST}")
 
     def local(self, file: PublishedFile) -> Path:
         kept = _cache() / file.sha256[:2] / f"{file.sha256}{Path(file.path).suffix}"

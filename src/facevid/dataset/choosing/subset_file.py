@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from facevid.dataset.documents import document
 from facevid.dataset.published import DatasetError
 from facevid.engine import atomic_path
 
@@ -74,17 +75,12 @@ def read_subset(path: Path) -> SubsetFile:
 
 def parse_subset(data: bytes, path: str) -> SubsetFile:
     """What a file says; `path` is where it was read, for errors."""
-    try:
-        content = json.loads(data)
-    except ValueError as error:
-        raise DatasetError(f"The subset {path} cannot be read as JSON ({error}); make it again.") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DatasetError(f'{path} is no subset of facevid: it has no "format": "{FORMAT}".')
-    if content.get("version") != VERSION:
-        raise DatasetError(
-            f"The subset {path} has version {content.get('version')!r}; this facevid reads version {VERSION}; "
-            "use the facevid that wrote it, or make it again."
-        )
+    content = document(
+        data, path, FORMAT, VERSION,
+        unreadable="make the subset again",
+        foreign="it is no subset: name a file that `facevid subset` or `facevid split` saved",
+        other_version="use the facevid release that wrote the subset, or make it again",
+    )  # fmt: skip
     _check(content, path)
     parts, ids = content.get("parts"), content.get("ids")
     return SubsetFile(

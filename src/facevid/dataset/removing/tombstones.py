@@ -6,13 +6,13 @@ A mark can be checked by who holds the source file, and tells nobody else which 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from facevid.dataset.documents import document
 from facevid.dataset.published import DatasetError
 from facevid.engine import write_json_atomic
 
@@ -132,19 +132,12 @@ def read(folder: Path) -> Tombstones:
 
 def parse(data: bytes, path: str) -> Tombstones:
     """The marks in the bytes of a file; `path` names it in errors (see `read`)."""
-    try:
-        content = json.loads(data)
-    except ValueError as error:
-        raise DatasetError(f"{path} cannot be read as JSON ({error}); restore it from a copy.") from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise DatasetError(
-            f'{path} was not written by facevid (it has no "format": "{_FORMAT}"); restore it from a copy.'
-        )
-    if content.get("version") != _VERSION:
-        raise DatasetError(
-            f"{path} has version {content.get('version')!r}; this facevid reads version {_VERSION}; use the release "
-            "that wrote it."
-        )
+    content = document(
+        data, path, _FORMAT, _VERSION,
+        unreadable="restore it from a copy",
+        foreign="restore it from a copy",
+        other_version="use the facevid release that wrote it",
+    )  # fmt: skip
     return Tombstones(*(_marks(path, content, kind) for kind in ("sources", "seconds")))
 
 

@@ -212,7 +212,7 @@ class _Copy:
     def _old(self) -> Manifest | None:
         data = self._read(MANIFEST)
         if data is not None:
-            return parse_manifest(data, f"{self._target}/{MANIFEST}", self._target)
+            return parse_manifest(data, f"{self._target}/{MANIFEST}")
         try:
             names = [str(p).rstrip("/").rpartition("/")[2] for p in self._fs.ls(self._root, detail=False)]
         except FileNotFoundError:
