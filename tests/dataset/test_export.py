@@ -42,6 +42,7 @@ def source(published: Path) -> facevid.dataset.Dataset:
     _replace(published, "sources", table)
     ids = facevid.dataset.open(published).ids.to_pylist()
     said = [Statement(i, "attribute", "gender", "female", "annotator", 0.5, who="ann") for i in ids[:5]]
+    said += [Statement(ids[0], "attribute", "age", "34.5", "self")]
     said += [Statement(ids[0], "caption", "medium", "A woman, speaking.", "model:m")]
     said += [Statement(ids[0], "action", "talk", "", "measured:mesh", 0.75, 0.0, 0.25)]
     update_annotations(published, add=said)
@@ -79,6 +80,7 @@ def test_webdataset_gives_the_same_clip(source: facevid.dataset.Dataset, tmp_pat
     first = samples[0]["json"]
     assert samples[0]["txt"] == "A woman, speaking." and first["caption"] == "A woman, speaking."
     assert (first["gender"], first["gender_confidence"], first["gender_by"]) == ("female", 0.5, "annotator")
+    assert first["age"] == 34.5, "an attribute that is a number is one"
     assert first["actions"] == [
         {"name": "talk", "start_s": 0.0, "end_s": 0.25, "confidence": 0.75, "by": "measured:mesh"}
     ]

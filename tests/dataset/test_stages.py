@@ -77,6 +77,11 @@ def test_a_release_holds_only_its_shards_and_leaves_earlier_ones_as_they_are(
     later = {p.name: p for p in facevid.dataset.open(tmp_path / "out").shards()}
     assert {n: (later[n].stat().st_ino, later[n].read_bytes()) for n in first} == first
     assert facevid.dataset.open(tmp_path / "out").manifest.about["counts"]["clips"] == 30
+    with pytest.raises(
+        DatasetError, match="holds stage 2 already, and a release cannot be taken back to stage 1"
+    ):
+        release(prepared, tmp_path / "out", 1)
+    assert len(facevid.dataset.open(tmp_path / "out")) == 30
 
 
 def test_stages_that_do_not_rise_or_add_nothing_are_refused(

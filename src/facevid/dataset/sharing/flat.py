@@ -16,13 +16,15 @@ from facevid.dataset.published import MEMBERS, schema
 from facevid.dataset.rights import RIGHTS, rows_with_rights
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.statements import CAPTION_LENGTHS, LABEL_COLUMNS
+from facevid.dataset.vocabulary import ATTRIBUTES
 
 _BATCH = 1000
 _HERE_ONLY = frozenset(
     {"shard"} | {f"{m}_{w}" for m in MEMBERS for w in ("offset", "size")} | {"json_sha256"}
 )
 _PLACES = ["clip_id", "shard", *(f"{m}_{w}" for m in MEMBERS for w in ("offset", "size", "sha256"))]
-_S, _F = pa.string(), pa.float32()
+_S, _F, _D = pa.string(), pa.float32(), pa.float64()
+_NUMBERS = frozenset(name for name, attribute in ATTRIBUTES.items() if attribute.kind == "number")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class FlatRows:
             return columns
         for name in self._attributes:
             columns += [
-                FlatColumn(name, _S, f"attribute {name}"),
+                FlatColumn(name, _D if name in _NUMBERS else _S, f"attribute {name}"),
                 FlatColumn(f"{name}_confidence", _F, f"how sure {name} is, 0 to 1"),
                 FlatColumn(
                     f"{name}_by", _S, f"who said {name}: self, annotator, model:NAME or measured:NAME"
@@ -108,7 +110,8 @@ class FlatRows:
             return columns
         said = _chunk(rows["attributes"])
         for name in self._attributes:
-            columns += [pc.struct_field(said, [name, part]) for part in ("value", "confidence", "by")]
+            value, *others = (pc.struct_field(said, [name, part]) for part in ("value", "confidence", "by"))
+            columns += [value.cast(_D) if name in _NUMBERS else value, *others]
         columns.append(_chunk(rows["caption"]))
         columns += [_first_captions(_chunk(rows["captions"]), length) for length in CAPTION_LENGTHS]
         heard = _chunk(rows["transcript"])

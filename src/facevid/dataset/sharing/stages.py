@@ -18,7 +18,7 @@ from facevid.dataset.choosing.methods import looked_at
 from facevid.dataset.choosing.strata import needed
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.ordering import fill_shards
-from facevid.dataset.published import DatasetError, Manifest
+from facevid.dataset.published import DatasetError, Manifest, check_output
 from facevid.dataset.shards import SHARD_BYTES
 from facevid.dataset.sharing.choose import Choice
 from facevid.dataset.sharing.own import clip_rows, write_own
@@ -91,7 +91,7 @@ def release(
     """Publish what is out after a stage (1 is the first) of a dataset that was exported with stages: only those shards.
 
     `output` may hold an earlier stage: shards that are there stay untouched, so that a push to a hub sends the new ones
-    only. Raises DatasetError for a dataset without stages, or without that one.
+    only. Raises DatasetError for a dataset without stages, or without that one, and where `output` holds a later stage.
     """
     dataset, output = dataset if isinstance(dataset, Dataset) else open(dataset), local_place(output)
     plan = dataset.manifest.about.get(STAGES)
@@ -102,6 +102,7 @@ def release(
     stages = plan["stages"]
     if not 1 <= stage <= len(stages):
         raise DatasetError(f"{dataset.location} has stages 1 to {len(stages)}, and no stage {stage}.")
+    _refuse_to_take_back(output, stage)
     out = [shard for one in stages[:stage] for shard in one["shards"]]
     rows = dataset.rows(["clip_id", "shard"])
     ids = rows.filter(pc.is_in(rows["shard"], value_set=pa.array(out, pa.string())))["clip_id"]
@@ -113,6 +114,17 @@ def release(
     held = Counter(choice.dataset.rows(["shard"])["shard"].to_pylist())
     counts = [held[shard] for shard in out if held[shard]]
     return write_own(choice, output, shards=counts, about=about, on_shard=on_progress)
+
+
+def _refuse_to_take_back(output: Path, stage: int) -> None:
+    """What was released is out: its clips would only seem to be taken back."""
+    there = check_output(output)
+    released = int((there.about.get(RELEASED) or {}).get("stage", 0)) if there else 0
+    if released > stage:
+        raise DatasetError(
+            f"{output} holds stage {released} already, and a release cannot be taken back to stage {stage}; write "
+            "it into another folder, or use facevid takedown where people must be taken out."
+        )
 
 
 def _shares(stages: Sequence[float]) -> list[float]:
