@@ -11,13 +11,12 @@ import numpy.typing as npt
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.loading.order import Step
 from facevid.dataset.loading.plan import Plan
+from facevid.dataset.loading.progress import Progress
 from facevid.dataset.loading.samples import FAULTS, BatchReader, Request
 from facevid.dataset.loading.serving import (
-    STATE_VERSION,
     Batch,
     Batches,
     LoaderStats,
-    check_state,
     data_loader,
     ranks,
 )
@@ -34,7 +33,6 @@ from facevid.dataset.loading.wanted import (
     sampling_weights,
     usable_clips,
 )
-from facevid.dataset.published import DatasetError
 
 
 class Loader:
@@ -114,7 +112,6 @@ class Loader:
         rank, world_size = ranks(rank, world_size)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; give at least 1.")
-        self.epoch = epoch
         clips, rows = usable_clips(dataset, wanted, same_size=bucket == "size")
         drawn = sampling_weights(dataset, rows, balance=names("balance", balance), weights=weights)
         grouped = buckets(clips, wanted, bucket, batch_size * world_size)
@@ -122,11 +119,7 @@ class Loader:
         self._plan = Plan(
             len(clips), seed, batch_size, rank, world_size, drop_last, drawn, grouped, on_error == "skip"
         )
-        check_batches(len(self), len(clips), batch_size, world_size)
-        self._begin = 0  # place in the order at which the next iteration begins
-        self._position = 0
-        self._running: object | None = None
-        self._decides = {
+        decides = {
             "frames": frames,
             "fps": fps,
             "short": short,
@@ -135,6 +128,9 @@ class Loader:
             "bucket": bucket,
             "batch_size times world_size": self._plan.together if bucket else None,
         }
+        # A place is one in the order of the clips, so that it means the same with other ranks or another batch_size.
+        self._progress = Progress("loader", unit="position", epoch=epoch, clips=clips, options=decides)
+        check_batches(len(self), len(clips), batch_size, world_size)
         self.stats = LoaderStats(clips=len(clips), too_short=clips.too_short)
         self._requests = _Requests()
         self._data = data_loader(
@@ -147,46 +143,40 @@ class Loader:
             pin_memory=pin_memory,
         )
 
+    @property
+    def epoch(self) -> int:
+        """The epoch of the last batch, or after a whole epoch the next one; `set_epoch` sets it."""
+        return self._progress.epoch
+
     def __len__(self) -> int:
         """Batches of a whole epoch on this rank; the same on every rank."""
         return len(self._plan.steps(self._plan.order(self.epoch)))
 
     def __iter__(self) -> Iterator[Batch]:
         """The rest of the epoch that `load_state_dict` or `set_epoch` named, else the next one."""
-        if self._position > self._begin:  # an iteration was left before its end
-            self.epoch, self._begin = self.epoch + 1, 0
-        self._position = self._begin
+        iteration = self._progress.begin()
         order = self._plan.order(self.epoch)
-        wanted = self._plan.steps(order, self._begin)
+        wanted = self._plan.steps(order, self._progress.place)
         self._requests.items = self._plan.requests(order, wanted, self.epoch)
-        running = self._running = object()
-        return self._batches(running, wanted)
+        return self._batches(iteration, wanted)
 
-    def _batches(self, running: object, wanted: Sequence[Step]) -> Iterator[Batch]:
+    def _batches(self, iteration: object, wanted: Sequence[Step]) -> Iterator[Batch]:
         batches = iter(self._data) if wanted else iter(())
         for step in wanted:
-            if running is not self._running:
-                raise DatasetError("Another iteration of this loader has begun; one can run at a time.")
+            self._progress.check(iteration)
             batch = next(batches)
             self.stats.count(batch.pop(FAULTS), len(batch["clip_id"]))
-            self._position = step.stop
+            self._progress.place = step.stop
             yield batch
-        if running is self._running:
-            self.epoch, self._begin, self._position = self.epoch + 1, 0, 0
+        self._progress.end(iteration)
 
     def set_epoch(self, epoch: int) -> None:
         """Begin the next iteration with the first batch of this epoch."""
-        self.epoch, self._begin, self._position, self._running = epoch, 0, 0, None
+        self._progress.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader stands, behind the last batch handed out; plain values, the same on every rank."""
-        return {
-            "version": STATE_VERSION,
-            "epoch": self.epoch,
-            "position": self._position,
-            "clips": self._clips.sha256,
-            **{f"option {name}": value for name, value in self._decides.items()},
-        }
+        return self._progress.state()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next iteration begin where a loader stood.
@@ -195,9 +185,7 @@ class Loader:
         number of ranks or another batch_size the order of the clips goes on where it stood, and no clip comes twice or
         is left out. Raises DatasetError where clips or options differ such that this cannot be.
         """
-        check_state(state, self.state_dict())
-        self.set_epoch(int(state["epoch"]))
-        self._begin = self._position = int(state["position"])
+        self._progress.load(state)
 
     def __repr__(self) -> str:
         return (

@@ -1,4 +1,4 @@
-"""How batches come from worker processes to whoever trains: tensors, ranks, states, and what could not be read."""
+"""How batches come from worker processes to whoever trains: tensors, ranks, and what could not be read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ from torch.utils.data import DataLoader
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.loading.samples import BatchReader, Request
 from facevid.dataset.loading.wanted import Dtype
-from facevid.dataset.published import DatasetError
 from facevid.dataset.storage import Folder
 
 Batch = dict[str, Any]
-STATE_VERSION = 1
 
 
 class DamagedClip(UserWarning):
@@ -124,26 +122,6 @@ def ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
     if not 0 <= rank < world_size:
         raise ValueError(f"rank is {rank} of {world_size}; it counts from 0 and is below world_size.")
     return rank, world_size
-
-
-def check_state(state: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise DatasetError, with what differs, if a saved state does not belong to a loader like this one."""
-    if state.get("version") != STATE_VERSION or state.keys() != now.keys():
-        raise DatasetError(
-            f"This is no state of such a loader: it has {', '.join(map(str, state)) or 'nothing'}; load what its "
-            "state_dict() gave."
-        )
-    if state["clips"] != now["clips"]:
-        raise DatasetError(
-            "The state was saved with other clips; open the same dataset, with the same choice of clips, or begin a "
-            "new epoch with set_epoch."
-        )
-    for name, value in now.items():
-        if name.startswith("option ") and state[name] != value:
-            raise DatasetError(
-                f"The state was saved with {name.removeprefix('option ')} = {state[name]!r} and this loader has "
-                f"{value!r}; make it with the same, or begin a new epoch with set_epoch."
-            )
 
 
 def _as_it_is(batch: Batch) -> Batch:

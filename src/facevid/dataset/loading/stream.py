@@ -10,12 +10,11 @@ import torch.utils.data
 
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.loading.pieces import Members, Share, in_pieces, read_members, shares, through_buffer
+from facevid.dataset.loading.progress import Progress
 from facevid.dataset.loading.samples import FAULTS, BatchReader, Pick, Request
 from facevid.dataset.loading.serving import (
-    STATE_VERSION,
     Batch,
     LoaderStats,
-    check_state,
     data_loader,
     ranks,
     tensors,
@@ -29,7 +28,6 @@ from facevid.dataset.loading.wanted import (
     names,
     usable_clips,
 )
-from facevid.dataset.published import DatasetError
 
 _ROWS = 256  # rows of the clips table that become Python objects at once
 
@@ -80,7 +78,6 @@ class Stream:
         rank, world_size = ranks(rank, world_size)
         if batch_size < 1 or buffer < 1:
             raise ValueError(f"batch_size is {batch_size} and buffer {buffer}; give at least 1 of each.")
-        self.epoch = epoch
         clips, _ = usable_clips(dataset, wanted)
         self._clips, self._dataset = clips, dataset
         self._reader = BatchReader(dataset, clips.table, wanted)
@@ -91,7 +88,8 @@ class Stream:
             "world_size": world_size,
             "num_workers": max(1, num_workers),
         }
-        self._decides = {"frames": frames, "fps": fps, "short": short, "drop_last": drop_last, **self._plan}
+        decides = {"frames": frames, "fps": fps, "short": short, "drop_last": drop_last, **self._plan}
+        self._progress = Progress("stream", unit="batch", epoch=epoch, clips=clips, options=decides)
         self._rank, self._drop_last = rank, drop_last
         check_batches(len(self), len(clips), batch_size, world_size)
         self._serving: dict[str, Any] = {
@@ -100,10 +98,12 @@ class Stream:
             "context": context,
             "pin_memory": pin_memory,
         }
-        self._begin = 0  # the batch of the epoch with which the next iteration begins
-        self._given = 0
-        self._running: object | None = None
         self.stats = LoaderStats(clips=len(clips), too_short=clips.too_short)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the last batch, or after a whole epoch the next one; `set_epoch` sets it."""
+        return self._progress.epoch
 
     def __len__(self) -> int:
         """Batches of a whole epoch on this rank; the same on every rank."""
@@ -111,37 +111,26 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         """The rest of the epoch that `load_state_dict` or `set_epoch` named, else the next one."""
-        if self._given > self._begin:  # an iteration was left before its end
-            self.epoch, self._begin = self.epoch + 1, 0
-        self._given = self._begin
-        mine = self._shares(self.epoch)
-        part = _Part(self._reader, mine, self._begin, self._plan["buffer"], (self._plan["seed"], self.epoch))
-        running = self._running = object()
-        return self._batches(running, part, sum(len(share) for share in mine))
+        iteration = self._progress.begin()
+        mine, chance = self._shares(self.epoch), (self._plan["seed"], self.epoch)
+        part = _Part(self._reader, mine, self._progress.place, self._plan["buffer"], chance)
+        return self._batches(iteration, part)
 
-    def _batches(self, running: object, part: _Part, total: int) -> Iterator[Batch]:
+    def _batches(self, iteration: object, part: _Part) -> Iterator[Batch]:
         for batch in data_loader(part, self._dataset, sampler=None, **self._serving):
-            if running is not self._running:
-                raise DatasetError("Another iteration of this stream has begun; one can run at a time.")
+            self._progress.check(iteration)
             self.stats.count(batch.pop(FAULTS), len(batch["clip_id"]))
-            self._given += 1
+            self._progress.place += 1
             yield batch
-        if running is self._running:
-            self.epoch, self._begin, self._given = self.epoch + 1, 0, 0
+        self._progress.end(iteration)
 
     def set_epoch(self, epoch: int) -> None:
         """Begin the next iteration with the first batch of this epoch."""
-        self.epoch, self._begin, self._given, self._running = epoch, 0, 0, None
+        self._progress.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, behind the last batch handed out; plain values, the same on every rank."""
-        return {
-            "version": STATE_VERSION,
-            "epoch": self.epoch,
-            "batch": self._given,
-            "clips": self._clips.sha256,
-            **{f"option {name}": value for name, value in self._decides.items()},
-        }
+        return self._progress.state()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next iteration begin where a stream stood; its batches are bitwise those that would have come.
@@ -149,9 +138,7 @@ class Stream:
         Raises DatasetError where clips or options differ. These are also the number of ranks and of workers, as
         each reads shards of its own.
         """
-        check_state(state, self.state_dict())
-        self.set_epoch(int(state["epoch"]))
-        self._begin = self._given = int(state["batch"])
+        self._progress.load(state)
 
     def _shares(self, epoch: int) -> list[Share]:
         plan = self._plan
