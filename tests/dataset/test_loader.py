@@ -39,26 +39,6 @@ def _damage(folder: Path, row: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def ds(tmp_path_factory: pytest.TempPathFactory, clip_folder: Path) -> facevid.Dataset:
-    """40 clips of 8 frames and 64 pixels; the third has no sound."""
-    import packing
-
-    from facevid.curate.pack import pack_dataset
-
-    folder = tmp_path_factory.mktemp("loader") / "dataset"
-    tables = packing.work(clip_folder, 40)
-    pack_dataset(
-        folder,
-        tables=tables,
-        clip_folder=clip_folder,
-        recipe={"fps": 25.0},
-        name="small",
-        shard_bytes=200_000,
-    )
-    return facevid.open(folder)
-
-
-@pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> facevid.Dataset:
     """30 clips: ten each of 8 frames and 64 pixels, 12 frames and 48 pixels, 20 frames and 48 pixels."""
     import packing
@@ -79,8 +59,8 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> facevid.Dataset:
     return facevid.open(folder / "dataset")
 
 
-def test_a_batch_has_the_shapes_and_types_that_are_documented(ds: facevid.Dataset) -> None:
-    loader = ds.loader(**SMALL, audio=True, mesh=True, pose=True, columns=["identity", "sharpness"])
+def test_a_batch_has_the_shapes_and_types_that_are_documented(forty_clips: facevid.Dataset) -> None:
+    loader = forty_clips.loader(**SMALL, audio=True, mesh=True, pose=True, columns=["identity", "sharpness"])
     assert isinstance(loader, Loader) and len(loader) == 10
     batch = next(iter(loader))
     shapes = {k: (tuple(v.shape), str(v.dtype)) for k, v in batch.items() if isinstance(v, torch.Tensor)}
@@ -97,12 +77,14 @@ def test_a_batch_has_the_shapes_and_types_that_are_documented(ds: facevid.Datase
     assert batch["video"].is_contiguous()
 
 
-def test_pictures_sound_mesh_and_labels_are_those_of_the_clip_at_that_moment(ds: facevid.Dataset) -> None:
+def test_pictures_sound_mesh_and_labels_are_those_of_the_clip_at_that_moment(
+    forty_clips: facevid.Dataset,
+) -> None:
     options = {**SMALL, "size": None, "audio": True, "mesh": True, "pose": True, "columns": ["identity"]}
     seen = 0
-    for batch in ds.loader(**options):
+    for batch in forty_clips.loader(**options):
         for k, clip_id in enumerate(batch["clip_id"]):
-            clip, start = ds[clip_id], int(batch["start"][k])
+            clip, start = forty_clips[clip_id], int(batch["start"][k])
             window = slice(start, start + 4)
             assert np.array_equal(
                 batch["video"][k].permute(0, 2, 3, 1).numpy(), clip.frames(start, start + 4)
@@ -117,20 +99,20 @@ def test_pictures_sound_mesh_and_labels_are_those_of_the_clip_at_that_moment(ds:
     assert seen == 40
 
 
-def test_mesh_points_lie_on_the_resized_picture(ds: facevid.Dataset) -> None:
-    batch = next(iter(ds.loader(**SMALL, mesh=True)))
-    clip, start = ds[batch["clip_id"][0]], int(batch["start"][0])
+def test_mesh_points_lie_on_the_resized_picture(forty_clips: facevid.Dataset) -> None:
+    batch = next(iter(forty_clips.loader(**SMALL, mesh=True)))
+    clip, start = forty_clips[batch["clip_id"][0]], int(batch["start"][0])
     assert batch["mesh"][0].numpy() == pytest.approx(clip.mesh[start : start + 4].astype(np.float32) / 2)
 
 
-def test_pictures_may_be_floats_from_minus_one_to_one(ds: facevid.Dataset) -> None:
-    bytes_, floats = (next(iter(ds.loader(**SMALL, dtype=d)))["video"] for d in ("uint8", "float32"))
+def test_pictures_may_be_floats_from_minus_one_to_one(forty_clips: facevid.Dataset) -> None:
+    bytes_, floats = (next(iter(forty_clips.loader(**SMALL, dtype=d)))["video"] for d in ("uint8", "float32"))
     assert floats.dtype == torch.float32 and floats.min() >= -1 and floats.max() <= 1
     assert torch.allclose((floats + 1) * 127.5, bytes_.float(), atol=1e-4)
 
 
-def test_epochs_differ_and_a_seed_gives_the_same_ones_again(ds: facevid.Dataset) -> None:
-    loader = ds.loader(**SMALL)
+def test_epochs_differ_and_a_seed_gives_the_same_ones_again(forty_clips: facevid.Dataset) -> None:
+    loader = forty_clips.loader(**SMALL)
     first, second = list(loader), list(loader)
     assert loader.epoch == 2
     assert [b["clip_id"] for b in first] != [b["clip_id"] for b in second]
@@ -139,83 +121,96 @@ def test_epochs_differ_and_a_seed_gives_the_same_ones_again(ds: facevid.Dataset)
         for epoch in (first, second)
     ]
     assert starts[0].keys() == starts[1].keys() and starts[0] != starts[1]
-    again = ds.loader(**SMALL, epoch=1)
+    again = forty_clips.loader(**SMALL, epoch=1)
     assert all(_same(a, b) for a, b in zip(again, second, strict=True))
-    assert not all(_same(a, b) for a, b in zip(ds.loader(**SMALL, seed=1), first, strict=True))
+    assert not all(_same(a, b) for a, b in zip(forty_clips.loader(**SMALL, seed=1), first, strict=True))
 
 
-def test_an_iteration_that_was_left_is_followed_by_the_next_epoch(ds: facevid.Dataset) -> None:
-    loader = ds.loader(**SMALL)
-    assert _same(next(iter(loader)), next(iter(ds.loader(**SMALL))))
-    assert _same(next(iter(loader)), next(iter(ds.loader(**SMALL, epoch=1))))
+@pytest.mark.parametrize("kind", ["loader", "stream"])
+def test_an_iteration_that_was_left_is_followed_by_the_next_epoch(
+    forty_clips: facevid.Dataset, kind: str
+) -> None:
+    make = getattr(forty_clips, kind)
+    loader = make(**SMALL)
+    assert _same(next(iter(loader)), next(iter(make(**SMALL))))
+    assert _same(next(iter(loader)), next(iter(make(**SMALL, epoch=1))))
     old = iter(loader)
     next(old)
     next(iter(loader))
-    with pytest.raises(DatasetError, match="one can run at a time"):
+    with pytest.raises(DatasetError, match=f"iteration of this {kind} has begun; one can run at a time"):
         next(old)
 
 
 @pytest.mark.parametrize("context", ["fork", pytest.param("forkserver", marks=pytest.mark.slow)])
 def test_it_goes_on_in_the_middle_of_an_epoch_with_another_number_of_workers(
-    ds: facevid.Dataset, context: str
+    forty_clips: facevid.Dataset, context: str
 ) -> None:
     options = {**SMALL, "audio": True, "mesh": True}
-    whole = list(ds.loader(**options))
-    first = ds.loader(**options, num_workers=2, context=context)
+    whole = list(forty_clips.loader(**options))
+    first = forty_clips.loader(**options, num_workers=2, context=context)
     batches = iter(first)
     head = [next(batches) for _ in range(3)]
     state = json.loads(json.dumps(first.state_dict()))
-    second = ds.loader(**options)
+    second = forty_clips.loader(**options)
     second.load_state_dict(state)
     tail = list(second)
     assert len(head) + len(tail) == len(whole) == 10
     assert all(_same(a, b) for a, b in zip([*head, *tail], whole, strict=True))
     assert second.epoch == 1
-    following = ds.loader(**options)
+    following = forty_clips.loader(**options)
     following.load_state_dict(second.state_dict())
-    assert _same(next(iter(following)), next(iter(ds.loader(**options, epoch=1))))
+    assert _same(next(iter(following)), next(iter(forty_clips.loader(**options, epoch=1))))
 
 
-def test_workers_stay_for_the_next_epoch_and_give_what_one_process_gives(ds: facevid.Dataset) -> None:
-    alone, together = ds.loader(**SMALL), ds.loader(**SMALL, num_workers=2)
+def test_workers_stay_for_the_next_epoch_and_give_what_one_process_gives(
+    forty_clips: facevid.Dataset,
+) -> None:
+    alone, together = forty_clips.loader(**SMALL), forty_clips.loader(**SMALL, num_workers=2)
     for _ in range(2):
         assert all(_same(a, b) for a, b in zip(alone, together, strict=True))
     assert together.stats.samples == 80 and together.stats.batches == 20
 
 
-def test_ranks_take_different_clips_and_resume_on_another_number_of_ranks(ds: facevid.Dataset) -> None:
-    two = [ds.loader(**SMALL, rank=r, world_size=2, drop_last=False) for r in range(2)]
+def test_ranks_take_different_clips_and_resume_on_another_number_of_ranks(
+    forty_clips: facevid.Dataset,
+) -> None:
+    two = [forty_clips.loader(**SMALL, rank=r, world_size=2, drop_last=False) for r in range(2)]
     assert len(two[0]) == len(two[1]) == 5
     runs = [iter(loader) for loader in two]
     seen = [c for run in runs for _ in range(2) for c in next(run)["clip_id"]]
     state = two[0].state_dict()
     assert state == two[1].state_dict()
-    four = [ds.loader(**SMALL, rank=r, world_size=4, drop_last=False) for r in range(4)]
+    four = [forty_clips.loader(**SMALL, rank=r, world_size=4, drop_last=False) for r in range(4)]
     for loader in four:
         loader.load_state_dict(state)
         seen += [c for batch in loader for c in batch["clip_id"]]
-    assert sorted(seen) == ds.ids.to_pylist()
+    assert sorted(seen) == forty_clips.ids.to_pylist()
 
 
-def test_a_state_of_other_clips_or_options_is_refused_and_says_what_differs(ds: facevid.Dataset) -> None:
-    state = ds.loader(**SMALL).state_dict()
+def test_a_state_of_other_clips_or_options_is_refused_and_says_what_differs(
+    forty_clips: facevid.Dataset,
+) -> None:
+    state = forty_clips.loader(**SMALL).state_dict()
     with pytest.raises(DatasetError, match=r"saved with frames = 4 and this loader has 5"):
-        ds.loader(**{**SMALL, "frames": 5}).load_state_dict(state)
+        forty_clips.loader(**{**SMALL, "frames": 5}).load_state_dict(state)
     with pytest.raises(DatasetError, match="other clips"):
-        ds.where("sharpness > 3").loader(**SMALL).load_state_dict(state)
+        forty_clips.where("sharpness > 3").loader(**SMALL).load_state_dict(state)
     with pytest.raises(DatasetError, match="no state of such a loader"):
-        ds.loader(**SMALL).load_state_dict({"epoch": 3})
+        forty_clips.loader(**SMALL).load_state_dict({"epoch": 3})
 
 
-def test_a_choice_of_clips_is_all_that_comes(ds: facevid.Dataset) -> None:
-    chosen = ds.where("identity = 'p1' and audio")
+def test_a_choice_of_clips_is_all_that_comes(forty_clips: facevid.Dataset) -> None:
+    chosen = forty_clips.where("identity = 'p1' and audio")
     seen = [c for batch in chosen.loader(**SMALL, drop_last=False) for c in batch["clip_id"]]
     assert sorted(seen) == sorted(chosen.ids.to_pylist()) and 0 < len(seen) < 40
 
 
-def test_balance_makes_rare_cells_as_common_as_others(ds: facevid.Dataset) -> None:
-    rare = ds.select(
-        [*ds.where("identity = 'p0'").ids.to_pylist()[:4], *ds.where("identity = 'p1'").ids.to_pylist()]
+def test_balance_makes_rare_cells_as_common_as_others(forty_clips: facevid.Dataset) -> None:
+    rare = forty_clips.select(
+        [
+            *forty_clips.where("identity = 'p0'").ids.to_pylist()[:4],
+            *forty_clips.where("identity = 'p1'").ids.to_pylist(),
+        ]
     )
     seen = [
         i
@@ -225,16 +220,16 @@ def test_balance_makes_rare_cells_as_common_as_others(ds: facevid.Dataset) -> No
     assert len(seen) == 24 and seen.count("p0") == seen.count("p1") == 12
 
 
-def test_weights_are_a_column_or_numbers_and_wrong_ones_are_refused(ds: facevid.Dataset) -> None:
+def test_weights_are_a_column_or_numbers_and_wrong_ones_are_refused(forty_clips: facevid.Dataset) -> None:
     numbers = np.zeros(40)
     numbers[[3, 7]] = 1
-    ids = {c for batch in ds.loader(**SMALL, weights=numbers) for c in batch["clip_id"]}
-    assert ids == {ds.ids[3].as_py(), ds.ids[7].as_py()}
-    assert next(iter(ds.loader(**SMALL, weights="sharpness")))["video"].shape[0] == 4
+    ids = {c for batch in forty_clips.loader(**SMALL, weights=numbers) for c in batch["clip_id"]}
+    assert ids == {forty_clips.ids[3].as_py(), forty_clips.ids[7].as_py()}
+    assert next(iter(forty_clips.loader(**SMALL, weights="sharpness")))["video"].shape[0] == 4
     with pytest.raises(ValueError, match=r"shape \(3,\); one for each of 40 clips"):
-        ds.loader(**SMALL, weights=[1, 2, 3])
+        forty_clips.loader(**SMALL, weights=[1, 2, 3])
     with pytest.raises(ValueError, match="1 weights are negative"):
-        ds.loader(**SMALL, weights=[1.0] * 39 + [-1.0])
+        forty_clips.loader(**SMALL, weights=[1.0] * 39 + [-1.0])
 
 
 def test_clips_shorter_than_a_window_are_left_out_or_padded(mixed: facevid.Dataset) -> None:
@@ -284,9 +279,9 @@ def test_batches_of_one_size_keep_the_size_of_the_clips(mixed: facevid.Dataset) 
     assert sizes == {48, 64}
 
 
-def test_windows_at_half_the_rate_take_every_other_frame(ds: facevid.Dataset) -> None:
-    batch = next(iter(ds.loader(frames=4, fps=12.5, size=None, batch_size=4, audio=True)))
-    clip, start = ds[batch["clip_id"][1]], int(batch["start"][1])
+def test_windows_at_half_the_rate_take_every_other_frame(forty_clips: facevid.Dataset) -> None:
+    batch = next(iter(forty_clips.loader(frames=4, fps=12.5, size=None, batch_size=4, audio=True)))
+    clip, start = forty_clips[batch["clip_id"][1]], int(batch["start"][1])
     assert np.array_equal(batch["video"][1].permute(0, 2, 3, 1).numpy(), clip.frames()[start : start + 7 : 2])
     assert batch["audio"].shape == (4, 5120) and start <= 1
 
@@ -320,7 +315,7 @@ def test_a_dataset_without_a_readable_clip_is_an_error_that_names_some(published
         list(few.loader(**SMALL))
 
 
-def test_options_that_cannot_be_are_named(ds: facevid.Dataset) -> None:
+def test_options_that_cannot_be_are_named(forty_clips: facevid.Dataset) -> None:
     for options, said in (
         ({"frames": 0}, "frames is 0; give at least 1"),
         ({"size": 0}, "size is 0"),
@@ -338,33 +333,37 @@ def test_options_that_cannot_be_are_named(ds: facevid.Dataset) -> None:
         ({"balance": "audio", "frames": 4}, r"balance is a list of names; give \['audio'\]"),
     ):
         with pytest.raises(ValueError, match=said):
-            ds.loader(**options)
+            forty_clips.loader(**options)
     with pytest.raises(DatasetError, match="facevid annotate"):
-        ds.loader(frames=4, caption=True)
+        forty_clips.loader(frames=4, caption=True)
     with pytest.raises(KeyError, match="no column 'mood'"):
-        ds.loader(frames=4, columns=["mood"])
+        forty_clips.loader(frames=4, columns=["mood"])
 
 
-def test_an_epoch_without_a_batch_is_an_error_and_not_a_loop_that_does_nothing(ds: facevid.Dataset) -> None:
-    for loader in (ds.loader, ds.stream):
+def test_an_epoch_without_a_batch_is_an_error_and_not_a_loop_that_does_nothing(
+    forty_clips: facevid.Dataset,
+) -> None:
+    for loader in (forty_clips.loader, forty_clips.stream):
         with pytest.raises(
             DatasetError, match=r"40 clips of enough frames do not fill one batch of 64: .*drop_last"
         ):
             loader(frames=4, batch_size=64)
         assert len(next(iter(loader(frames=4, size=32, batch_size=64, drop_last=False)))["clip_id"]) == 40
     with pytest.raises(DatasetError, match="batch of 8 on each of 6 ranks"):
-        ds.loader(frames=4, batch_size=8, rank=0, world_size=6)
+        forty_clips.loader(frames=4, batch_size=8, rank=0, world_size=6)
     with pytest.raises(DatasetError, match=r"no clip in Dataset.*where false"):
-        ds.where("false").loader(frames=4)
+        forty_clips.where("false").loader(frames=4)
 
 
-def test_the_dataset_room_does_not_import_torch_and_says_how_to_install_it(ds: facevid.Dataset) -> None:
+def test_the_dataset_room_does_not_import_torch_and_says_how_to_install_it(
+    forty_clips: facevid.Dataset,
+) -> None:
     program = f"""
 import sys
 import facevid.dataset
 assert "torch" not in sys.modules
 sys.modules["torch"] = None
-ds = facevid.open({ds.location!r})
+ds = facevid.open({forty_clips.location!r})
 try:
     ds.loader()
 except facevid.dataset.DatasetError as error:
@@ -374,11 +373,11 @@ except facevid.dataset.DatasetError as error:
     assert 'pip install "facevid[torch]"' in done.stdout
 
 
-def test_the_caller_s_own_chance_is_not_touched(ds: facevid.Dataset) -> None:
+def test_the_caller_s_own_chance_is_not_touched(forty_clips: facevid.Dataset) -> None:
     torch.manual_seed(0)
     wanted = torch.rand(3)
     torch.manual_seed(0)
-    next(iter(ds.loader(**SMALL)))
+    next(iter(forty_clips.loader(**SMALL)))
     assert torch.equal(torch.rand(3), wanted)
 
 
@@ -425,11 +424,11 @@ def test_captions_and_attributes_come_along_and_balance_counts_unknown_as_a_cell
 
 
 def test_a_dataset_that_is_not_on_this_machine_gives_the_same_batches(
-    ds: facevid.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    forty_clips: facevid.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACEVID_CACHE", str(tmp_path / "cache"))
-    fsspec.filesystem("memory").put(ds.location, "/loader/dataset", recursive=True)
+    fsspec.filesystem("memory").put(forty_clips.location, "/loader/dataset", recursive=True)
     far = facevid.open("memory://loader/dataset")
     options = {**SMALL, "audio": True, "mesh": True}
-    assert all(_same(a, b) for a, b in zip(far.loader(**options), ds.loader(**options), strict=True))
-    assert all(_same(a, b) for a, b in zip(far.stream(**options), ds.stream(**options), strict=True))
+    assert all(_same(a, b) for a, b in zip(far.loader(**options), forty_clips.loader(**options), strict=True))
+    assert all(_same(a, b) for a, b in zip(far.stream(**options), forty_clips.stream(**options), strict=True))

@@ -26,36 +26,17 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
-@pytest.fixture(scope="module")
-def ds(tmp_path_factory: pytest.TempPathFactory, clip_folder: Path) -> facevid.Dataset:
-    import packing
-
-    from facevid.curate.pack import pack_dataset
-
-    folder = tmp_path_factory.mktemp("stream") / "dataset"
-    tables = packing.work(clip_folder, 40)
-    pack_dataset(
-        folder,
-        tables=tables,
-        clip_folder=clip_folder,
-        recipe={"fps": 25.0},
-        name="small",
-        shard_bytes=200_000,
-    )
-    return facevid.open(folder)
-
-
-def test_every_clip_comes_once_and_each_epoch_has_another_order(ds: facevid.Dataset) -> None:
-    stream = ds.stream(**SMALL, audio=True)
+def test_every_clip_comes_once_and_each_epoch_has_another_order(forty_clips: facevid.Dataset) -> None:
+    stream = forty_clips.stream(**SMALL, audio=True)
     epochs = [[c for batch in stream for c in batch["clip_id"]] for _ in range(2)]
-    assert sorted(epochs[0]) == sorted(epochs[1]) == ds.ids.to_pylist()
+    assert sorted(epochs[0]) == sorted(epochs[1]) == forty_clips.ids.to_pylist()
     assert epochs[0] != epochs[1] and stream.epoch == 2 and len(stream) == 10
 
 
-def test_windows_are_those_of_the_clips(ds: facevid.Dataset) -> None:
-    batch = next(iter(ds.stream(**{**SMALL, "size": None}, audio=True, mesh=True)))
+def test_windows_are_those_of_the_clips(forty_clips: facevid.Dataset) -> None:
+    batch = next(iter(forty_clips.stream(**{**SMALL, "size": None}, audio=True, mesh=True)))
     for k, clip_id in enumerate(batch["clip_id"]):
-        clip, start = ds[clip_id], int(batch["start"][k])
+        clip, start = forty_clips[clip_id], int(batch["start"][k])
         assert np.array_equal(batch["video"][k].permute(0, 2, 3, 1).numpy(), clip.frames(start, start + 4))
         assert np.array_equal(batch["mesh"][k].numpy(), clip.mesh[start : start + 4].astype(np.float32))
         sound = clip.speech()[start * 640 : start * 640 + 2560] if clip.has_audio else np.zeros(2560)
@@ -64,23 +45,23 @@ def test_windows_are_those_of_the_clips(ds: facevid.Dataset) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("stop", [1, 5])
-def test_it_goes_on_in_the_middle_of_an_epoch(ds: facevid.Dataset, workers: int, stop: int) -> None:
-    whole = list(ds.stream(**SMALL, num_workers=workers))
-    first = ds.stream(**SMALL, num_workers=workers)
+def test_it_goes_on_in_the_middle_of_an_epoch(forty_clips: facevid.Dataset, workers: int, stop: int) -> None:
+    whole = list(forty_clips.stream(**SMALL, num_workers=workers))
+    first = forty_clips.stream(**SMALL, num_workers=workers)
     batches = iter(first)
     head = [next(batches) for _ in range(stop)]
-    second = ds.stream(**SMALL, num_workers=workers)
+    second = forty_clips.stream(**SMALL, num_workers=workers)
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     tail = list(second)
     assert all(_same(a, b) for a, b in zip([*head, *tail], whole, strict=True))
     assert second.epoch == 1
-    assert sorted(c for b in whole for c in b["clip_id"]) == ds.ids.to_pylist()
+    assert sorted(c for b in whole for c in b["clip_id"]) == forty_clips.ids.to_pylist()
 
 
-def test_another_number_of_workers_or_ranks_is_refused(ds: facevid.Dataset) -> None:
-    state = ds.stream(**SMALL, num_workers=2).state_dict()
+def test_another_number_of_workers_or_ranks_is_refused(forty_clips: facevid.Dataset) -> None:
+    state = forty_clips.stream(**SMALL, num_workers=2).state_dict()
     with pytest.raises(DatasetError, match="saved with num_workers = 2 and this loader has 1"):
-        ds.stream(**SMALL).load_state_dict(state)
+        forty_clips.stream(**SMALL).load_state_dict(state)
 
 
 @pytest.mark.parametrize("drop_last", [True, False])
@@ -106,12 +87,14 @@ def test_a_buffer_loses_nothing_and_holds_a_clip_no_longer_than_it_must() -> Non
     assert through_buffer(rows, 1, "x").tolist() == rows.tolist()
 
 
-def test_shards_are_read_with_few_reads(ds: facevid.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_are_read_with_few_reads(
+    forty_clips: facevid.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads: list[int] = []
-    read = type(ds.storage).read
-    monkeypatch.setattr(type(ds.storage), "read", lambda *a: reads.append(a[3]) or read(*a))
-    assert len(list(ds.stream(**SMALL, audio=True))) == 10
-    assert len(reads) <= 2 * len(ds.shards()) + 2
+    read = type(forty_clips.storage).read
+    monkeypatch.setattr(type(forty_clips.storage), "read", lambda *a: reads.append(a[3]) or read(*a))
+    assert len(list(forty_clips.stream(**SMALL, audio=True))) == 10
+    assert len(reads) <= 2 * len(forty_clips.shards()) + 2
 
 
 def test_a_damaged_clip_is_named_and_one_of_its_batch_takes_its_place(published: Path) -> None:
@@ -128,6 +111,6 @@ def test_a_damaged_clip_is_named_and_one_of_its_batch_takes_its_place(published:
         list(ds.stream(**SMALL, on_error="raise"))
 
 
-def test_a_choice_of_clips_is_all_that_is_streamed(ds: facevid.Dataset) -> None:
-    chosen = ds.where("identity = 'p1'")
+def test_a_choice_of_clips_is_all_that_is_streamed(forty_clips: facevid.Dataset) -> None:
+    chosen = forty_clips.where("identity = 'p1'")
     assert sorted(c for b in chosen.stream(**SMALL) for c in b["clip_id"]) == sorted(chosen.ids.to_pylist())
