@@ -4,7 +4,6 @@ tell the person.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from facevid import backends, media
 from facevid.curate.frames import TrackFrames, read_track
-from facevid.engine import Step, StepError, atomic_dir
+from facevid.engine import Step, StepError, atomic_dir, file_sha256
 
 if TYPE_CHECKING:
     from facevid.recipe import Recipe
@@ -143,11 +142,7 @@ def face_embedder(name: str) -> Any:
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 CUT = Step(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +12,12 @@ from typing import Any
 from facevid import media
 from facevid.curate.manifest import MANIFEST_SUFFIXES, FootageError, Found, read_manifest, together
 from facevid.dataset.spans import FACTS, spans_text
-from facevid.engine import Item, Step, StepError
+from facevid.engine import Item, Step, StepError, file_sha256
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mxf .vob".split()
 )
 """File endings that count as footage inside a folder; a file that is named itself is always tried."""
-
-_CHUNK = 1 << 20
 
 
 def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[Found]:
@@ -106,7 +103,7 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     """SHA-256 and probe of the file at `_path`; reads it once through, and its header."""
     path = Path(payload["_path"])
     try:
-        digest = _sha256(path)
+        digest = file_sha256(path)
         probe = media.probe(path)
     except media.MediaError as error:
         raise StepError(error.kind, str(error)) from error
@@ -173,14 +170,6 @@ def _free_name(path: Path, source_id: str, taken: set[str]) -> str:
             taken.add(name)
             return name
     raise FootageError(f"{path} cannot be named apart from another source; rename one of them.")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 __all__ = [

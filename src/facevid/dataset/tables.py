@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from facevid.dataset.published import MEDIA, TABLES, PublishedFile, schema
 from facevid.dataset.statements import LABEL_COLUMNS
+from facevid.engine import file_sha256
 
 ROWS_A_PART = 100_000
 ROWS_A_GROUP = (
@@ -85,11 +86,7 @@ def _write_part(staged: Path, table: str, number: int, part: pa.Table) -> Publis
 def described(staged: Path, path: str, rows: int) -> PublishedFile:
     """A staged file as `dataset.json` lists it."""
     data = staged / path
-    with data.open("rb") as file:
-        digest = hashlib.sha256()
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return PublishedFile(path, data.stat().st_size, digest.hexdigest(), rows, path)
+    return PublishedFile(path, data.stat().st_size, file_sha256(data), rows, path)
 
 
 def _column(content: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:

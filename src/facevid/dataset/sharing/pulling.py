@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from facevid.dataset.sharing.travelling import DOCUMENTS, beside_files
 from facevid.dataset.storage import NoByteRanges, Storage, storage_of
 from facevid.dataset.tables import staging_folder
 from facevid.dataset.writing import local_place
-from facevid.engine import atomic_path, folder_lock, write_json_atomic
+from facevid.engine import atomic_path, file_sha256, folder_lock, write_json_atomic
 
 PULLED = "pulled.json"
 """Tells where the dataset in a folder was fetched from, so that a later pull may bring it up to date."""
@@ -120,11 +119,7 @@ def _fetch(storage: Storage, file: PublishedFile, path: Path) -> int:
             if attempt == _TRIES - 1:
                 raise
             time.sleep(_PAUSE_S * 2**attempt)
-    digest = hashlib.sha256()
-    with partial.open("rb") as opened:
-        for block in iter(lambda: opened.read(_READ), b""):
-            digest.update(block)
-    if digest.hexdigest() != file.sha256:
+    if file_sha256(partial) != file.sha256:
         partial.unlink()
         raise DatasetError(
             f"{storage.location}/{file.stored_as} does not have the SHA-256 that its {MANIFEST} gives; it is damaged "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -25,10 +24,10 @@ from facevid.dataset.published import (
 )
 from facevid.dataset.sharing.travelling import beside_files
 from facevid.dataset.storage import on_the_way
+from facevid.engine import file_sha256
 
 LEDGER = "push.json"
 """Lies beside an unfinished copy and tells which files of it are whole; a finished one has none."""
-_READ = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,7 @@ def push(
 def checked(folder: Path, file: PublishedFile) -> Path:
     """The path of a file that has its SHA-256. Raises DatasetError otherwise."""
     path = folder / file.stored_as
-    digest = hashlib.sha256()
-    with path.open("rb") as opened:
-        for block in iter(lambda: opened.read(_READ), b""):
-            digest.update(block)
-    if digest.hexdigest() != file.sha256:
+    if file_sha256(path) != file.sha256:
         raise DatasetError(
             f"{path} does not have the SHA-256 that {MANIFEST} gives; facevid verify {folder} tells what is damaged. "
             "Nothing of it was sent."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -14,8 +13,8 @@ from facevid.dataset.published import JOURNAL, MANIFEST, MEDIA, TABLES, Manifest
 from facevid.dataset.removing.tombstones import TOMBSTONES
 from facevid.dataset.sharing.pulling import PULLED
 from facevid.dataset.verifying.faults import Fault
+from facevid.engine import file_sha256
 
-_BLOCK = 1 << 20
 _LEFT = re.compile(r".*\.partial|\..*\.tmp-.*|(part|shard)-\d{5}-[0-9a-f]{64}\.(parquet|tar)")
 _OURS = {MANIFEST, TOMBSTONES, PULLED, *DOCUMENTS, ".gitattributes", ".gitignore"}
 _FOLDERS = {".work", ".git", ".cache", "subsets", "review", "receipts", "stages"}
@@ -77,17 +76,14 @@ def _document_faults(folder: Path, manifest: Manifest) -> Iterator[Fault]:
 
 def hash_fault(folder: Path, file: PublishedFile) -> Iterator[Fault]:
     """Whether a file has the bytes that `dataset.json` says; nothing where it is missing, which is told elsewhere."""
-    digest = hashlib.sha256()
     try:
-        with (folder / file.stored_as).open("rb") as opened:
-            for block in iter(lambda: opened.read(_BLOCK), b""):
-                digest.update(block)
+        digest = file_sha256(folder / file.stored_as)
     except FileNotFoundError:
         return
     except OSError as error:
         yield Fault("file_damaged", file.stored_as, f"It cannot be read: {error.strerror}.")
         return
-    yield from said_hash(file, digest.hexdigest())
+    yield from said_hash(file, digest)
 
 
 def said_hash(file: PublishedFile, digest: str) -> Iterator[Fault]:
