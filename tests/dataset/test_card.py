@@ -216,9 +216,20 @@ def test_info_says_what_it_is_and_what_to_do_next(dataset: Path, capsys: pytest.
     assert (found.clips, found.people, found.annotated, found.tables["sources"]) == (12, 2, True, 3)
     assert found.bytes == sum(f.bytes for f in facevid.open(dataset).manifest.files)
     assert any(step.startswith("facevid card") for step in found.next)
-    assert any(step.startswith("facevid split") and step.endswith(" people") for step in found.next)
+    assert not any(step.startswith("facevid split") for step in found.next), (
+        "two people do not fill three parts"
+    )
     assert main(["info", str(dataset)]) == 0 and main(["stats", str(dataset), "--by", "gender"]) == 0
     assert main(["card", str(dataset), "--licence", "MIT", "--contact", "me@example.org"]) == 0
     shown = capsys.readouterr().out
     assert "12 clips" in shown and "female" in shown and "croissant.json" in shown
     assert not any(step.startswith("facevid card") for step in facevid.info(dataset).next)
+
+
+def test_info_suggests_a_split_where_there_are_people_for_it(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facevid.dataset.describing.info._PARTS", 2)
+    assert any(
+        step.startswith("facevid split") and step.endswith(" people") for step in facevid.info(dataset).next
+    )

@@ -12,7 +12,7 @@ import pytest
 
 import facevid
 from facevid.dataset.choosing.balance import ThinCells
-from facevid.dataset.choosing.methods import looked_at
+from facevid.dataset.choosing.methods import NobodyKnows, looked_at
 from facevid.dataset.choosing.subset_file import read_subset, subset_hash
 from facevid.dataset.published import DatasetError
 
@@ -100,7 +100,7 @@ def test_clips_of_a_file_that_the_dataset_lacks_are_named_or_left_out(published:
     ds = facevid.open(published)
     path = ds.fraction(0.2).save("fifth")
     file = read_subset(path)
-    type(file)("fifth", "elsewhere", {}, (*(file.ids or ()), "gone_1", "gone_2")).write(path)
+    type(file)("fifth", "elsewhere", {}, (*(file.ids or ()), "gone_1", "gone_2")).write(path, replace=True)
     with pytest.raises(
         DatasetError, match="lacks 2 of the 10 clips of fifth, which was made of elsewhere: gone_1, gone_2"
     ):
@@ -160,3 +160,21 @@ def test_balanced_choices_warn_of_thin_cells(published: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(ds.balanced(["audio"])) == 2 * silent
+
+
+def test_a_saved_name_keeps_its_clips_unless_it_is_to_be_replaced(published: Path) -> None:
+    ds = facevid.open(published)
+    ds.where("identity = 'p0'").save("some")
+    ds.where("identity = 'p0'").save("some")
+    with pytest.raises(DatasetError, match="holds other clips already; choose another name"):
+        ds.where("identity = 'p1'").save("some")
+    assert len(ds.subset("some")) == 20
+    facevid.subset(published, "some", where="clip_id <> ''", replace=True)
+    assert len(ds.subset("some")) == 40
+    with pytest.raises(DatasetError, match="holds other clips already"):
+        facevid.split(published, "some", parts=(0.5, 0.5))
+
+
+def test_going_by_what_nobody_knows_is_said(published: Path) -> None:
+    with pytest.warns(NobodyKnows, match="Of none of the 40 clips anybody knows gender"):
+        facevid.open(published).fraction(0.5, by=["gender"])

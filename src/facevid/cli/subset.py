@@ -49,6 +49,9 @@ Of = Annotated[
     typer.Option("--of", help="What is counted: clips, hours or persons."),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Another seed is another choice.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace what is saved under this name, also if of other clips.")
+]
 _BETWEEN = re.compile(r",(?![^()]*\))")  # commas that are not inside an expression's parentheses
 
 
@@ -85,6 +88,7 @@ def subset(
         ),
     ] = "leave",
     seed: Seed = 0,
+    replace: Replace = False,
     as_json: Json = False,
 ) -> int:
     """Save a choice of clips: by a condition, balanced, a stratified fraction, or these one after the other."""
@@ -96,7 +100,7 @@ def subset(
         columns = _names(by)
         chosen = save_subset(
             whole, name, where=where, fraction=fraction, balanced=balanced, by=columns, of=of, each=each, thin=thin,
-            unknown=unknown, seed=seed,
+            unknown=unknown, seed=seed, replace=replace,
         )  # fmt: skip
     _tell(whole, {"chosen": chosen}, name, columns, notes, as_json=as_json)
     return OK
@@ -131,6 +135,7 @@ def split(
     write: Annotated[
         bool, typer.Option("--write", help="Also publish the parts' names in the clips' column split.")
     ] = False,
+    replace: Replace = False,
     as_json: Json = False,
 ) -> int:
     """Split a dataset so that no person is in two parts, and save the split."""
@@ -146,7 +151,7 @@ def split(
         columns = _names(by)
         found = save_split(
             whole, name, parts=shares, names=names.split(",") if names else None, by=columns, of=of,
-            keep_sources=keep_sources, unknown=unknown, seed=seed, write=write,
+            keep_sources=keep_sources, unknown=unknown, seed=seed, write=write, replace=replace,
         )  # fmt: skip
         if write:
             whole = facevid.open(dataset)  # its tables were published anew

@@ -30,16 +30,29 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     _print_notes(console, summary["notes"])
     _print_failures(console, summary["failures"])
     _line(console, _speed(summary))
-    dataset = shlex.quote(str(summary["dataset"]))
     _line(console, "\nNext:")
-    _line(console, f"  facevid annotate {dataset}    attributes, actions and captions of every clip")
-    _line(console, f"  facevid explore {dataset}     look at it in a browser")
-    _line(console, f'  python -c "import facevid; print(facevid.open({str(summary["dataset"])!r}))"')
-    _line(console, f"  facevid clean {dataset}    removes the work folder, keeps the dataset")
+    for line in _next_lines(summary):
+        _line(console, f"  {line}")
     failed = int(summary["failed"])
     if failed:
         items = "item" if failed == 1 else "items"
         _line(console, f"\n{failed} {items} failed; --retry-failed tries again.")
+
+
+def _next_lines(summary: Mapping[str, Any]) -> list[str]:
+    dataset = shlex.quote(str(summary["dataset"]))
+    if not summary["clips"]:
+        asked = "select reason, score, value, threshold, source_name, start_s, end_s from rejected"
+        return [
+            f'facevid query {dataset} "{asked}"    why nothing was kept',
+            "facevid recipe show    every rule with its threshold; --recipe takes one of your own",
+        ]
+    return [
+        f"facevid annotate {dataset}    attributes, actions and captions of every clip",
+        f"facevid explore {dataset}     look at it in a browser",
+        f'python -c "import facevid; print(facevid.open({str(summary["dataset"])!r}))"',
+        f"facevid clean {dataset}    removes the work folder, keeps the dataset",
+    ]
 
 
 def print_step(summary: Mapping[str, Any]) -> None:

@@ -40,10 +40,17 @@ class Split(dict[str, "Dataset"]):
         self._dataset = dataset
         self.made = dict(made)
 
-    def save(self, name: str) -> Path:
-        """Save the ids of the parts under a name, or as the file of a path; gives the path of the file."""
+    def save(self, name: str, *, replace: bool = False) -> Path:
+        """Save the ids of the parts under a name, or as the file of a path; gives the path of the file.
+
+        Raises DatasetError where other clips are saved there, unless they are to be replaced.
+        """
         parts = {part: tuple(of.ids.to_pylist()) for part, of in self.items()}
-        return _save(self._dataset, name, parts=parts, ids=None, made=self.made)
+        return _save(self._dataset, name, parts=parts, ids=None, made=self.made, replace=replace)
+
+
+class NobodyKnows(UserWarning):
+    """Clips are to be gone by something that nobody knows of any of them; the text names it."""
 
 
 class UnevenSplit(UserWarning):
@@ -156,10 +163,14 @@ class Choosing:
         how = [*ds.why, f"split by person, {told}"]
         return Split(chosen, ds, {"how": how, "shares": shares, "seed": seed})
 
-    def save(self, name: str) -> Path:
-        """Save the ids of these clips, in their order, in the dataset's folder `subsets`, or as a file (`x.json`)."""
+    def save(self, name: str, *, replace: bool = False) -> Path:
+        """Save the ids of these clips, in their order, in the dataset's folder `subsets`, or as a file (`x.json`).
+
+        Raises DatasetError where other clips are saved there, unless they are to be replaced.
+        """
         ds = self._dataset
-        return _save(ds, name, ids=tuple(ds.ids.to_pylist()), parts=None, made={"how": list(ds.why)})
+        ids = tuple(ds.ids.to_pylist())
+        return _save(ds, name, ids=ids, parts=None, made={"how": list(ds.why)}, replace=replace)
 
     def subset(self, name: str, part: str | None = None, *, missing: Missing = "error") -> Dataset:
         """The clips of a saved subset, by its name or the path of its file; of a split, those of one part.
@@ -207,11 +218,20 @@ def looked_at(ds: Dataset, by: Sequence[str], of: Sequence[str] = ()) -> pa.Tabl
     if isinstance(by, str):
         raise DatasetError(f"by is a list of names; give [{by!r}].")
     try:
-        return ds.sql(columns_sql(ds.columns, by, of)).to_arrow_table()
+        table = ds.sql(columns_sql(ds.columns, by, of)).to_arrow_table()
     except duckdb.Error as error:
         raise DatasetError(
             f"Clips cannot be told apart by {', '.join(by)}: {' '.join(str(error).split())}"
         ) from error
+    unknown = [name for k, name in enumerate(by) if len(table) and table[f"by_{k}"].null_count == len(table)]
+    if unknown:
+        warnings.warn(
+            f"Of none of the {len(table)} clips anybody knows {', '.join(unknown)}, so going by it changes nothing; "
+            "facevid annotate, people themselves or models can say it.",
+            NobodyKnows,
+            stacklevel=3,
+        )
+    return table
 
 
 def _chosen(ds: Dataset, table: pa.Table, rows: Ints, why: str) -> Dataset:
@@ -224,14 +244,14 @@ def _chosen(ds: Dataset, table: pa.Table, rows: Ints, why: str) -> Dataset:
 
 def _save(
     ds: Dataset, name: str, *, ids: tuple[str, ...] | None, parts: Mapping[str, tuple[str, ...]] | None,
-    made: Mapping[str, Any],
+    made: Mapping[str, Any], replace: bool,
 ) -> Path:  # fmt: skip
     if not is_path(name) and "://" in ds.location:
         raise DatasetError(
             f"{ds.location} is not on this machine, so that {name!r} has no place there; give a file: {name}.json."
         )
     path = Path(name) if is_path(name) else ds.folder / SUBSETS / f"{check_name(name)}.json"
-    SubsetFile(path.stem if is_path(name) else name, ds.name, made, ids, parts).write(path)
+    SubsetFile(path.stem if is_path(name) else name, ds.name, made, ids, parts).write(path, replace=replace)
     return path
 
 

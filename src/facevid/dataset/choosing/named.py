@@ -30,13 +30,14 @@ def subset(
     thin: Literal["keep", "leave", "error"] = "keep",
     unknown: Literal["leave", "keep"] = "leave",
     seed: int = 0,
+    replace: bool = False,
 ) -> Dataset:
     """Choose clips and save their ids as DATASET/subsets/NAME.json, or as the file of a path; gives the choice.
 
     The choices are made in this order: clips for which the SQL condition `where` is true, of those equal numbers of
     each combination of `by` (`balanced`, with `each`, `thin` and `unknown`), of those a stratified `fraction`. What
     the options mean: `Dataset.where`, `Dataset.balanced`, `Dataset.fraction`. Raises DatasetError where no choice is
-    asked for or none can be made.
+    asked for or none can be made, and where other clips are saved under that name, unless `replace`.
     """
     ds = dataset if isinstance(dataset, Dataset) else open(dataset)
     if where is None and fraction is None and not balanced:
@@ -47,7 +48,7 @@ def subset(
         ds = ds.balanced(by, each=each, seed=seed, of=of, thin=thin, unknown=unknown)
     if fraction is not None:
         ds = ds.fraction(fraction, seed, by=by, of=of)
-    ds.save(name)
+    ds.save(name, replace=replace)
     return ds
 
 
@@ -63,17 +64,19 @@ def split(
     unknown: Literal["together", "apart", "leave"] = "together",
     seed: int = 0,
     write: bool = False,
+    replace: bool = False,
 ) -> Split:
     """Split a dataset by person, save the split as DATASET/subsets/NAME.json or as the file of a path, and give it.
 
     write: also publish the clips table anew with the parts' names in its column `split`, for readers that know of no
-    subsets; a later build publishes it without them. What the other options mean: `Dataset.split`.
+    subsets; a later build publishes it without them. replace: what is saved under that name may be of other clips. What
+    the other options mean: `Dataset.split`.
     """
     ds = dataset if isinstance(dataset, Dataset) else open(dataset)
     if write or not is_path(name):
         _ = ds.folder  # told before the work, not after it
     found = ds.split(parts, seed, by=by, names=names, of=of, keep_sources=keep_sources, unknown=unknown)
-    found.save(name)
+    found.save(name, replace=replace)
     if write:
         write_split(ds.folder, {part: of_part.ids for part, of_part in found.items()})
     return found

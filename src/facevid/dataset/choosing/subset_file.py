@@ -46,8 +46,21 @@ class SubsetFile:
             content["ids"] = list(self.ids or ())
         return content | {"sha256": subset_hash(content)}
 
-    def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
+    def write(self, path: Path, *, replace: bool = False) -> None:
+        """Write the file, whole or not at all.
+
+        Raises DatasetError where a file of other clips is there, unless it is to be replaced: what was published or
+        trained on would silently mean something else.
+        """
+        if (
+            not replace
+            and path.exists()
+            and subset_hash(read_subset(path).to_json()) != subset_hash(self.to_json())
+        ):
+            raise DatasetError(
+                f"{path} holds other clips already; choose another name, or say that it is to be replaced (--replace, "
+                "replace=True)."
+            )
         text = json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as partial:

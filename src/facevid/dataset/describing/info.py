@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from facevid.dataset.choosing.subset_file import SUBSETS, read_subset
 from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.describing.figures import SECONDS
 from facevid.dataset.describing.options import CardOptions
 from facevid.dataset.published import FORMAT_VERSION, JOURNAL, MEDIA, TABLES, DatasetError
 from facevid.dataset.storage import Folder
+
+_PARTS = 3  # of a split as it is suggested, each with a person of its own
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,15 @@ def _next(ds: Dataset, *, annotated: bool, parted: bool) -> dict[str, str]:
         return {
             f"facevid takedown {place}": "finishes a takedown that was interrupted; nothing else can be done before"
         }
+    if not len(ds):
+        return {
+            f'facevid query {place} "select reason, count(*) from rejected group by 1"': "why nothing was kept",
+            f"facevid explore {place}": "look at what was left out in a browser",
+        }
     if not annotated:
         steps[f"facevid annotate {place}"] = "attributes, actions and captions of every clip"
-    if not parted:
+    people = pc.count_distinct(ds.rows(["identity"])["identity"], mode="only_valid").as_py()
+    if not parted and people >= _PARTS:
         steps[f"facevid split {place} people"] = "training, validation and test, no person on two sides"
     options = CardOptions.of(ds.manifest.about)
     if not ds.manifest.about.get("licence") or not options.contact:
