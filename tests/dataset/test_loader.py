@@ -295,6 +295,7 @@ def test_a_damaged_clip_is_named_counted_and_replaced_the_same_way_every_time(pu
     with pytest.warns(DamagedClip, match="damaged in .*shard") as told:
         batches = list(loader)
     assert loader.stats.damaged.keys() == bad and {w for t in told for w in bad if w in str(t.message)} == bad
+    assert {Path(t.filename).name for t in told} == {Path(__file__).name}, "the warning names the user's line"
     assert loader.stats.replaced >= 2
     assert sum(len(b["clip_id"]) for b in batches) == 40
     assert not bad & {c for b in batches for c in b["clip_id"]}

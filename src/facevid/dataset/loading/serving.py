@@ -53,7 +53,7 @@ class LoaderStats:
                     f"Clip {clip_id} cannot be read and another takes its place ({len(self.damaged)} such clips so "
                     f"far): {reason}",
                     DamagedClip,
-                    stacklevel=4,
+                    stacklevel=3,
                 )
 
 
