@@ -57,7 +57,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _subset(folder: Path, **content: Any) -> None:
-    SubsetFile("few", "small", **content).write(folder / "subsets/few.json")
+    SubsetFile("few", "small", **content).write(folder / "subsets/few.json", replace=True)
 
 
 def _changed_subset(folder: Path) -> None:
