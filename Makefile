@@ -15,7 +15,7 @@ PIP_SETTINGS := \
 UV = $(PIP_SETTINGS) UV_HTTP_TIMEOUT=180 $(BIN)/python -m uv
 
 # Not in the lock: its wheel for the CPU lies outside the common registry, and the one there wants CUDA.
-TORCH := torch==$(shell sed -n 's/^    "torch==\([^"]*\)",/\1/p' pyproject.toml) $(if $(PIP_FIND_LINKS),,--torch-backend cpu)
+TORCH := torch==$(shell sed -n 's/^    "torch==\([^"]*\)",/\1/p' pyproject.toml | head -n 1) $(if $(PIP_FIND_LINKS),,--torch-backend cpu)
 
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	--no-emit-find-links

@@ -1,0 +1,1 @@
+"""Video models from a dataset: autoencoder, text-to-video and image-to-video, training and sampling."""
