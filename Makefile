@@ -31,7 +31,7 @@ setup: $(STAMP) ## install everything into .venv from the lock (PYTHON=python3.1
 $(STAMP): pyproject.toml $(LOCK) scripts/make_venv.sh
 	@PYTHON="$(PYTHON)" scripts/make_venv.sh $(VENV) "uv==$(UV_VERSION)"
 	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python $(LOCK)
-	@$(UV) pip install --quiet --python $(BIN)/python $(TORCH)
+	@$(UV) pip install --quiet --no-config --python $(BIN)/python $(TORCH)
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $(STAMP)
 	@echo "Installed into $(VENV): $$($(BIN)/facevid --version), $$($(BIN)/python --version)."

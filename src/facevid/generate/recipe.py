@@ -1,0 +1,240 @@
+"""The recipe of a training: one YAML file with model, data, optimisation and validation, checked when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from facevid.generate.errors import GenerateError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Bucket(_Part):
+    """One shape of training sample; a batch holds one bucket only. `share`: weight among buckets."""
+
+    frames: Count
+    height: Count
+    width: Count
+    share: Positive = 1.0
+
+
+class Data(_Part):
+    """Which windows of clips are seen. Times in seconds, rates in frames a second.
+
+    windows: of each clip and bucket, evenly spread over it. captions: lengths to draw from, and their weights.
+    holdout: share of people kept for validation where no split is named.
+    """
+
+    fps: Positive = 12.5
+    windows: Count = 4
+    captions: Mapping[Literal["short", "medium", "long"], Positive] = Field(
+        default_factory=lambda: {"short": 1.0, "medium": 1.0, "long": 1.0}
+    )
+    buckets: Sequence[Bucket]
+    holdout: Share = 0.1
+    workers: Annotated[int, Field(ge=0)] = 0
+
+
+class Model(_Part):
+    """Which family, and its parts. `pretrained`: folder or hub id of a whole pipeline; else `config` builds it anew.
+
+    config: arguments of the family's file, e.g. {"width": 128, "depth": 4}. autoencoder: folder of one trained by
+    facevid or of a diffusers class. method: all weights, or low-rank adapters.
+    """
+
+    family: str
+    pretrained: str | None = None
+    config: Mapping[str, Any] = Field(default_factory=dict)
+    autoencoder: str | None = None
+    method: Literal["full", "lora"] = "full"
+    lora_rank: Count = 16
+    lora_alpha: Positive = 16.0
+    lora_targets: Sequence[str] | None = None
+
+
+class Conditioning(_Part):
+    """Shares of the samples: given their first picture (image-to-video), and with their prompt dropped."""
+
+    image: Share = 0.0
+    drop_prompt: Share = 0.1
+
+
+class Times(_Part):
+    """Sampling of times in flow matching: see `objectives.FlowMatching`."""
+
+    mean: float = 0.0
+    std: Positive = 1.0
+    shift: Positive = 1.0
+
+
+class Optimisation(_Part):
+    """AdamW and its schedule. batch: samples of one step over all ranks. warmup, steps: in steps.
+
+    decay: "cosine" to `final` x lr at the last step, "linear", or "constant". clip: largest norm of the gradient.
+    ema: decay of the averaged weights, 0 for none; it warms up as min(ema, (1 + n) / (10 + n)). minutes: stop after
+    that many at the next checkpoint, with the schedule as for `steps`.
+    """
+
+    steps: Count
+    batch: Count
+    accumulate: Count = 1
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    betas: tuple[Share, Share] = (0.9, 0.99)
+    eps: Positive = 1e-8
+    warmup: Annotated[int, Field(ge=0)] = 100
+    decay: Literal["cosine", "linear", "constant"] = "cosine"
+    final: Share = 0.0
+    clip: Positive = 1.0
+    ema: Share = 0.999
+    precision: Literal["fp32", "bf16"] = "fp32"
+    checkpoint_activations: bool = False
+    compile: bool = False
+    minutes: Positive | None = None
+    distributed: Literal["ddp", "fsdp"] = "ddp"
+
+
+class Validation(_Part):
+    """every: steps between validations. samples: held-out windows, all at fixed noise and times. seconds: budget of
+    the sample grid; prompts: "" is unconditional."""
+
+    every: Count = 500
+    samples: Count = 256
+    grid_seconds: Annotated[float, Field(ge=0)] = 60.0
+    grid_steps: Count = 30
+    guidance: Annotated[float, Field(ge=1)] = 3.0
+    prompts: Sequence[str] = ()
+
+
+class Checkpoints(_Part):
+    """every: steps between checkpoints. keep: how many of the newest stay."""
+
+    every: Count = 500
+    keep: Count = 2
+
+
+class Autoencoder(_Part):
+    """Losses of an autoencoder, as weights: |x - x'| + perceptual (face embedder's features) + temporal (of frame
+    differences) + kl (of the posterior against a standard normal)."""
+
+    type: str = "AutoencoderKLLTXVideo"
+    config: Mapping[str, Any] = Field(default_factory=dict)
+    reconstruction: Positive = 1.0
+    perceptual: Annotated[float, Field(ge=0)] = 0.1
+    temporal: Annotated[float, Field(ge=0)] = 0.5
+    kl: Annotated[float, Field(ge=0)] = 1e-6
+
+
+class TrainRecipe(_Part):
+    """A whole training; exactly one of `model` and `autoencoder` is there."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: Data
+    model: Model | None = None
+    autoencoder: Autoencoder | None = None
+    conditioning: Conditioning = Conditioning()
+    times: Times = Times()
+    optimisation: Optimisation
+    validation: Validation = Validation()
+    checkpoints: Checkpoints = Checkpoints()
+    tracking: Sequence[Literal["tensorboard", "wandb"]] = ("tensorboard",)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> TrainRecipe:
+        if (self.model is None) == (self.autoencoder is None):
+            raise ValueError("give either `model` or `autoencoder`, not both and not neither")
+        return self
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with facevid."""
+    folder = resources.files("facevid.recipes").joinpath("train")
+    return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def read_recipe(source: str | Path | Mapping[str, Any], changes: Sequence[str] = ()) -> TrainRecipe:
+    """A recipe by its name, its file, or as a mapping; changes: "optimisation.steps=100", in order.
+
+    Raises GenerateError that names every field that is wrong, its value and what is allowed.
+    """
+    body, where = _body(source)
+    for change in changes:
+        _apply(body, change)
+    try:
+        return TrainRecipe.model_validate(body)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(str(p) for p in fault['loc']) or 'recipe'} = {_short(fault['input'])}: {fault['msg']}"
+            for fault in error.errors()
+        ]
+        raise GenerateError(f"The recipe {where} cannot be used. " + "; ".join(faults) + ".") from None
+
+
+def _body(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    if isinstance(source, Mapping):
+        return _copy(source), str(source.get("name", "given"))
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file() and path.name == str(source) and path.stem in recipe_names():
+            text = resources.files("facevid.recipes").joinpath("train", path.name).read_text()
+            return _parsed(text, str(source)), str(source)
+        if not path.is_file():
+            raise GenerateError(
+                f"There is no recipe {source}. Give a YAML file, or one of: {', '.join(recipe_names())}."
+            )
+        return _parsed(path.read_text(), str(source)), str(source)
+    if str(source) not in recipe_names():
+        raise GenerateError(
+            f"There is no recipe named {source}. Give a YAML file, or one of: {', '.join(recipe_names())}."
+        )
+    text = resources.files("facevid.recipes").joinpath("train", f"{source}.yaml").read_text()
+    return _parsed(text, str(source)), str(source)
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        body = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise GenerateError(f"The recipe {where} is no YAML: {error}.") from None
+    if not isinstance(body, dict):
+        raise GenerateError(f"The recipe {where} is no mapping of fields to values.")
+    return body
+
+
+def _apply(body: dict[str, Any], change: str) -> None:
+    key, sign, value = change.partition("=")
+    if not sign or not key:
+        raise GenerateError(
+            f"{change!r} is no change of a recipe; write FIELD=VALUE: optimisation.steps=100."
+        )
+    place: Any = body
+    *path, last = key.strip().split(".")
+    for name in path:
+        place = place.setdefault(name, {})
+        if not isinstance(place, dict):
+            raise GenerateError(f"{change!r}: {name} of the recipe has no fields.")
+    place[last] = yaml.safe_load(value)
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _copy(v) for k, v in value.items()}
+    return [_copy(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
