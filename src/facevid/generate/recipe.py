@@ -39,9 +39,7 @@ class Data(_Part):
 
     fps: Positive = 12.5
     windows: Count = 4
-    captions: Mapping[Literal["short", "medium", "long"], Positive] = Field(
-        default_factory=lambda: {"short": 1.0, "medium": 1.0, "long": 1.0}
-    )
+    captions: Mapping[Literal["short", "medium", "long"], Positive] = {"short": 1.0, "medium": 1.0, "long": 1.0}
     buckets: Sequence[Bucket]
     holdout: Share = 0.1
     workers: Annotated[int, Field(ge=0)] = 0
