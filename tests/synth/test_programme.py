@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facevid.curate.manifest import read_manifest
+from facevid.dataset.labels import understood
+from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.media import VideoReader, probe, read_audio
-from facevid.synth import KINDS, make_people, synthesize
+from facevid.synth import KINDS, make_people, manifest_rows, stated, synthesize
 from facevid.synth.figure import Figure
 from facevid.synth.segments import Plan, Segment
 
@@ -132,3 +135,37 @@ def test_bad_arguments_are_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "programme_00.mp4").write_bytes(b"")
     with pytest.raises(FileExistsError, match="programme_00"):
         synthesize(tmp_path, videos=1)
+
+
+def test_the_manifest_says_what_the_people_of_each_segment_state(
+    programme: tuple[Path, dict[str, Any]],
+) -> None:
+    path, truth = programme
+    rows = [json.loads(line) for line in (path.parent / "manifest.jsonl").read_text().splitlines()]
+    assert [(r["start_s"], r["end_s"], r["person"]) for r in rows] == [
+        (s["start_s"], s["end_s"], s["person"]) for s in truth["segments"]
+    ]
+    assert {(r["path"], r["licence"], r["consent"]) for r in rows} == {(path.name, "CC0-1.0", "synthetic")}
+    for row, segment in zip(rows, truth["segments"], strict=True):
+        assert row["self_reported"]["skin_tone"] == str(segment["appearance"]["monk"])
+        assert row["labels"][0]["value"] == segment["light"]["name"]
+    found = list(read_manifest(path.parent / "manifest.jsonl"))
+    assert all(understood(label) for one in found for span in one.spans for label in span.labels)
+
+
+def test_what_forty_people_state_is_in_the_vocabulary() -> None:
+    people = make_people(40, 3)
+    for person in people:
+        said = stated(person.appearance())
+        assert all(ATTRIBUTES[name].check(value) == value for name, value in said.items())
+        assert ("hair_colour" in said) == (person.hair_style != "bald")
+        assert said["eyeglasses"] == ("no" if person.glasses == "none" else "yes")
+
+
+def test_of_two_people_in_a_picture_nothing_is_stated() -> None:
+    looks = make_people(2, 1)[0].appearance()
+    segment = {"start_s": 0.0, "end_s": 2.0, "person": "p00", "second_person": "p01", "appearance": looks}
+    nobody = {"start_s": 2.0, "end_s": 3.0, "person": None, "second_person": None}
+    rows = manifest_rows([{"video": "a.mp4", "segments": [segment, nobody]}])
+    assert [r.get("person") for r in rows] == ["p00", "p01", None]
+    assert not any("self_reported" in r or "labels" in r for r in rows)

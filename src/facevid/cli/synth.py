@@ -15,7 +15,10 @@ from facevid.cli.steps import Json, Workers
 
 def synth(
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder for the videos and truth.json.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Folder for the videos, truth.json and manifest.jsonl.", show_default=False
+        ),
     ],
     *,
     people: Annotated[
@@ -41,6 +44,7 @@ def synth(
         "videos": videos,
         "seed": seed,
         "truth": str(out / "truth.json"),
+        "manifest": str(out / "manifest.jsonl"),
     }
     if as_json:
         typer.echo(json.dumps(made, ensure_ascii=False))
@@ -48,5 +52,8 @@ def synth(
         typer.echo(
             f"Made {videos} programmes with {people} people in {out}; its truth.json says what is in them."
         )
-        typer.echo(f"Next: facevid build {out} -o DATASET")
+        typer.echo(
+            f"Next: facevid build {out} -o DATASET (or build from {out / 'manifest.jsonl'}, which also says what "
+            "its people state of themselves)"
+        )
     return OK

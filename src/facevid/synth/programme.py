@@ -17,6 +17,7 @@ from facevid.engine.progress import Progress
 from facevid.media import VideoWriter
 from facevid.synth.cast import make_people
 from facevid.synth.figure import Figure
+from facevid.synth.manifest import write_manifest
 from facevid.synth.person import Person
 from facevid.synth.scene import Picture
 from facevid.synth.segments import KINDS, Plan, Segment, fade
@@ -38,7 +39,9 @@ def synthesize(
     workers: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Path]:
-    """Makes `videos` programmes with `people` persons in folder `out`, with truth.json beside them.
+    """Makes `videos` programmes with `people` persons in folder `out`, with truth.json and manifest.jsonl beside them.
+
+    truth.json tells every frame; manifest.jsonl is footage to build from that says what its people state of themselves.
 
     `size` is (width, height) of the pictures, both even; `seconds` about the length of each programme (default: six
     segments, about 18 s); `kinds` limits the segments to these names of KINDS; `workers` processes (default: one per
@@ -73,6 +76,7 @@ def synthesize(
             work = sum(e["frames"] for e in truth) / fps
             on_progress(Progress("synth", len(truth), videos, len(truth), 0, 0, 0, work))
     (folder / "truth.json").write_text(json.dumps(truth, separators=(",", ":")) + "\n")
+    write_manifest(folder)
     return paths
 
 
