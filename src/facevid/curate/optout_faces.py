@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from facevid import backends
 from facevid.backends import BackendError
 from facevid.curate.optout import Entry, OptOut, OptOutError
+from facevid.curate.stills import LARGEST, look_for_faces, settled_mesh
 from facevid.recipe import Recipe
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-_LOOKS = 5
-"""Times that a mesh is fitted to one picture: it settles as it does over the first frames of a track."""
-_LARGEST = 1600
-"""Longer side in pixels that a picture is shrunk to: a detector made for video finds no face that fills more."""
 
 
 def embed_faces(opt_out: OptOut, listed: Path, recipe: Recipe) -> OptOut:
@@ -42,28 +39,16 @@ def embed_faces(opt_out: OptOut, listed: Path, recipe: Recipe) -> OptOut:
         image = _read(Path(entry.value))
         if image is None:
             raise refuse("cannot be read as a picture; give a JPEG or PNG file")
-        for picture in (image, _with_margin(image)):
-            found = [f for f in detector.detect(picture) if f.score >= recipe.analyze.face_score]
-            tall = [f.box[3] - f.box[1] for f in found]
-            large = [
-                f
-                for f, t in zip(found, tall, strict=True)
-                if t >= recipe.analyze.second_face_share * max(tall)
-            ]
-            if len(large) > 1:
-                raise refuse(f"shows {len(large)} faces; cut out the one that is meant")
-            if large:
-                break
-        else:
+        still = look_for_faces(image, detector, recipe.analyze)
+        if len(still.faces) > 1:
+            raise refuse(f"shows {len(still.faces)} faces; cut out the one that is meant")
+        if not still.faces:
             raise refuse("shows no face that could be found; give one from the front, in good light")
-        tracker, points = mesh.tracker(), None
-        for _ in range(_LOOKS):
-            points = tracker.update(picture, large[0].box)
-        tracker.release()
+        points = settled_mesh(still, still.faces[0], mesh)
         if points is None:
             raise refuse("shows a face that no mesh fits; give one from the front, in good light")
         try:
-            vector = embedder.embed(embedder.chip(picture, points)[None])[0]
+            vector = embedder.embed(embedder.chip(still.image, points)[None])[0]
         except BackendError as error:
             raise refuse(f"cannot be used ({error})") from error
         return replace(entry, vector=tuple(float(v) for v in vector))
@@ -109,14 +94,7 @@ def _read(path: Path) -> Image | None:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
         return None
-    share = _LARGEST / max(image.shape[:2])
+    share = LARGEST / max(image.shape[:2])
     if share < 1:
         image = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(image[:, :, ::-1])
-
-
-def _with_margin(image: Image) -> Image:
-    """A picture with grey around it: a face that fills its picture is found better with air about it."""
-    by = max(image.shape[:2]) // 2
-    out: Image = np.pad(image, ((by, by), (by, by), (0, 0)), constant_values=128)
-    return out
