@@ -1,0 +1,156 @@
+"""Reads the pixels of windows straight from a dataset's shards, in this process or in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader
+
+from facevid.dataset.loading.order import Ints
+from facevid.dataset.loading.serving import data_loader
+from facevid.dataset.loading.windows import window_frames
+from facevid.dataset.published import DatasetError
+from facevid.generate.data.order import Samples
+from facevid.generate.data.windows import Windows
+from facevid.generate.errors import GenerateError
+from facevid.media import MediaError, WindowReader
+
+_COLUMNS = ["clip_id", "frames", "fps", "width", "height", "shard", "mp4_offset", "mp4_size", "mp4_sha256"]
+# What can be wrong with one clip and not with the next. Anything else is a fault of ours.
+UNREADABLE = (DatasetError, MediaError, OSError)
+Pixels = npt.NDArray[np.uint8]
+
+
+class PixelReader:
+    """Decodes windows; one of them lives in each worker, and serves one thread."""
+
+    def __init__(self, windows: Windows) -> None:
+        self._dataset = windows.dataset
+        self._fps, self._buckets = windows.fps, windows.buckets
+        self._row, self._start, self._bucket = windows.row, windows.start, windows.bucket
+        self._table = windows.dataset.rows(_COLUMNS).combine_chunks()
+        self._reader = WindowReader()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_reader"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reader = WindowReader()
+
+    def clip_id(self, window: int) -> str:
+        return str(self._table["clip_id"][int(self._row[window])].as_py())
+
+    def read(self, window: int, out: Pixels | None = None) -> Pixels:
+        """The pictures of a window, uint8 (T, 3, H, W), RGB, put in `out` where that is given.
+
+        Of a clip of another aspect ratio than its bucket's the centre is shown. Sizes change by area when they shrink
+        and bicubic when they grow. Raises one of UNREADABLE where the clip cannot be read.
+        """
+        bucket = self._buckets[int(self._bucket[window])]
+        row = self._table.slice(int(self._row[window]), 1).to_pylist()[0]
+        shown = window_frames(bucket.frames, self._fps, float(row["fps"]), int(self._start[window]))
+        mp4 = self._dataset.at(row).read("mp4")
+        size = (bucket.height, bucket.width)
+        whole = _covering(int(row["height"]), int(row["width"]), *size)
+        try:
+            if whole == size:
+                return self._reader.read(mp4, shown.tolist(), size=size, out=out, name=row["clip_id"])
+            pictures = self._reader.read(mp4, shown.tolist(), size=whole, name=row["clip_id"])
+        except IndexError as error:
+            raise DatasetError(f"Its table gives {row['frames']} frames, and {error}") from error
+        top, left = (whole[0] - size[0]) // 2, (whole[1] - size[1]) // 2
+        centre = pictures[:, :, top : top + size[0], left : left + size[1]]
+        if out is None:
+            return np.ascontiguousarray(centre)
+        out[:] = centre
+        return out
+
+
+def _covering(height: int, width: int, out_height: int, out_width: int) -> tuple[int, int]:
+    """The size, of the picture's own aspect ratio, that just covers the one wanted."""
+    scale = max(out_height / height, out_width / width)
+    return max(out_height, round(height * scale)), max(out_width, round(width * scale))
+
+
+@dataclass(frozen=True)
+class Request:
+    """Places `start` to before `stop` of a step's samples, as they travel to a worker."""
+
+    samples: Samples
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Read:
+    """What came of a request. video: float32 (B, 3, T, H, W) in [-1, 1]. windows: those shown, (B,). faults: the id of
+    each clip that could not be read, and why."""
+
+    request: Request
+    video: torch.Tensor
+    windows: Ints
+    faults: tuple[tuple[str, str], ...]
+
+
+class _Requested:
+    """What torch's DataLoader indexes."""
+
+    def __init__(self, windows: Windows) -> None:
+        self._reader, self._buckets = PixelReader(windows), windows.buckets
+
+    def __getitem__(self, request: Request) -> Read:
+        bucket = self._buckets[request.samples.bucket]
+        count = request.stop - request.start
+        pictures = np.empty((count, bucket.frames, 3, bucket.height, bucket.width), np.uint8)
+        windows, faults = np.empty(count, np.int64), []
+        for place in range(count):
+            for window in request.samples.candidates(request.start + place):
+                try:
+                    self._reader.read(window, pictures[place])
+                    windows[place] = window
+                    break
+                except UNREADABLE as error:
+                    faults.append((self._reader.clip_id(window), str(error)))
+            else:
+                raise GenerateError(nothing_readable([clip for clip, _ in faults], faults[-1][1]))
+        return Read(request, as_video(torch.from_numpy(pictures)), windows, tuple(faults))
+
+
+def nothing_readable(clips: list[str], reason: str) -> str:
+    """The sentence for a step of which no window can be read."""
+    return (
+        f"None of these clips can be read, so nothing can take the place of the first: {', '.join(clips)}. "
+        f"The last one: {reason}"
+    )
+
+
+def as_video(pictures: torch.Tensor) -> torch.Tensor:
+    """uint8 (B, T, 3, H, W) as float32 (B, 3, T, H, W) in [-1, 1]."""
+    return (
+        pictures.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+    )
+
+
+def reading(
+    windows: Windows, requests: Iterable[Request], *, workers: int = 0, pin_memory: bool = False
+) -> Iterator[Read]:
+    """The answers to the requests in their order. workers: processes that decode, of one thread each."""
+    loader = cast(
+        "DataLoader[Read]",
+        data_loader(
+            _Requested(windows),
+            windows.dataset,
+            sampler=cast("Iterable[Any]", requests),
+            num_workers=workers,
+            prefetch=2,
+            context=None,
+            pin_memory=pin_memory and workers > 0,
+        ),
+    )
+    yield from loader
