@@ -15,6 +15,7 @@ def data_facts(train: Dataset, validation: Dataset) -> dict[str, Any]:
     """The part "data" of facevid.json, as plain values for JSON; the caller adds "subset" and "split".
 
     dataset, dataset_sha256 (of dataset.json), dataset_version, dataset_url, dataset_licence: of the whole dataset.
+    crop: margins by which its clips were cut, None where its recipe is not known; pictures are cut by them too.
     chosen: how the training clips were chosen, one choice after the other. licences, consents: (word or None, clips,
     hours) of the training clips by what their sources state, the most hours first. train_clips, train_people,
     train_nobody (clips of nobody known), train_hours, train_captioned (clips), validation_clips, validation_people.
@@ -29,6 +30,7 @@ def data_facts(train: Dataset, validation: Dataset) -> dict[str, Any]:
         "dataset_version": options.version,
         "dataset_url": options.url,
         "dataset_licence": about.get("licence") or None,
+        "crop": (about.get("recipe") or {}).get("crop"),
         "chosen": list(train.why),
         "licences": _by_source(figures, "licence"),
         "consents": _by_source(figures, "consent"),
