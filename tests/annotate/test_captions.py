@@ -19,7 +19,7 @@ from facevid.dataset.vocabulary import ACTIONS, ATTRIBUTES
 Labels = Mapping[str, Any]
 SOURCES = ("self", "annotator", "model:some", "measured:mesh")
 OFTEN_SEEN = ("talk", "smile", "nod", "blink", "tilt", "shake head", "laugh", "gaze away", "close eyes")
-NEVER_SAID = {"skin_tone", "ita", "blinks_per_minute"}
+NEVER_SAID = {"ita", "blinks_per_minute"}
 
 
 def made_up(seed: int) -> tuple[Labels, float]:
@@ -162,6 +162,31 @@ def test_gender_ethnicity_and_age_are_never_taken_from_a_measurement() -> None:
         assert not re.search(r"\b(?:she|her|woman|girl|Korean|young|thirties)\b", text)
     for by in ("self", "annotator", "model:faces"):
         assert "Korean woman" in captions(labelled(by, **values), clip_id="x", duration_s=5)["medium"]
+
+
+def test_skin_tone_is_named_only_where_the_person_or_an_annotator_gave_it() -> None:
+    values = {"skin_tone": "8", "hair_colour": "black", "pale_skin": "yes"}
+    for k in range(12):
+        for by in ("measured:skin", "model:faces"):
+            made = captions(labelled(by, **values), clip_id=f"c{k}", duration_s=5)
+            assert not any("tone" in text or "Monk" in text for text in made.values())
+            told = f"A person has black hair and dark skin of Monk tone {k % 10 + 1}."
+            assert contradictions(told, labelled(by, **values))
+        for by in ("self", "annotator"):
+            made = captions(labelled(by, **values), clip_id=f"c{k}", duration_s=5)
+            for text in (made["medium"], made["long"]):
+                assert parse(text).attributes["skin_tone"] == {"8"} and "pale" not in text
+
+
+def test_of_a_skin_tone_the_word_and_the_number_must_agree() -> None:
+    labels = labelled("self", skin_tone="4")
+    assert contradictions("A person has medium skin of Monk tone 4.", labels) == []
+    for wrong in (
+        "dark skin of Monk tone 4",
+        "light skin of tone 3 on the Monk scale",
+        "skin of Monk tone 10",
+    ):
+        assert contradictions(f"A person has {wrong}.", labels), wrong
 
 
 def test_without_any_label_a_caption_claims_nothing() -> None:
@@ -437,7 +462,7 @@ def test_captions_are_well_formed_english(length: str) -> None:
     third = r"\b(?:has|wears|is|nods|smiles|talks|shakes|laughs|faces|looks|carries|tilts|closes|blinks)\b"
     for made, _, _ in CAPTIONS:
         text = made[length]
-        assert re.fullmatch(r"(?:[A-Z][^.]*[a-z]\.)(?: [A-Z][^.]*[a-z]\.)*", text), text
+        assert re.fullmatch(r"(?:[A-Z][^.]*[a-z0-9]\.)(?: [A-Z][^.]*[a-z0-9]\.)*", text), text
         assert not re.search(r"  | ,|,,|\{|\}|_", text), text
         assert not re.search(r"\b(\w+) \1\b", text, re.IGNORECASE), text
         assert not re.search(r"\b[Aa] (?=[aeiou])(?!Euro|euro)", text), text

@@ -13,6 +13,8 @@ from facevid.dataset.statements import source_of
 
 STATED_ONLY = frozenset({"gender", "ethnicity", "age"})
 """What no measurement of pixels may say of a person: named only where the person, an annotator or a model said so."""
+MAY_SAY_TONE = frozenset({"self", "annotator"})
+"""Whose word on skin tone is named: a model's is a guess from pixels as a measure's is."""
 
 
 def sure_values(attributes: Mapping[str, Any] | None, sure_from: float) -> dict[str, str]:
@@ -23,6 +25,7 @@ def sure_values(attributes: Mapping[str, Any] | None, sure_from: float) -> dict[
         if said is not None
         and is_sure(said, sure_from)
         and not (name in STATED_ONLY and source_of(said["by"]) == "measured")
+        and not (name == "skin_tone" and source_of(said["by"]) not in MAY_SAY_TONE)
     }
 
 
@@ -91,12 +94,15 @@ def introduced(who: Person, choice: Choice) -> str:
 
 
 def features(values: Mapping[str, str], choice: Choice, *, full: bool) -> list[str]:
-    """What the person has, as noun phrases, hair first; full: also what is said to be absent."""
+    """What the person has, as noun phrases, hair and skin first; full: also what is said to be absent."""
     has: list[str] = []
     if values.get("hair_length") == "bald":
         has += [] if _bald_first(choice) else [words.BALD_HEAD]
     else:
         has += _hair(values, choice)
+    if tone := values.get("skin_tone"):
+        kind = next(word for last, word in words.SKIN if int(tone) <= last)
+        has.append(choice.of("skin_tone", words.SKIN_TONE).format(tone=tone, kind=kind))
     for name, wordings in words.FEATURES.items():
         if values.get(name) != "yes" or _said_by_another(name, values):
             continue
@@ -150,7 +156,9 @@ def _hair(values: Mapping[str, str], choice: Choice) -> list[str]:
 
 
 def _said_by_another(name: str, values: Mapping[str, str]) -> bool:
-    """A goatee is a beard already, and skin is not called pale and tanned at once."""
-    return (name == "beard" and values.get("goatee") == "yes") or (
-        name == "tan" and values.get("pale_skin") == "yes"
+    """A goatee is a beard already, skin is not called pale and tanned at once, nor either where its tone is said."""
+    return (
+        (name == "beard" and values.get("goatee") == "yes")
+        or (name == "tan" and values.get("pale_skin") == "yes")
+        or (name in ("tan", "pale_skin") and "skin_tone" in values)
     )

@@ -1,9 +1,9 @@
 """Captions from labels by a grammar: true to the labels, silent on what is unknown, varied in their wording.
 
 The order is static appearance, then expression and actions in time order, then light and background; several plans
-draw these together in one sentence or another. Left out are skin tone and typology angle (measured diagnostics of
-balance; as words they would label a person's race by pixels), the rate of blinks, and everything that is less sure than
-`sure_from`.
+draw these together in one sentence or another. Left out are the typology angle and a skin tone that was measured or
+guessed (diagnostics of balance: in words they would label a person's race by pixels; a tone that the person or an
+annotator gave is named), the rate of blinks, and everything that is less sure than `sure_from`.
 """
 
 from __future__ import annotations

@@ -49,6 +49,14 @@ HAIR_WORN: dict[str, tuple[str, ...]] = {
 }
 HAIR_ASIDE: dict[str, tuple[str, ...]] = {"bangs": ("bangs",), "sideburns": ("sideburns",)}
 
+SKIN: tuple[tuple[int, str], ...] = ((3, "light"), (6, "medium"), (10, "dark"))
+"""Groups of the Monk scale, by their last tone, as Heldreth et al. 2024 (doi:10.1145/3632120) group it."""
+SKIN_TONE: tuple[str, ...] = (
+    "skin of tone {tone} on the Monk scale",
+    "{kind} skin of Monk tone {tone}",
+    "{kind} skin of tone {tone} on the Monk scale",
+)
+
 FEATURES: dict[str, tuple[str, ...]] = {
     "beard": ("a beard",),
     "mustache": ("a mustache",),

@@ -26,7 +26,8 @@ from facevid.annotate.caption_events import (
 from facevid.dataset.statements import source_of
 
 _RELATIONS = {"before": "over before", "during": "at the same time as", "starts_by": "begun no later than"}
-_NEVER_MEASURED = ("gender", "ethnicity", "age")
+_NEVER_MEASURED = ("gender", "ethnicity", "age", "skin_tone")
+_NEVER_GUESSED = ("skin_tone",)
 
 
 def parse(text: str) -> Claims:
@@ -96,6 +97,8 @@ def contradictions(
             found.append(f"{name} is called {wording[name]}, but its label is not sure enough.")
         elif name in _NEVER_MEASURED and source_of(label["by"]) == "measured":
             found.append(f"{name} is called {wording[name]}, but it was only measured.")
+        elif name in _NEVER_GUESSED and source_of(label["by"]) == "model":
+            found.append(f"{name} is called {wording[name]}, but only a model said so.")
         elif not holds(label["value"]):
             found.append(f"{name} is called {wording[name]}, but it is {label['value']}.")
     return found + _contradicted_in_time(claims, events(labels.get("actions"), sure_from), duration_s)
@@ -135,6 +138,7 @@ _PHRASES: list[tuple[str, re.Pattern[str], str, tuple[tuple[str, str], ...]]] = 
     ("behind", known.compiled(known.BEHIND), "{behind}", ()),
     ("behind", known.compiled(known.BACKGROUND), "{behind}", (("ethnicity", "other"),)),
     ("hair", known.compiled(known.HAIR_PHRASE), "{feature}", ()),
+    ("skin", known.compiled(known.SKIN_PHRASE), "{feature}", ()),
     ("emotion", known.compiled(known.EMOTION_PHRASE), "{emotion}", ()),
     ("emotion", known.compiled(known.EMOTION_SENTENCE), "{emotion is}", ()),
     ("light", known.compiled(known.LIGHT_PHRASE), "{light}", ()),
@@ -188,6 +192,10 @@ def _take(token: Token, claims: Claims, last_act: str | None) -> None:
     for word, (name, value) in tables.get(token.kind, {}).items():
         if re.search(rf"(?<![\w-]){word}(?![\w-])", token.text):
             claims.claim(name, frozenset({value}))
+    if token.kind == "skin":
+        tones = known.SKIN.get(words[0], range(1, 11))
+        claims.claim("skin_tone", frozenset(map(str, tones)))
+        claims.claim("skin_tone", frozenset(word for word in words if word.isdigit()))
     if token.kind == "emotion":
         (feeling,) = (known.EMOTIONS[word] for word in words if word in known.EMOTIONS)
         claims.claim("emotion", frozenset({feeling}))
