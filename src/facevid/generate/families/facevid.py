@@ -1,0 +1,111 @@
+"""Our own family, facevid-xs to facevid-xl: LTX's transformer at five sizes, with a text encoder trained along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from facevid.generate.errors import GenerateError
+from facevid.generate.families.ltx import LTX
+from facevid.generate.families.parts import need
+from facevid.generate.objectives import FlowMatching
+
+HEAD = 64
+"""Channels of one head of attention, as in LTX-Video and Wan."""
+BASE_WIDTH, BASE_DEPTH, BASE_LR, BASE_BATCH = 128, 4, 1e-3, 64
+SIZES: dict[str, int] = {"xs": 128, "s": 256, "m": 512, "l": 1024, "xl": 1536}
+"""Names of the family's members, and their widths."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """One member of the family: channels, layers, and the learning rate and batch that go with them."""
+
+    width: int
+    depth: int
+    lr: float
+    batch: int
+
+
+def size_of(width: int) -> Size:
+    """What a width brings with it.
+
+    depth = round(4 (width / 128)^(3/4)): between constant shape (1) and width alone (0); Kaplan et al. 2020 (section
+    3.1) find the shape to matter little within a factor of some ten. lr = 1e-3 x 128 / width: hidden layers under Adam
+    want 1 / width (Yang et al., "Tensor Programs V", 2022, table 3). batch = 64 x 2^round(log2(width / 128) / 2):
+    larger models reach lower losses, where larger batches still help (McCandlish et al. 2018).
+    """
+    from math import log2
+
+    grown = width / BASE_WIDTH
+    return Size(
+        width,
+        round(BASE_DEPTH * grown**0.75),
+        BASE_LR / grown,
+        int(BASE_BATCH * 2 ** round(log2(grown) / 2)),
+    )
+
+
+class Facevid(LTX):
+    """Text-to-video, image-to-video and unconditional video by one set of weights, trained by flow matching.
+
+    A saved folder is LTX's to diffusers: `DiffusionPipeline.from_pretrained` gives LTXPipeline, and
+    `LTXImageToVideoPipeline.from_pretrained` starts from a picture.
+    """
+
+    name: ClassVar[str] = "facevid"
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any], parts: Mapping[str, Any], objective: FlowMatching) -> Facevid:
+        """A member anew. config: `width`, `depth`, and of the text encoder `text_width`, `text_depth`, `text_length`;
+        parts: `vae` and `tokenizer`, and `text_encoder` where a pretrained one is used, which then stays as it is.
+        """
+        from diffusers import FlowMatchEulerDiscreteScheduler, LTXVideoTransformer3DModel
+        from transformers import T5Config, T5EncoderModel
+
+        width, depth = config.get("width", BASE_WIDTH), config.get("depth", BASE_DEPTH)
+        if width % HEAD:
+            raise GenerateError(f"model.config.width is {width}; it must be a multiple of {HEAD}.")
+        vae = need(
+            parts.get("vae"), "an autoencoder (model.autoencoder: the folder of a trained one)", cls.name
+        )
+        tokenizer = need(parts.get("tokenizer"), "a tokenizer", cls.name)
+        text = parts.get("text_encoder")
+        channels = text.config.d_model if text is not None else config.get("text_width", width)
+        transformer = LTXVideoTransformer3DModel(
+            in_channels=vae.config.latent_channels,
+            out_channels=vae.config.latent_channels,
+            patch_size=1,
+            patch_size_t=1,
+            num_attention_heads=width // HEAD,
+            attention_head_dim=HEAD,
+            cross_attention_dim=width,
+            num_layers=depth,
+            caption_channels=channels,
+        )
+        made = text or T5EncoderModel(
+            T5Config(
+                vocab_size=len(tokenizer),
+                d_model=channels,
+                d_kv=32,
+                d_ff=2 * channels,
+                num_heads=max(1, channels // 32),
+                num_layers=config.get("text_depth", 2),
+                feed_forward_proj="gated-gelu",
+                dropout_rate=0.0,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+            )
+        )
+        scheduler = FlowMatchEulerDiscreteScheduler(shift=objective.shift)
+        return cls(
+            transformer,
+            vae,
+            made,
+            tokenizer,
+            scheduler,
+            objective=objective,
+            train_text=text is None,
+            text_length=config.get("text_length", 128),
+        )
