@@ -78,7 +78,7 @@ class DiffusersFamily:
             parts[self.denoiser_name] = lora.merged(self.denoiser)
         self.pipeline(self.saved_as, parts).save_pretrained(str(folder))
         if lora.has_lora(self.denoiser):
-            lora.save_lora(self.denoiser, self.pipeline_class(self.saved_as), folder)
+            lora.save_lora(self.denoiser, self.denoiser_name, self.pipeline_class(self.saved_as), folder)
 
     def pipeline_class(self, name: str) -> Any:
         """A class of diffusers by its name."""

@@ -20,13 +20,18 @@ def add_lora(denoiser: Any, rank: int, alpha: float, targets: Sequence[str]) -> 
 
     The adapters are float32 and begin as no change. Raises GenerateError where no layer has such a name.
     """
-    from peft import LoraConfig
+    from peft import LoraConfig, inject_adapter_in_model
 
     if has_lora(denoiser):
         raise GenerateError("This model has low-rank adapters already; they are added once.")
     denoiser.requires_grad_(False)
     try:
-        denoiser.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets)))
+        wanted = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets))
+        # Classes of diffusers without its mixin for adapters (Latte's, EasyAnimate's) take them from peft.
+        if hasattr(denoiser, "add_adapter"):
+            denoiser.add_adapter(wanted)
+        else:
+            inject_adapter_in_model(wanted, denoiser)
     except ValueError as error:
         layers = sorted(
             {n.rsplit(".", 1)[-1] for n, m in denoiser.named_modules() if isinstance(m, nn.Linear)}
@@ -77,12 +82,21 @@ def _with_adapter(layer: Any, weight: Tensor) -> Tensor:
     return total.to(weight.dtype)
 
 
-def save_lora(denoiser: Any, pipeline: Any, folder: Path) -> None:
-    """Writes pytorch_lora_weights.safetensors, which `load_lora_weights` of the pipeline's class takes."""
-    from peft.utils import get_peft_model_state_dict
+def save_lora(denoiser: Any, name: str, pipeline: Any, folder: Path) -> None:
+    """Writes pytorch_lora_weights.safetensors, which `load_lora_weights` of the pipeline's class takes.
 
-    pipeline.save_lora_weights(
-        str(folder),
-        transformer_lora_layers=get_peft_model_state_dict(denoiser),
-        transformer_lora_adapter_metadata=denoiser.peft_config["default"].to_dict(),
-    )
+    name: what the pipeline calls the denoiser. Where the class loads no adapters (Latte's, EasyAnimate's) the file is
+    the same: weights by their names in peft, behind the denoiser's name.
+    """
+    from peft.utils import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    layers = get_peft_model_state_dict(denoiser)
+    if hasattr(pipeline, "save_lora_weights"):
+        facts = denoiser.peft_config["default"].to_dict()
+        pipeline.save_lora_weights(
+            str(folder), **{f"{name}_lora_layers": layers, f"{name}_lora_adapter_metadata": facts}
+        )
+    else:
+        plain = {f"{name}.{layer}": weight.detach().cpu().contiguous() for layer, weight in layers.items()}
+        save_file(plain, str(folder / "pytorch_lora_weights.safetensors"), metadata={"format": "pt"})
