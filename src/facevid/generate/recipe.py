@@ -187,7 +187,7 @@ def _body(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     path = Path(source)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file() and path.name == str(source) and path.stem in recipe_names():
-            text = resources.files("facevid.recipes").joinpath("train", path.name).read_text()
+            text = resources.files("facevid.recipes").joinpath("train").joinpath(path.name).read_text()
             return _parsed(text, str(source)), str(source)
         if not path.is_file():
             raise GenerateError(
@@ -198,7 +198,7 @@ def _body(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         raise GenerateError(
             f"There is no recipe named {source}. Give a YAML file, or one of: {', '.join(recipe_names())}."
         )
-    text = resources.files("facevid.recipes").joinpath("train", f"{source}.yaml").read_text()
+    text = resources.files("facevid.recipes").joinpath("train").joinpath(f"{source}.yaml").read_text()
     return _parsed(text, str(source)), str(source)
 
 
