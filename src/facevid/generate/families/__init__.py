@@ -1,0 +1,1 @@
+"""Model families: one file each over one trainer and one sampler; `loading` finds them."""

@@ -29,10 +29,9 @@ def move(module: nn.Module, device: Any, dtype: Any = None) -> None:
         return
     kept = tuple(getattr(module, "_keep_in_fp32_modules", None) or ())
     for name, weight in [*module.named_parameters(), *module.named_buffers()]:
-        if weight.requires_grad or not weight.is_floating_point():
-            continue
         precise = any(part in name.split(".") for part in kept)
-        weight.data = weight.data.to(torch.float32 if precise else dtype)
+        if weight.is_floating_point() and not weight.requires_grad and not precise:
+            weight.data = weight.data.to(dtype)
 
 
 def dtype_of(module: nn.Module) -> Any:
