@@ -80,17 +80,22 @@ def _covering(height: int, width: int, out_height: int, out_width: int) -> tuple
 
 @dataclass(frozen=True)
 class Request:
-    """Places `start` to before `stop` of a step's samples, as they travel to a worker."""
+    """Places `start` to before `stop` of a step's samples, as they travel to a worker.
+
+    replace: others of the step take the place of windows that cannot be read.
+    """
 
     samples: Samples
     start: int
     stop: int
+    replace: bool = True
 
 
 @dataclass(frozen=True)
 class Read:
-    """What came of a request. video: float32 (B, 3, T, H, W) in [-1, 1]. windows: those shown, (B,). faults: the id of
-    each clip that could not be read, and why."""
+    """What came of a request. video: float32 (B, 3, T, H, W) in [-1, 1]. windows: those shown, (B,), -1
+    for one that could not be read and was not replaced. faults: the id of each clip that could not be read, and why.
+    """
 
     request: Request
     video: torch.Tensor
@@ -105,19 +110,20 @@ class _Requested:
         self._reader, self._buckets = PixelReader(windows), windows.buckets
 
     def __getitem__(self, request: Request) -> Read:
-        bucket = self._buckets[request.samples.bucket]
-        count = request.stop - request.start
+        samples, count = request.samples, request.stop - request.start
+        bucket = self._buckets[samples.bucket]
         pictures = np.empty((count, bucket.frames, 3, bucket.height, bucket.width), np.uint8)
-        windows, faults = np.empty(count, np.int64), []
+        windows, faults = np.full(count, -1, np.int64), []
         for place in range(count):
-            for window in request.samples.candidates(request.start + place):
+            candidates = samples.candidates(request.start + place)
+            for window in candidates if request.replace else candidates[:1]:
                 try:
                     self._reader.read(window, pictures[place])
                     windows[place] = window
                     break
                 except UNREADABLE as error:
                     faults.append((self._reader.clip_id(window), str(error)))
-            else:
+            if request.replace and windows[place] < 0:
                 raise GenerateError(nothing_readable([clip for clip, _ in faults], faults[-1][1]))
         return Read(request, as_video(torch.from_numpy(pictures)), windows, tuple(faults))
 
