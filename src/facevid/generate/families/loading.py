@@ -39,6 +39,7 @@ PIPELINES = {
     "EasyAnimateInpaintPipeline": "easyanimate",
     "LattePipeline": "latte",
     "AnimateDiffPipeline": "animatediff",
+    "StableDiffusionPipeline": "animatediff",
 }
 """The family of a folder that facevid did not write, by the class in its model_index.json."""
 
