@@ -39,7 +39,11 @@ class Data(_Part):
 
     fps: Positive = 12.5
     windows: Count = 4
-    captions: Mapping[Literal["short", "medium", "long"], Positive] = {"short": 1.0, "medium": 1.0, "long": 1.0}
+    captions: Mapping[Literal["short", "medium", "long"], Positive] = {
+        "short": 1.0,
+        "medium": 1.0,
+        "long": 1.0,
+    }
     buckets: Sequence[Bucket]
     holdout: Share = 0.1
     workers: Annotated[int, Field(ge=0)] = 0
@@ -125,12 +129,18 @@ class Checkpoints(_Part):
 
 class Autoencoder(_Part):
     """Losses of an autoencoder, as weights: |x - x'| + perceptual (face embedder's features) + temporal (of frame
-    differences) + kl (of the posterior against a standard normal)."""
+    differences) + kl (of the posterior against a standard normal, nats for each number of the latents).
+
+    perceptual_frames: frames of each window that the face embedder looks at. perceptual_side: to how many pixels it has
+    their shorter side resized, 103 at least; it was trained on faces of 150 x 150.
+    """
 
     type: str = "AutoencoderKLLTXVideo"
     config: Mapping[str, Any] = Field(default_factory=dict)
     reconstruction: Positive = 1.0
     perceptual: Annotated[float, Field(ge=0)] = 0.1
+    perceptual_frames: Count = 4
+    perceptual_side: Annotated[int, Field(ge=103)] = 112
     temporal: Annotated[float, Field(ge=0)] = 0.5
     kl: Annotated[float, Field(ge=0)] = 1e-6
 
