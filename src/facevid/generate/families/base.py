@@ -76,9 +76,13 @@ class DiffusersFamily:
         parts = dict(self.parts)
         if lora.has_lora(self.denoiser):
             parts[self.denoiser_name] = lora.merged(self.denoiser)
-        self.pipeline(self.saved_as, parts).save_pretrained(str(folder))
+        self.pipeline(self.saved_class(), parts).save_pretrained(str(folder))
         if lora.has_lora(self.denoiser):
-            lora.save_lora(self.denoiser, self.denoiser_name, self.pipeline_class(self.saved_as), folder)
+            lora.save_lora(self.denoiser, self.denoiser_name, self.pipeline_class(self.saved_class()), folder)
+
+    def saved_class(self) -> str:
+        """The class that this model's folder is loaded by, where a family has several."""
+        return self.saved_as
 
     def pipeline_class(self, name: str) -> Any:
         """A class of diffusers by its name."""

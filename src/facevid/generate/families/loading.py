@@ -213,11 +213,9 @@ def _index(source: str) -> dict[str, Any]:
 
 
 def _listed(index: Mapping[str, Any]) -> dict[str, list[Any]]:
-    return {
-        n: v
-        for n, v in index.items()
-        if not n.startswith("_") and isinstance(v, list | tuple) and len(v) == 2
-    }
+    """Components by name, each [library, class], both None where the pipeline was saved without."""
+    named = {name: value for name, value in index.items() if not name.startswith("_")}
+    return {name: value for name, value in named.items() if isinstance(value, list) and len(value) == 2}
 
 
 def _need_part(folder: Path, name: str) -> None:

@@ -14,11 +14,13 @@ from facevid.generate.families.base import DiffusersFamily
 from facevid.generate.families.family import Conditions, Request
 from facevid.generate.families.parts import (
     check_sizes,
+    clean_first,
     device_of,
     dtype_of,
     need,
     noise,
     token_ids,
+    with_first,
 )
 from facevid.generate.objectives import FlowMatching, Objective
 
@@ -158,8 +160,8 @@ class LTX(DiffusersFamily):
         _, _, frames, height, width = noisy.shape
         times = timesteps.to(noisy.dtype)
         if given.first is not None:
-            clean = self._clean(noisy, given)
-            noisy = torch.where(clean, given.first.to(noisy), noisy)
+            clean = clean_first(noisy, given)
+            noisy = with_first(noisy, clean, given)
             # One time a token, as the image-to-video pipeline gives them: 0 where the picture is.
             times = (times.view(-1, 1, 1, 1, 1) * ~clean).expand(-1, 1, -1, height, width).flatten(1)
         text = given.text
@@ -183,13 +185,7 @@ class LTX(DiffusersFamily):
         return answer.transpose(1, 2).unflatten(2, (frames, height, width))
 
     def weights(self, latents: Tensor, given: Conditions) -> Tensor | None:
-        return None if given.first is None else (~self._clean(latents, given)).to(latents.dtype)
-
-    def _clean(self, latents: Tensor, given: Conditions) -> Tensor:
-        """Bool (B, 1, F, 1, 1): the first frame of samples that are given their picture."""
-        clean = torch.zeros(len(latents), 1, latents.shape[2], 1, 1, dtype=torch.bool, device=latents.device)
-        clean[:, :, 0] = given.has_first.to(latents.device).view(-1, 1, 1, 1)
-        return clean
+        return None if given.first is None else (~clean_first(latents, given)).to(latents.dtype)
 
     def latents_of(self, request: Request, prompt: str, seed: int, image: Tensor | None) -> Tensor:
         vae = self.parts["vae"]

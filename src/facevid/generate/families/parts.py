@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from facevid.generate.errors import GenerateError, SizeError
-from facevid.generate.families.family import Video
+from facevid.generate.families.family import Conditions, Video
 
 
 def freeze(module: nn.Module) -> None:
@@ -122,10 +122,30 @@ def pixels(images: Sequence[Video], device: Any) -> Tensor:
     return stacked.to(device).permute(0, 3, 1, 2).unsqueeze(2).float() / 127.5 - 1
 
 
+def picture_of(image: Tensor) -> Any:
+    """The picture of float (1, 3, 1, H, W) in [-1, 1], as PIL has it: what pipelines turn to the same again."""
+    from PIL import Image
+
+    return Image.fromarray(frames_of(image)[0][0])
+
+
 def frames_of(video: Tensor) -> list[Video]:
     """Decoded video float (B, 3, T, H, W) in [-1, 1] as uint8 (T, H, W, 3) each."""
     shades = ((video.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return [one.permute(1, 2, 3, 0).contiguous().cpu().numpy() for one in shades]
+
+
+def clean_first(latents: Tensor, given: Conditions) -> Tensor:
+    """Bool (B, 1, F, 1, 1): the first frame of the samples that are given their picture."""
+    clean = torch.zeros(len(latents), 1, latents.shape[2], 1, 1, dtype=torch.bool, device=latents.device)
+    if given.first is not None:
+        clean[:, :, 0] = given.has_first.to(latents.device).view(-1, 1, 1, 1)
+    return clean
+
+
+def with_first(noisy: Tensor, clean: Tensor, given: Conditions) -> Tensor:
+    """Noisy latents whose `clean_first` frames are the pictures'."""
+    return noisy if given.first is None else torch.where(clean, given.first.to(noisy), noisy)
 
 
 def noise(shape: Sequence[int], seed: int, device: Any) -> Tensor:

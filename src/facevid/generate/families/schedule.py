@@ -1,0 +1,24 @@
+"""Flow matching's Euler steps with the shift applied once, for pipelines that pass no sigmas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+
+class ShiftedOnce(FlowMatchEulerDiscreteScheduler):
+    """Without sigmas the class of diffusers shifts a range that it has shifted already; here that range is even."""
+
+    def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **given: Any) -> None:
+        if num_inference_steps and given.get("sigmas") is None and given.get("timesteps") is None:
+            given["sigmas"] = np.linspace(1.0, 1 / num_inference_steps, num_inference_steps)
+        super().set_timesteps(num_inference_steps, device, **given)
+
+
+def shifted_once(scheduler: Any) -> Any:
+    """The scheduler, or one that shifts once where it would twice. For sampling only; the given one is saved."""
+    if type(scheduler) is FlowMatchEulerDiscreteScheduler and not scheduler.config.use_dynamic_shifting:
+        return ShiftedOnce.from_config(scheduler.config)
+    return scheduler
