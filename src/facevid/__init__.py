@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from facevid.dataset.query import query
     from facevid.dataset.sharing import export, merge, pull, push, release
     from facevid.dataset.verifying.verify import verify
+    from facevid.generate.pipeline import generate
     from facevid.synth import synthesize
     from facevid.web.report import report
     from facevid.web.server import explore
@@ -35,6 +36,7 @@ __all__ = [
     "cut",
     "explore",
     "export",
+    "generate",
     "identify",
     "import_corpus",
     "info",
@@ -68,6 +70,7 @@ _HOMES = {
     "cut": _BUILD,
     "explore": "facevid.web.server",
     "export": "facevid.dataset.sharing",
+    "generate": "facevid.generate.pipeline",
     "identify": _BUILD,
     "import_corpus": "facevid.dataset.corpora",
     "info": "facevid.dataset.describing.info",

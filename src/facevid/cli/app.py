@@ -16,6 +16,7 @@ from facevid.cli import (
     describe,
     explore,
     export,
+    generate,
     importing,
     merge,
     query,
@@ -69,6 +70,7 @@ app.command("card")(describe.card)
 app.command("verify")(verify.verify)
 app.command("takedown")(takedown.takedown)
 app.command("sheet")(sheet.sheet)
+app.command("generate")(generate.generate)
 app.command("clean")(steps.clean)
 app.add_typer(recipe.app, name="recipe")
 app.command("synth")(synth.synth)
