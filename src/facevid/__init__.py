@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from facevid.dataset.query import query
     from facevid.dataset.sharing import export, merge, pull, push, release
     from facevid.dataset.verifying.verify import verify
+    from facevid.generate.data.latents import latents
     from facevid.generate.pipeline import generate
     from facevid.synth import synthesize
     from facevid.web.report import report
@@ -40,6 +41,7 @@ __all__ = [
     "identify",
     "import_corpus",
     "info",
+    "latents",
     "merge",
     "open",
     "pack",
@@ -74,6 +76,7 @@ _HOMES = {
     "identify": _BUILD,
     "import_corpus": "facevid.dataset.corpora",
     "info": "facevid.dataset.describing.info",
+    "latents": "facevid.generate.data.latents",
     "merge": "facevid.dataset.sharing",
     "open": "facevid.dataset",
     "pack": _BUILD,

@@ -22,10 +22,10 @@ torch = pytest.importorskip("torch", reason="needs torch, which is an extra")
 pytest.importorskip("safetensors", reason="needs safetensors, which is an extra")
 
 from facevid.dataset.loading import DamagedClip  # noqa: E402
-from facevid.generate.data import making, shards  # noqa: E402
+from facevid.generate.data import making, shards, store  # noqa: E402
 from facevid.generate.data.order import FixedOrder, TrainingOrder  # noqa: E402
-from facevid.generate.data.sources import EncodedSource, LatentSource, PixelSource, text_in  # noqa: E402
-from facevid.generate.data.store import LatentStore, Precision, latent_store  # noqa: E402
+from facevid.generate.data.sources import LatentSource, PixelSource, text_in  # noqa: E402
+from facevid.generate.data.store import LatentStore, Precision  # noqa: E402
 from facevid.generate.data.windows import Windows, windows_of  # noqa: E402
 
 from . import fakes  # noqa: E402
@@ -65,6 +65,19 @@ def _latents(folder: Path) -> list[Path]:
     return sorted(place.glob("*.safetensors"))
 
 
+def latent_store(windows: Windows, family: Any, **options: Any) -> LatentStore:
+    return store.latent_store(windows.dataset, windows, family, DATA, **options)
+
+
+def _fresh(order: Any, family: Any) -> list[dict[str, Any]]:
+    """The batches of a LatentSource, encoded on the fly."""
+    found = []
+    for batch in _batches(PixelSource(order)):
+        text = {f"text.{k}": v for k, v in family.text_features(batch.pop("caption")).items()}
+        found.append({**making.encoded(family, batch.pop("video")), **text, **batch})
+    return found
+
+
 def _batches(source: Any, **options: Any) -> list[dict[str, Any]]:
     return list(source.iterate(0, 12, batch=8, **options))
 
@@ -77,10 +90,10 @@ def test_latents_from_disk_are_those_made_on_the_fly_up_to_rounding(
 ) -> None:
     family = FakeFamily(scale=2.5)
     windows = _windows(made)
-    store = latent_store(windows, family, folder=tmp_path, precision=precision)
+    kept = latent_store(windows, family, folder=tmp_path, precision=precision)
     for order in (TrainingOrder(windows, 5), FixedOrder(windows, 20)):
-        stored = _batches(LatentSource(order, store))
-        fresh = _batches(EncodedSource(PixelSource(order), family))
+        stored = _batches(LatentSource(order, kept))
+        fresh = _fresh(order, family)
         assert len(stored) == len(fresh) and {tuple(b["latents"].shape[1:]) for b in stored} == {
             (3, 4, 8, 8),
             (3, 2, 16, 16),
@@ -149,8 +162,8 @@ def test_more_windows_are_added_to_those_there_and_other_encoders_or_rates_have_
 
 
 def test_the_index_tells_what_it_was_made_of(folder: Path) -> None:
-    store = latent_store(_windows(folder), FakeFamily())
-    index = fakes.index_of(store.latents.folder)
+    kept = latent_store(_windows(folder), FakeFamily())
+    index = fakes.index_of(kept.latents.folder)
     assert index["made_of"]["buckets"] == [[4, 32, 32], [2, 64, 64]] and index["made_of"]["fps"] == 25.0
     assert set(index["made_of"]["autoencoder"]) == {"vae"}
     import hashlib
@@ -167,15 +180,15 @@ def test_new_captions_are_told_and_nothing_else_is_made(folder: Path) -> None:
     latent_store(_windows(folder), FakeFamily())
     fakes.describe(folder, lambda k, _: ALL if k == 1 else ())
     family = FakeFamily()
-    store = latent_store(_windows(folder), family)
-    assert (store.made, family.told) == (0, ["", "medium of 1", "long of 1"])
+    kept = latent_store(_windows(folder), family)
+    assert (kept.made, family.told) == (0, ["", "medium of 1", "long of 1"])
 
 
 def test_without_captions_every_sample_has_the_empty_prompt(made: Path, tmp_path: Path) -> None:
     family = FakeFamily()
     windows = _windows(made, captions=False)
-    store = latent_store(windows, family, folder=tmp_path)
-    (batch, *_) = _batches(LatentSource(FixedOrder(windows, 4), store))
+    kept = latent_store(windows, family, folder=tmp_path)
+    (batch, *_) = _batches(LatentSource(FixedOrder(windows, 4), kept))
     expected = family.text_features([""] * len(batch["clip_id"]))
     assert torch.equal(text_in(batch)["ids"], expected["ids"])
 
@@ -222,7 +235,8 @@ def killed(video):
     return encode(video)
 family.encode = killed
 data = Data(fps=25.0, windows=2, buckets=[Bucket(frames=4, height=32, width=32), Bucket(frames=2, height=64, width=64)])
-latent_store(windows_of(facevid.open(sys.argv[1]), data), family)
+ds = facevid.open(sys.argv[1])
+latent_store(ds, windows_of(ds, data), family, data)
 """
 
 
@@ -235,9 +249,9 @@ def test_a_killed_run_goes_on_where_it_stopped(folder: Path) -> None:
     stray = _latents(folder)[0].with_name("00099.safetensors")
     stray.write_bytes(b"half")
     family = FakeFamily()
-    store = latent_store(_windows(folder), family)
-    assert (store.reused, store.made, family.encoded) == (20, 28, 28)
-    assert not stray.exists() and store.usable.all()
+    kept = latent_store(_windows(folder), family)
+    assert (kept.reused, kept.made, family.encoded) == (20, 28, 28)
+    assert not stray.exists() and kept.usable.all()
 
 
 def test_clips_that_cannot_be_read_are_named_and_replaced_as_a_pixel_source_does(
@@ -246,14 +260,14 @@ def test_clips_that_cannot_be_read_are_named_and_replaced_as_a_pixel_source_does
     gone = facevid.open(folder).ids[4].as_py()
     fakes.damage(folder, gone)
     windows = _windows(folder)
-    store = latent_store(windows, FakeFamily())
-    assert list(store.unreadable) == [gone] and (~store.usable).sum() == 4
+    kept = latent_store(windows, FakeFamily())
+    assert list(kept.unreadable) == [gone] and (~kept.usable).sum() == 4
     order = TrainingOrder(windows, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamagedClip)
-        fresh = _batches(EncodedSource(PixelSource(order), FakeFamily()))
+        fresh = _fresh(order, FakeFamily())
     with pytest.warns(DamagedClip, match=gone):
-        stored = _batches(LatentSource(order, store))
+        stored = _batches(LatentSource(order, kept))
     for one, other in zip(stored, fresh, strict=True):
         assert one["clip_id"] == other["clip_id"] and gone not in one["clip_id"]
         assert torch.equal(one["text.ids"], other["text.ids"])
@@ -265,8 +279,8 @@ def test_numbers_too_large_for_the_type_are_refused(made: Path, tmp_path: Path) 
 
 
 def test_a_folder_of_something_else_is_refused(folder: Path) -> None:
-    store = latent_store(_windows(folder), FakeFamily())
-    (store.latents.folder / "index.json").write_text('{"format": "other"}')
+    kept = latent_store(_windows(folder), FakeFamily())
+    (kept.latents.folder / "index.json").write_text('{"format": "other"}')
     with pytest.raises(GenerateError, match="holds something else than latents"):
         latent_store(_windows(folder), FakeFamily())
 
@@ -276,11 +290,11 @@ def test_a_takedown_leaves_no_latent_and_no_id_of_what_goes(
 ) -> None:
     monkeypatch.setattr(making, "SHARD_BYTES", 1)
     monkeypatch.setattr(making, "_LARGEST_BATCH", 4)
-    store = latent_store(_windows(folder), FakeFamily())
+    kept = latent_store(_windows(folder), FakeFamily())
     gone = facevid.open(folder).ids[4].as_py()
-    name = next(n for n in _names(store) if n.startswith(gone))
+    name = next(n for n in _names(kept) if n.startswith(gone))
     with_it = [p for p in _latents(folder) if name.encode() in p.read_bytes()]
-    assert 0 < len(with_it) < store.latents.shards
+    assert 0 < len(with_it) < kept.latents.shards
     facevid.takedown(folder, clip=gone)
     assert not [p for p in folder.rglob("*") if p.is_file() and gone.encode() in p.read_bytes()]
     assert not any(p.exists() for p in with_it)
@@ -290,10 +304,8 @@ def test_a_takedown_leaves_no_latent_and_no_id_of_what_goes(
     assert facevid.verify(folder).sound
 
 
-def _names(store: LatentStore) -> list[str]:
-    from facevid.generate.data.store import window_names
-
-    return [str(n) for n in window_names(store.windows).to_pylist()]
+def _names(kept: LatentStore) -> list[str]:
+    return [str(n) for n in store.window_names(kept.windows).to_pylist()]
 
 
 def test_clean_removes_latents(folder: Path) -> None:

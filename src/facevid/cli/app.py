@@ -18,6 +18,7 @@ from facevid.cli import (
     export,
     generate,
     importing,
+    latents,
     merge,
     query,
     recipe,
@@ -70,6 +71,7 @@ app.command("card")(describe.card)
 app.command("verify")(verify.verify)
 app.command("takedown")(takedown.takedown)
 app.command("sheet")(sheet.sheet)
+app.command("latents")(latents.latents)
 app.command("generate")(generate.generate)
 app.command("clean")(steps.clean)
 app.add_typer(recipe.app, name="recipe")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from facevid.dataset.loading.order import Ints
 from facevid.dataset.published import MANIFEST
+from facevid.engine import Progress
 from facevid.generate.data.ahead import ahead
 from facevid.generate.data.order import Samples
 from facevid.generate.data.reading import Request, reading
@@ -35,15 +36,23 @@ def make_latents(
     names: pa.Array,
     dtype: torch.dtype,
     workers: int,
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: Callable[[Progress], None] | None,
 ) -> dict[str, str]:
     """Encode the windows `missing`, rising; gives the clips that cannot be read, and why."""
     unreadable: dict[str, str] = {}
     device = device_of(family)
     about = _about(windows)
-    done = len(windows) - len(missing)
-    if on_progress is not None:
-        on_progress(done, len(windows))
+    reused = len(windows) - len(missing)
+    done, failed, began = reused, 0, time.monotonic()
+
+    def tell() -> None:
+        if on_progress is not None:
+            seconds = time.monotonic() - began
+            on_progress(
+                Progress("latents", done, len(windows), done - failed, 0, failed, reused, 0.0, seconds)
+            )
+
+    tell()
     for bucket in np.unique(windows.bucket[missing]).tolist():
         wanted = missing[windows.bucket[missing] == bucket]
         full = _Full(shards, dtype, about | {"bucket": bucket})
@@ -55,8 +64,8 @@ def make_latents(
                 video = found.video[torch.from_numpy(there)].to(device)
                 full.add(names.take(pa.array(found.windows[there])).to_pylist(), encoded(family, video))
             done += len(there)
-            if on_progress is not None:
-                on_progress(done, len(windows))
+            failed += int((~there).sum())
+            tell()
         full.flush()
     return unreadable
 

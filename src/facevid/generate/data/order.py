@@ -137,6 +137,10 @@ class FixedOrder:
     def samples(self) -> int:
         return sum(map(len, self._chosen))
 
+    def steps(self, batch: int) -> int:
+        """How many steps of `batch` samples there are."""
+        return sum(-(-len(inside) // batch) for inside in self._chosen)
+
     def at(self, step: int, batch: int) -> Samples | None:
         rest, place = step, 0
         for bucket, inside in enumerate(self._chosen):

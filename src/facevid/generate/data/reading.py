@@ -143,9 +143,7 @@ def as_video(pictures: torch.Tensor) -> torch.Tensor:
     )
 
 
-def reading(
-    windows: Windows, requests: Iterable[Request], *, workers: int = 0, pin_memory: bool = False
-) -> Iterator[Read]:
+def reading(windows: Windows, requests: Iterable[Request], *, workers: int = 0) -> Iterator[Read]:
     """The answers to the requests in their order. workers: processes that decode, of one thread each."""
     loader = cast(
         "DataLoader[Read]",
@@ -156,7 +154,7 @@ def reading(
             num_workers=workers,
             prefetch=2,
             context=None,
-            pin_memory=pin_memory and workers > 0,
+            pin_memory=False,
         ),
     )
     yield from loader

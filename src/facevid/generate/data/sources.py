@@ -11,19 +11,15 @@ from torch import Tensor
 
 from facevid.dataset.loading.order import Ints
 from facevid.dataset.loading.serving import DamagedClip
-from facevid.generate.data.ahead import ahead
-from facevid.generate.data.making import device_of, encoded
 from facevid.generate.data.order import Order, Samples
 from facevid.generate.data.reading import Read, Request, nothing_readable, reading
 from facevid.generate.data.store import LatentStore
 from facevid.generate.data.windows import Windows
 from facevid.generate.errors import GenerateError
-from facevid.generate.families.family import Family
 from facevid.generate.training.task import Batch
 
 TEXT = "text."
 """How the names of text features begin in a batch."""
-_AHEAD = 3
 
 
 class PixelSource:
@@ -33,11 +29,11 @@ class PixelSource:
     "fps" float32 (B,); "clip_id" list of B; "seed" int64 (B,); "batch_id" str. A clip that cannot be read is warned of
     (DamagedClip) and named in `damaged`, and another window of the same step takes its place, which the seed decides.
 
-    workers: processes that decode; 0 decodes ahead in a thread. pin_memory: for quick copies to a GPU.
+    workers: processes that decode; 0 decodes in this one.
     """
 
-    def __init__(self, order: Order, *, workers: int = 0, pin_memory: bool = False) -> None:
-        self._order, self._workers, self._pin = order, workers, pin_memory
+    def __init__(self, order: Order, *, workers: int = 0) -> None:
+        self._order, self._workers = order, workers
         self.damaged: dict[str, str] = {}
 
     @property
@@ -54,8 +50,7 @@ class PixelSource:
         """The micro-batches of this rank; see BatchSource. Fixed samples end by themselves, and their last batch of a
         shape may have fewer than asked for."""
         wanted = requests(self._order, first, last, batch, accumulate, rank, world_size)
-        read = reading(self.windows, wanted, workers=self._workers, pin_memory=self._pin)
-        for found in read if self._workers else ahead(read, _AHEAD):
+        for found in reading(self.windows, wanted, workers=self._workers):
             warn_of(found.faults, self.damaged)
             yield self._batch(found)
 
@@ -71,48 +66,23 @@ class PixelSource:
         return {"video": found.video, "caption": captions, **about}
 
 
-class EncodedSource:
-    """Batches of a PixelSource, encoded on the fly by the frozen parts of a family, on its device.
+class LatentSource:
+    """Batches of what a store holds; a BatchSource that gives, step by step, the samples of a PixelSource.
 
     What a batch is: "latents" float32 (B, C, F, h, w) and, where the family takes pictures, "first" (B, C, 1, h, w),
-    both normalised; "text.<name>" (B, ...) for each of the family's text features (see `text_in`); "fps", "clip_id",
-    "seed" and "batch_id".
+    both normalised; "text.<name>" (B, ...) for each of the family's text features (see `text_in`); "fps" float32 (B,);
+    "clip_id" list of B; "seed" int64 (B,); "batch_id" str. Windows that the store lacks, as their clip cannot be read,
+    are replaced as a PixelSource replaces them. Only the rows of a batch are read of the files.
     """
 
-    def __init__(self, pixels: PixelSource, family: Family) -> None:
-        self._pixels, self._family = pixels, family
-
-    @property
-    def samples(self) -> int:
-        return self._pixels.samples
-
-    def iterate(
-        self, first: int, last: int, *, batch: int, accumulate: int = 1, rank: int = 0, world_size: int = 1
-    ) -> Iterator[Batch]:
-        """The micro-batches of this rank; see BatchSource."""
-        found = self._pixels.iterate(
-            first, last, batch=batch, accumulate=accumulate, rank=rank, world_size=world_size
-        )
-        device = device_of(self._family)
-        for one in found:
-            video, captions = one.pop("video").to(device), one.pop("caption")
-            latents = {k: v.float() for k, v in encoded(self._family, video).items()}
-            with torch.no_grad():
-                text = self._family.text_features(captions)
-            yield {**latents, **{f"{TEXT}{k}": v for k, v in text.items()}, **one}
-
-
-class LatentSource:
-    """Batches of what a store holds, read ahead in a thread: those of an EncodedSource, to within the rounding of the
-    store's type; floating point text features come in that type.
-
-    Windows that the store lacks, as their clip cannot be read, are replaced as a PixelSource replaces them.
-    """
-
-    def __init__(self, order: Order, store: LatentStore, *, pin_memory: bool = False) -> None:
-        self._order, self._store, self._pin = order, store, pin_memory
+    def __init__(self, order: Order, store: LatentStore) -> None:
+        self._order, self._store = order, store
         self._sound = bool(store.usable.all())
         self.damaged: dict[str, str] = {}
+
+    @property
+    def windows(self) -> Windows:
+        return self._order.windows
 
     @property
     def samples(self) -> int:
@@ -121,13 +91,12 @@ class LatentSource:
     def iterate(
         self, first: int, last: int, *, batch: int, accumulate: int = 1, rank: int = 0, world_size: int = 1
     ) -> Iterator[Batch]:
-        """The micro-batches of this rank; see BatchSource."""
-        wanted = requests(self._order, first, last, batch, accumulate, rank, world_size)
-        device = torch.cuda.current_device() if self._pin else None
-        yield from ahead((self._batch(one, device) for one in wanted), _AHEAD)
+        """The micro-batches of this rank; see BatchSource and PixelSource."""
+        for request in requests(self._order, first, last, batch, accumulate, rank, world_size):
+            yield self._batch(request)
 
-    def _batch(self, request: Request, device: int | None) -> Batch:
-        windows, said = self._order.windows, self._order.windows.captions
+    def _batch(self, request: Request) -> Batch:
+        windows, said = self.windows, self.windows.captions
         samples = request.samples
         shown = samples.windows[request.start : request.stop]
         if not self._sound:
@@ -136,21 +105,19 @@ class LatentSource:
         lengths = np.zeros(len(rows), np.int64)
         if said is not None:
             lengths = said.chosen(rows, samples.draws[request.start : request.stop])
-        tensors = {k: v.float() for k, v in self._store.read(shown).items()}
-        tensors |= {f"{TEXT}{k}": v for k, v in self._store.text(rows, lengths).items()}
-        if device is not None:
-            with torch.cuda.device(device):  # a new thread would take the first
-                tensors = {k: v.pin_memory() for k, v in tensors.items()}
-        return {**tensors, **described(windows, request, shown)}
+        text = {f"{TEXT}{name}": value for name, value in self._store.text(rows, lengths).items()}
+        kept = self._store.read(shown) | text
+        precise = {k: v.float() if v.is_floating_point() else v for k, v in kept.items()}
+        return {**precise, **described(windows, request, shown)}
 
     def _usable(self, samples: Samples, place: int) -> int:
         candidates = samples.candidates(place)
         for window in candidates:
             if self._store.usable[window]:
                 return window
-            clip_id = self._order.windows.clip_ids(np.array([window]))[0]
+            clip_id = self.windows.clip_ids(np.array([window]))[0]
             warn_of([(clip_id, self._store.unreadable.get(clip_id, "it has no latents"))], self.damaged)
-        clips = self._order.windows.clip_ids(np.array(candidates))
+        clips = self.windows.clip_ids(np.array(candidates))
         raise GenerateError(
             nothing_readable(clips, self._store.unreadable.get(clips[-1], "it has no latents"))
         )

@@ -18,15 +18,17 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor, nn
 
+from facevid.dataset.dataset import Dataset
 from facevid.dataset.loading.order import Ints
 from facevid.dataset.storage import Folder
-from facevid.engine import FolderBusy, folder_lock, folder_used
+from facevid.engine import FolderBusy, Progress, folder_lock, folder_used
 from facevid.generate.data.making import make_latents, make_text
 from facevid.generate.data.shards import Shards, default_place
 from facevid.generate.data.windows import Windows
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Family
 from facevid.generate.families.parts import fingerprint
+from facevid.generate.recipe import Data
 
 Precision = Literal["float16", "bfloat16", "float32"]
 NOTHING = "nothing"
@@ -39,7 +41,8 @@ class LatentStore:
     """What is known of windows; made by `latent_store`.
 
     usable: bool (N,), which windows have latents; the others are of clips that could not be read. unreadable: those
-    clips, and why. made, reused: windows encoded now, and found. damaged: shards that were damaged and made anew.
+    clips, and why. made, reused: windows encoded now, and found. captions: texts encoded now. damaged: shards that
+    were damaged and made anew.
     """
 
     windows: Windows
@@ -49,6 +52,7 @@ class LatentStore:
     unreadable: Mapping[str, str]
     made: int
     reused: int
+    captions: int
     damaged: tuple[str, ...]
     _place: tuple[Ints, Ints]
     _text_place: tuple[Ints, Ints]
@@ -71,37 +75,38 @@ class LatentStore:
 
 
 def latent_store(
+    dataset: Dataset,
     windows: Windows,
     family: Family,
+    data: Data,
     *,
     folder: Path | None = None,
     precision: Precision = "float16",
-    workers: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
+    text: bool = True,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> LatentStore:
     """The latents of all windows and the features of all captions; what is not there yet is made, shard by shard.
 
-    Call it before frozen weights are cast, since their type decides the latents too. folder: where keys are; None is
-    DATASET/.work/latents, or the user's cache for a dataset that is not on this machine or cannot be written. Latents
-    in float16 are off by 2^-11 of their size at most. Processes that ask at once wait for each other. Raises
-    GenerateError where no window can be read, or a value is too large for the type; StorageError for a full disk.
+    dataset: whose clips the windows are of. data: what they were made by; its workers decode. Call it before frozen
+    weights are cast, since their type decides the latents too. folder: where keys are; None is DATASET/.work/latents,
+    or the user's cache for a dataset that is not on this machine or cannot be written. Numbers in float16 are off by
+    2^-11 of their size at most (2^-25 where they are tiny). text: False makes the latents alone. Processes that ask at
+    once wait for each other. Raises GenerateError where no window can be read, or a value is too large for the type;
+    StorageError for a full disk; FolderBusy while a takedown runs.
     """
-    dataset = windows.dataset
     local = dataset.folder if isinstance(dataset.storage, Folder) else None
-    place = folder if folder is not None else default_place(dataset.location, local)
-    latents, texts = (
-        Shards(place / key_of(made_of), made_of)
-        for made_of in (_latents_made_of(windows, family, precision), _text_made_of(family, precision))
-    )
+    latents, texts = stores_of(dataset, windows, family, folder=folder, precision=precision)
     names, text_names = window_names(windows), caption_names(windows)
     with _alone(latents.folder, texts.folder, local):
         latents.load(mend=True)
         texts.load(mend=True)
         missing = np.flatnonzero(latents.find(names)[0] < 0)
-        needed = _captions_needed(windows, texts, text_names)
-        make_text(windows, family, texts, needed, text_names, getattr(torch, precision), NOTHING)
+        needed = np.zeros(0, np.int64)
+        if text:
+            needed = captions_needed(windows, texts, text_names)
+            make_text(windows, family, texts, needed, text_names, getattr(torch, precision), NOTHING)
         unreadable = make_latents(
-            windows, family, latents, missing, names, getattr(torch, precision), workers, on_progress
+            windows, family, latents, missing, names, getattr(torch, precision), data.workers, on_progress
         )
     found = latents.find(names)
     usable = found[0] >= 0
@@ -110,9 +115,19 @@ def latent_store(
         raise GenerateError(f"None of the {len(windows)} windows can be read. Clip {clip_id}: {reason}")
     made = int(usable[missing].sum())
     return LatentStore(
-        windows, latents, texts, usable, unreadable, made, len(windows) - len(missing),
+        windows, latents, texts, usable, unreadable, made, len(windows) - len(missing), len(needed),
         (*latents.damaged, *texts.damaged), found, texts.find(text_names),
     )  # fmt: skip
+
+
+def stores_of(
+    dataset: Dataset, windows: Windows, family: Family, *, folder: Path | None, precision: Precision
+) -> tuple[Shards, Shards]:
+    """The folders of latents and of text features that belong to a model and a recipe, not opened yet."""
+    local = dataset.folder if isinstance(dataset.storage, Folder) else None
+    place = folder if folder is not None else default_place(dataset.location, local)
+    of_latents, of_text = _latents_made_of(windows, family, precision), _text_made_of(family, precision)
+    return Shards(place / key_of(of_latents), of_latents), Shards(place / key_of(of_text), of_text)
 
 
 def window_names(windows: Windows) -> pa.Array:
@@ -184,7 +199,7 @@ def _weights(family: Family, kinds: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _captions_needed(windows: Windows, texts: Shards, names: pa.Array) -> Ints:
+def captions_needed(windows: Windows, texts: Shards, names: pa.Array) -> Ints:
     """Which captions, by their place in `names`, windows may show and nobody has features of yet."""
     said = windows.captions
     if said is None:
