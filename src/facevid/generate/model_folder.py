@@ -97,10 +97,11 @@ def parameters(folder: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     for path in _files(folder):
         # A name such as model.fp16.safetensors is a second copy of the same weights.
-        if path.suffix == ".safetensors" and path.parent != folder and path.name.count(".") == 1:
+        if path.suffix == ".safetensors" and path.name.count(".") == 1:
             tensors = _header(path).values()
             count = sum(math.prod(t["shape"]) for t in tensors if "shape" in t)
-            counts[path.parent.name] = counts.get(path.parent.name, 0) + count
+            part = "autoencoder" if path.parent == folder else path.parent.name
+            counts[part] = counts.get(part, 0) + count
     return counts
 
 
@@ -157,10 +158,13 @@ def _header(path: Path) -> dict[str, Any]:
 
 def _files(folder: Path) -> Iterator[Path]:
     """The files of a model's parts, in the order of their names; not what is said about it or left of training."""
+    parted = (
+        folder / INDEX
+    ).is_file()  # an autoencoder alone has no parts: its files lie in the folder itself
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in inside.parts)
-        told = len(inside.parts) == 1 and inside.name != INDEX
+        told = inside.name == FACTS or (parted and len(inside.parts) == 1 and inside.name != INDEX)
         if path.is_file() and not hidden and not told and path.suffix != ".md":
             yield path
 

@@ -22,10 +22,11 @@ from facevid.engine import atomic_path
 CARD, CROISSANT = "README.md", "croissant.json"
 DOCUMENTS = (CARD, CROISSANT)
 """Files of a dataset that are made anew from its tables with each publication."""
-_NOTES = (
+NOTES = (
     "<!-- notes: what stands from here to the next such line is yours, and stays -->",
     "<!-- end of notes -->",
 )
+"""Lines of a card between which people's own words stay when it is written anew."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -39,7 +40,7 @@ def write_documents(folder: str | os.PathLike[str], *, card: str | None = None) 
     place = Path(folder)
     ds = open(place)
     figures = Figures(ds)
-    text = dataset_card(ds, notes=_notes_in(place / CARD), figures=figures) if card is None else card
+    text = dataset_card(ds, notes=notes_in(place / CARD), figures=figures) if card is None else card
     _write(place / CARD, text)
     _write(place / CROISSANT, json.dumps(croissant(ds, figures=figures), indent=1, ensure_ascii=False) + "\n")
 
@@ -64,7 +65,7 @@ def dataset_card(
     parts = [
         _front_matter(found, options, configs if configs is not None else _configs(ds)),
         card_sections.head(found, options, tables=tables),
-        f"{_NOTES[0]}\n{notes}{_NOTES[1]}\n",
+        f"{NOTES[0]}\n{notes}{NOTES[1]}\n",
         card_sections.people(found),
         card_sections.balance(found),
         card_sections.contents(found),
@@ -125,14 +126,14 @@ def _configs(ds: Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def _notes_in(card: Path) -> str:
+def notes_in(card: Path) -> str:
     """What people wrote into the card that is there."""
     try:
         text = card.read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
         return ""
-    _, opened, rest = text.partition(_NOTES[0] + "\n")
-    kept, closed, _ = rest.partition(_NOTES[1])
+    _, opened, rest = text.partition(NOTES[0] + "\n")
+    kept, closed, _ = rest.partition(NOTES[1])
     return kept if opened and closed else ""
 
 

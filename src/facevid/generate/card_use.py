@@ -1,0 +1,96 @@
+"""The section of a model's card that shows how to use it, with diffusers and with facevid: code that runs as it is."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from facevid.generate.model_folder import INDEX
+from facevid.generate.shapes import usual_shape
+
+_PROMPT = "A young woman with long black hair smiles and nods."
+
+
+def how_to_use(folder: Path, facts: Mapping[str, Any]) -> str:
+    """Code for whoever stands in the model's folder. folder: with its model_index.json, or config.json."""
+    if facts.get("kind") == "autoencoder":
+        return _of_autoencoder(folder)
+    arguments = _arguments(_class_name(folder / INDEX), facts)
+    shape = usual_shape(facts)
+    fps = f", fps={shape.fps:g}" if shape else ""
+    prompt = _PROMPT if "t2v" in (facts.get("modes") or ["t2v"]) else ""
+    asked = f'--prompt "{prompt}"' if prompt else "--unconditional"
+    picture = f"facevid generate . {asked} --image face.jpg -o from-picture.mp4\n"
+    return f"""## How to use it
+
+In this folder, with diffusers:
+
+```python
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils import export_to_video
+
+pipeline = DiffusionPipeline.from_pretrained(".")
+generator = torch.Generator().manual_seed(0)
+made = pipeline(
+    {json.dumps(prompt)},
+{"".join(f"    {name}={value!r},{chr(10)}" for name, value in arguments.items())}    generator=generator,
+)
+export_to_video(made.frames[0], "out.mp4"{fps})
+```
+
+With facevid, which also writes down how to make the same video again:
+
+```bash
+facevid generate . {asked} -o out.mp4
+{picture if "i2v" in (facts.get("modes") or []) else ""}```
+"""
+
+
+def _arguments(pipeline: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model was trained with, by the names that the pipeline's class has for it."""
+    import diffusers
+
+    shape = usual_shape(facts)
+    taken = inspect.signature(getattr(diffusers, pipeline).__call__).parameters
+    if shape is None:
+        return {}
+    config = ((facts.get("recipe") or {}).get("model") or {}).get("config") or {}
+    wanted = {
+        "height": shape.height,
+        "width": shape.width,
+        "num_frames": shape.frames,
+        "video_length": shape.frames,
+        "frame_rate": shape.fps,
+        "num_inference_steps": shape.steps,
+        "guidance_scale": shape.guidance,
+        "max_sequence_length": config.get("text_length"),
+    }
+    return {name: value for name, value in wanted.items() if value is not None and name in taken}
+
+
+def _of_autoencoder(folder: Path) -> str:
+    inside = not (folder / "config.json").is_file()
+    name = _class_name(folder / ("vae/config.json" if inside else "config.json"))
+    return f"""## How to use it
+
+In this folder, with diffusers:
+
+```python
+import torch
+from diffusers import {name}
+
+autoencoder = {name}.from_pretrained("."{', subfolder="vae"' if inside else ""})
+video = torch.rand(1, 3, 9, 64, 64) * 2 - 1  # (batch, colours, frames, height, width) in [-1, 1]
+latents = autoencoder.encode(video).latent_dist.mode()
+```
+
+With facevid: name this folder as `model.autoencoder` in the recipe of a model, and run `facevid train`.
+"""
+
+
+def _class_name(index: Path) -> str:
+    return str(json.loads(index.read_text(encoding="utf-8"))["_class_name"])
