@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import facevid
+from facevid.generate.errors import SizeError
 
 CURATE = Path(__file__).parents[1] / "curate"
 
@@ -31,6 +32,13 @@ class FakeFamily:
         self.modes = frozenset({"t2v", "i2v"} if pictures else {"t2v"})
         self.encoded = 0
         self.told: list[str] = []
+
+    def check(self, frames: int, height: int, width: int) -> None:
+        if height % 4 or width % 4:
+            raise SizeError(f"{height}x{width} cannot be encoded; sides are multiples of 4.")
+
+    def to(self, device: Any, dtype: Any = None) -> None:
+        self.vae.to(device)
 
     def encode(self, video: Tensor) -> Tensor:
         self.encoded += len(video) if video.shape[2] > 1 else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,12 +97,12 @@ def latent_store(
     local = dataset.folder if isinstance(dataset.storage, Folder) else None
     latents, texts = stores_of(dataset, windows, family, folder=folder, precision=precision)
     names, text_names = window_names(windows), caption_names(windows)
-    with _alone(latents.folder, texts.folder, local):
+    with _alone([latents.folder, *([texts.folder] if text else [])], local):
         latents.load(mend=True)
-        texts.load(mend=True)
         missing = np.flatnonzero(latents.find(names)[0] < 0)
         needed = np.zeros(0, np.int64)
         if text:
+            texts.load(mend=True)
             needed = captions_needed(windows, texts, text_names)
             make_text(windows, family, texts, needed, text_names, getattr(torch, precision), NOTHING)
         unreadable = make_latents(
@@ -211,12 +211,12 @@ def captions_needed(windows: Windows, texts: Shards, names: pa.Array) -> Ints:
 
 
 @contextmanager
-def _alone(latents: Path, texts: Path, dataset: Path | None) -> Iterator[None]:
-    """Hold both folders, waiting for another process that makes the same; no takedown runs meanwhile."""
+def _alone(folders: Sequence[Path], dataset: Path | None) -> Iterator[None]:
+    """Hold the folders, waiting for another process that makes the same; no takedown runs meanwhile."""
     with ExitStack() as stack:
         if dataset is not None:
             stack.enter_context(folder_used(dataset))
-        for folder in sorted({latents, texts}):
+        for folder in sorted(folders):
             while True:
                 try:
                     stack.enter_context(folder_lock(folder))
