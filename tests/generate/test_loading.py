@@ -20,7 +20,7 @@ from facevid.generate.families.loading import (
 )
 from facevid.generate.families.lora import merged
 from facevid.generate.families.parts import fingerprint, move
-from facevid.generate.recipe import Model, Times
+from facevid.generate.recipe import Model, Times, read_recipe
 
 from . import tiny
 from .test_family_ltx import CAPTIONS, CONFIG
@@ -80,6 +80,18 @@ def test_pretrained_weights_are_tuned_and_an_autoencoder_of_another_folder_is_ta
     family = build_family(Model(family="ltx", pretrained=str(saved), autoencoder=str(saved)))
     assert torch.equal(answer(family), answer(built()))
     assert fingerprint(load_autoencoder(saved)) == fingerprint(load_autoencoder(saved / "vae"))
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_frozen_weights_are_loaded_in_the_type_asked_for_and_what_learns_in_float32(
+    saved: Path, method: str
+) -> None:
+    model = Model(family="ltx", pretrained=str(saved), method=method, lora_rank=2)
+    family = build_family(model, dtype=torch.bfloat16)
+    assert {w.dtype for w in tiny.trained_parameters(family).values()} == {torch.float32}
+    assert family.parts["text_encoder"].dtype == family.parts["vae"].dtype == torch.bfloat16
+    frozen = {w.dtype for w in family.parts["transformer"].parameters() if not w.requires_grad}
+    assert frozen == (set() if method == "full" else {torch.bfloat16})
 
 
 def test_adapters_alone_train_and_are_saved_merged_and_by_themselves(saved: Path, tmp_path: Path) -> None:
@@ -190,6 +202,28 @@ def test_a_folder_of_another_pipeline_lists_the_known(tmp_path: Path, saved: Pat
         load_family(tmp_path)
     with pytest.raises(GenerateError, match=r"of the family ltx, and the recipe's model\.family is wan"):
         build_family(Model(family="wan", pretrained=str(saved)))
+
+
+TUNED = {
+    "ltx-video-lora": ("ltx", 8, 32),
+    "wan-lora": ("wan", 4, 16),
+    "wan-i2v-lora": ("wan", 4, 32),
+    "cogvideox-2b": ("cogvideox", 8, 16),
+    "cogvideox-5b-lora": ("cogvideox", 8, 16),
+    "cogvideox-5b-i2v-lora": ("cogvideox", 8, 16),
+}
+"""Recipes of published models, with the family, frames of a step in time, and the multiple of their sides."""
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_recipes_of_published_models_ask_for_what_these_make(name: str) -> None:
+    recipe = read_recipe(name)
+    family, every, side = TUNED[name]
+    assert recipe.name == name
+    assert recipe.model is not None
+    assert (recipe.model.family, recipe.model.method) == (family, "lora" if "lora" in name else "full")
+    for bucket in recipe.data.buckets:
+        assert (bucket.frames % every, bucket.height % side, bucket.width % side) == (1, 0, 0)
 
 
 def test_an_autoencoder_that_is_none_is_said(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ class DiffusersFamily:
     """The class of diffusers that a saved folder is loaded by."""
     denoiser_name: ClassVar[str] = "transformer"
     lora_targets: ClassVar[tuple[str, ...]] = lora.ATTENTION
+    precise: ClassVar[tuple[str, ...]] = ()
+    """Parts that stay in float32 whatever the precision of the others."""
 
     def __init__(
         self, parts: dict[str, Any], *, trained: tuple[str, ...], modes: frozenset[Mode], objective: Objective
@@ -56,9 +58,9 @@ class DiffusersFamily:
         return dtype_of(self.denoiser)
 
     def to(self, device: Any, dtype: Any = None) -> None:
-        for part in self.parts.values():
+        for name, part in self.parts.items():
             if isinstance(part, nn.Module):
-                move(part, device, dtype)
+                move(part, device, None if name in self.precise else dtype)
 
     def add_lora(self, rank: int, alpha: float, targets: Sequence[str] | None) -> None:
         lora.add_lora(self.denoiser, rank, alpha, targets or self.lora_targets)

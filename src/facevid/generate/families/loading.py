@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -62,7 +62,7 @@ def build_family(
     pretrained: a folder, or a hub's id found in the cache or fetched; config then holds only what the family asks for
     beside weights. Else weights are drawn by `seed` from config: arguments of each part by its name, where `tokenizer`
     and `text_encoder` may be folders. parts: made already, by their names (tokenizer, vae, text_encoder); they win.
-    times: sampling of times in flow matching. dtype: of pretrained weights in memory, float32 when not given.
+    times: sampling of times in flow matching. dtype: of pretrained weights that are frozen, float32 when not given.
     """
     from facevid.generate.families.parts import seeded
     from facevid.generate.objectives import FlowMatching
@@ -78,10 +78,10 @@ def build_family(
     config = dict(model.config)
     parts = {name: part for name, part in parts.items() if part is not None}
     if model.autoencoder and "vae" not in parts:
-        parts["vae"] = load_autoencoder(model.autoencoder, dtype)
+        parts["vae"] = load_autoencoder(model.autoencoder, None if "vae" in of.precise else dtype)
     with seeded(seed):
         if model.pretrained:
-            components, settings = _components(model.pretrained, parts, dtype)
+            components, settings = _components(model.pretrained, parts, dtype, _precise(of, model))
             family = of.of_pipeline(components, {**settings, **config}, objective)
         else:
             for name, load in (("tokenizer", _tokenizer), ("text_encoder", _text_encoder)):
@@ -94,6 +94,14 @@ def build_family(
     return cast(Family, family)
 
 
+def _precise(of: Any, model: Model) -> tuple[str, ...]:
+    """Parts to load in float32: those that all learn, and those that the family keeps so."""
+    if model.method == "lora":
+        return tuple(of.precise)
+    text = ("text_encoder",) if model.config.get("train_text") else ()
+    return (*of.precise, of.denoiser_name, *text)
+
+
 def load_family(folder: str | Path, *, dtype: Any = None) -> Family:
     """The family of a trained model: a folder of facevid's, any folder in diffusers' layout, or a hub's id.
 
@@ -102,13 +110,13 @@ def load_family(folder: str | Path, *, dtype: Any = None) -> Family:
     """
     from facevid.generate.objectives import FlowMatching
 
-    name = _family_in(str(folder))[0]
-    components, settings = _components(str(folder), {}, dtype)
+    of = family_named(_family_in(str(folder))[0])
+    components, settings = _components(str(folder), {}, dtype, of.precise)
     recipe = _about(Path(folder)).get("recipe") or {}
     times = Times(**(recipe.get("times") or {}))
     config = (recipe.get("model") or {}).get("config") or {}
     objective = FlowMatching(times.mean, times.std, times.shift)
-    return cast(Family, family_named(name).of_pipeline(components, {**settings, **config}, objective))
+    return cast(Family, of.of_pipeline(components, {**settings, **config}, objective))
 
 
 def load_autoencoder(folder: str | Path, dtype: Any = None) -> Any:
@@ -165,8 +173,10 @@ def _json(file: Path) -> dict[str, Any]:
     return body
 
 
-def _components(source: str, given: Mapping[str, Any], dtype: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A pipeline's components, and its other settings (such as expand_timesteps)."""
+def _components(
+    source: str, given: Mapping[str, Any], dtype: Any, precise: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A pipeline's components, and its other settings (such as expand_timesteps). precise: those in float32."""
     import torch
     from diffusers import DiffusionPipeline
 
@@ -177,10 +187,9 @@ def _components(source: str, given: Mapping[str, Any], dtype: Any) -> tuple[dict
         for name, part in _listed(index).items():
             if part[0] in ("diffusers", "transformers") and name not in given:
                 _need_part(Path(source), name)
+    dtypes = {"default": dtype or torch.float32, **dict.fromkeys(precise, torch.float32)}
     try:
-        pipeline = DiffusionPipeline.from_pretrained(
-            source, dtype=dtype or torch.float32, **{**absent, **given}
-        )
+        pipeline = DiffusionPipeline.from_pretrained(source, dtype=dtypes, **{**absent, **given})
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise GenerateError(f"{_unreachable(source)} It says: {_first_line(error)}") from None
     settings = {

@@ -47,7 +47,7 @@ class Wan(DiffusersFamily):
 
     name: ClassVar[str] = "wan"
     saved_as: ClassVar[str] = "WanPipeline"
-    lora_targets: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0")
+    precise: ClassVar[tuple[str, ...]] = ("vae",)  # WanPipeline's documentation loads it so
 
     def __init__(
         self,
