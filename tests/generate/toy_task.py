@@ -32,7 +32,7 @@ def toy_recipe(*changes: str) -> TrainRecipe:
 
 
 class Sine:
-    """Samples x -> sin(3 x) + noise; `samples` of them, in an order that the seed decides. bad: a clip whose x is nan."""
+    """Samples x -> sin(3 x) + noise; `samples` of them, in an order that the seed decides. bad: a clip of x nan."""
 
     def __init__(self, seed: int, samples: int = 50, bad: str | None = None) -> None:
         self.samples = samples

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from accelerate import Accelerator
@@ -37,12 +38,12 @@ class Trainee:
             checkpoint_activations(task.module, task.name)
         if options.compile:
             compile_blocks(task.module)
-        sharded = shards(accelerator)
-        if sharded:
+        self._sharded = shards(accelerator, recipe)
+        if self._sharded:
             wrap_blocks(accelerator, task.module)
         task.module.to(accelerator.device)
         task.module.train()
-        self._fused = not sharded
+        self._fused = not self._sharded
         self.optimizer = adamw(task.module, options, fused=self._fused)
         self.model, self._prepared = accelerator.prepare(task.module, self.optimizer)
         self._parameters = list(trained(self._module).values())
@@ -52,7 +53,16 @@ class Trainee:
         """Around forwards and backwards: only after the last micro-batch of a step do ranks exchange gradients."""
         if last or self._accelerator.num_processes == 1:
             return nullcontext()
-        return self._accelerator.no_sync(self.model)
+        # accelerate forgets that it shards, as soon as it has wrapped an optimizer.
+        return self._unexchanged() if self._sharded else self._accelerator.no_sync(self.model)
+
+    @contextmanager
+    def _unexchanged(self) -> Iterator[None]:
+        self.model.set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            self.model.set_requires_gradient_sync(True)
 
     def clip(self, largest: float) -> Tensor:
         """Scales the gradient down to a norm of `largest`; gives the norm that it had, on the device."""
@@ -92,7 +102,10 @@ class Trainee:
 
     def unwrap(self) -> None:
         """Takes accelerate's hooks off the module, which is then as any other, so that it can be saved."""
-        self._accelerator.unwrap_model(self.model, keep_fp32_wrapper=False, keep_torch_compile=False)
+        self._accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        # accelerate puts back the method of the class as an attribute, which would be pickled and copied along.
+        for name in ("forward", "_original_forward"):
+            vars(self._module).pop(name, None)
         self._accelerator.free_memory()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,9 +13,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import (
     DistributedDataParallelKwargs,
+    DistributedType,
     FullyShardedDataParallelPlugin,
     InitProcessGroupKwargs,
     broadcast_object_list,
+    parse_flag_from_env,
 )
 from torch import nn
 
@@ -30,11 +33,16 @@ def accelerator_for(recipe: TrainRecipe) -> Accelerator:
 
     Started by `accelerate launch` or `torchrun` there are several ranks; by itself there is one, and nothing to shard.
     """
-    AcceleratorState._reset_state()  # a training before this one may have had another precision
+    # A training before this one in the process may have had another precision, or shards.
+    AcceleratorState._reset_state()
+    os.environ.pop("ACCELERATE_USE_FSDP", None)
     options = recipe.optimisation
     plugin = None
     handlers: list[Any] = [InitProcessGroupKwargs(timeout=_PATIENCE)]
-    state = PartialState(timeout=_PATIENCE)
+    # Told of LOCAL_RANK only, accelerate takes ranks without a GPU for several trainings.
+    cpu = not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    cpu = cpu or parse_flag_from_env("ACCELERATE_USE_CPU")
+    state = PartialState(cpu, timeout=_PATIENCE)
     if state.num_processes > 1 and options.distributed == "fsdp":
         plugin = FullyShardedDataParallelPlugin(
             fsdp_version=2,
@@ -47,11 +55,13 @@ def accelerator_for(recipe: TrainRecipe) -> Accelerator:
     else:
         # A batch may leave a part of a model without gradient, such as the one that reads the first picture.
         handlers.append(DistributedDataParallelKwargs(find_unused_parameters=True))
-    return Accelerator(
-        mixed_precision="bf16" if options.precision == "bf16" else "no",
-        kwargs_handlers=handlers,
-        fsdp_plugin=plugin,
-    )
+    precision = "bf16" if options.precision == "bf16" else "no"
+    made = Accelerator(cpu=cpu, mixed_precision=precision, kwargs_handlers=handlers, fsdp_plugin=plugin)
+    if plugin is not None and cpu:
+        # accelerate passes over FSDP on ranks without a GPU, though torch can do it there; the tests want it.
+        made.state.distributed_type = DistributedType.FSDP
+        made.state.fsdp_plugin = plugin
+    return made
 
 
 def _policy(precision: str) -> Any:
@@ -65,9 +75,9 @@ def _policy(precision: str) -> Any:
     )
 
 
-def shards(accelerator: Accelerator) -> bool:
+def shards(accelerator: Accelerator, recipe: TrainRecipe) -> bool:
     """Whether each rank holds only a shard of the weights."""
-    return bool(getattr(accelerator, "is_fsdp2", False))
+    return accelerator.num_processes > 1 and recipe.optimisation.distributed == "fsdp"
 
 
 def wrap_blocks(accelerator: Accelerator, module: nn.Module) -> None:

@@ -226,7 +226,7 @@ class Trainer:
                 rest = {f"held_out_{name}": value for name, value in found.items() if name != "loss"}
                 self._tracking.held_out(done, {"held_out": found["loss"], **rest})
             # Weights in shards cannot be sampled by one rank alone.
-            if options.grid_seconds > 0 and not shards(self.accelerator):
+            if options.grid_seconds > 0 and not shards(self.accelerator, self.recipe):
                 on_main(self.accelerator, lambda: self._sample(done, options.grid_seconds))
         self._tell(done, math.nan)
 

@@ -1,0 +1,157 @@
+"""Parts of the trainer against values worked out by hand: rates, averages, decayed weights, shared ranks' errors."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from tests.generate.toy_task import Network, Sine, toy_recipe
+from torch import nn
+
+from facevid.generate.errors import GenerateError
+from facevid.generate.training.ema import Ema, decay_at
+from facevid.generate.training.feeding import Feeder
+from facevid.generate.training.model import checkpoint_activations, compile_blocks, keep_float32
+from facevid.generate.training.schedule import adamw, learning_rate
+from facevid.generate.training.seeding import seed_for
+from facevid.generate.training.tracking import Log, read_log
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(
+    ("decay", "rates"),
+    [
+        # lr 1, warm-up over 4 steps, then 5 steps from p = 0 to p = 1 down to a tenth.
+        ("cosine", [0.25, 0.5, 0.75, 1.0, 1.0, 0.1 + 0.9 * (2 + math.sqrt(2)) / 4, 0.55, None, 0.1]),
+        ("linear", [0.25, 0.5, 0.75, 1.0, 1.0, 0.775, 0.55, 0.325, 0.1]),
+        ("constant", [0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    ],
+)
+def test_the_rate_rises_in_a_line_and_ends_where_it_should(decay: str, rates: list[float | None]) -> None:
+    of = toy_recipe(
+        "optimisation.lr=1", "optimisation.warmup=4", "optimisation.steps=9", "optimisation.final=0.1",
+        f"optimisation.decay={decay}",
+    ).optimisation  # fmt: skip
+    for step, rate in enumerate(rates):
+        if rate is not None:
+            assert learning_rate(of, step) == pytest.approx(rate)
+
+
+def test_without_warm_up_the_first_step_has_the_whole_rate() -> None:
+    of = toy_recipe("optimisation.warmup=0", "optimisation.lr=0.5").optimisation
+    assert learning_rate(of, 0) == 0.5
+
+
+def test_biases_and_norms_are_not_decayed() -> None:
+    network = Network(0.0)
+    groups = adamw(network, toy_recipe().optimisation).param_groups
+    by_decay = {group["weight_decay"]: {id(p) for p in group["params"]} for group in groups}
+    names = {name for name, p in network.named_parameters() if id(p) in by_decay[0.1]}
+    assert names == {"first.weight", "blocks.0.0.weight", "blocks.1.0.weight", "last.weight"}
+
+
+def test_the_average_follows_its_formula_and_swaps_without_losing_a_bit() -> None:
+    values = [3.0, -1.0, 4.0, 1.5]
+    parameter = nn.Parameter(torch.tensor([2.0]))
+    ema = Ema({"w": parameter}, 0.3)
+    average = 2.0
+    for n, value in enumerate(values, start=1):
+        parameter.data.fill_(value)
+        ema.update(n)
+        d = min(0.3, (1 + n) / (10 + n))
+        average = d * average + (1 - d) * value
+        assert float(ema.average["w"]) == pytest.approx(average, rel=1e-6)
+    kept = float(ema.average["w"])
+    with ema.swapped():
+        assert parameter.item() == kept
+    assert (parameter.item(), float(ema.average["w"])) == (1.5, kept)
+
+
+def test_the_average_warms_up() -> None:
+    assert [decay_at(0.999, n) for n in (1, 90, 100_000)] == [2 / 11, 0.91, 0.999]
+
+
+def test_chance_in_the_network_is_that_of_the_batch_alone() -> None:
+    first, second = list(Sine(1).iterate(0, 2, batch=4))
+    drawn = []
+    for batch in (first, second, first):
+        seed_for(batch)
+        drawn.append(torch.rand(3).tolist())
+        torch.rand(7)
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
+def test_an_error_in_reading_comes_where_the_batch_is_asked_for_and_the_end_is_told() -> None:
+    def broken():  # type: ignore[no-untyped-def]
+        yield {"x": torch.ones(1), "seed": torch.ones(1, dtype=torch.int64)}
+        raise OSError("a shard is gone")
+
+    with Feeder(broken(), torch.device("cpu")) as feeder:
+        assert float(feeder.next()["x"]) == 1
+        with pytest.raises(OSError, match="a shard is gone"):
+            feeder.next()
+    with Feeder(iter([]), torch.device("cpu")) as feeder, pytest.raises(StopIteration):
+        feeder.next()
+
+
+def test_a_feeder_that_is_closed_early_lets_its_source_go() -> None:
+    closed = []
+
+    def endless():  # type: ignore[no-untyped-def]
+        try:
+            while True:
+                yield {"seed": torch.ones(1, dtype=torch.int64)}
+        finally:
+            closed.append(True)
+
+    with Feeder(endless(), torch.device("cpu")) as feeder:
+        feeder.next()
+    assert closed == [True]
+
+
+def test_activation_checkpointing_is_asked_of_the_parts_that_offer_it() -> None:
+    class Part(nn.Linear):
+        asked = False
+
+        def enable_gradient_checkpointing(self) -> None:
+            self.asked = True
+
+    part = Part(2, 2)
+    checkpoint_activations(nn.ModuleList([part]), "toy")
+    assert part.asked
+    with pytest.raises(GenerateError, match="toy has no part that can do it"):
+        checkpoint_activations(nn.Linear(2, 2), "toy")
+
+
+def test_blocks_are_compiled_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
+    network = Network(0.0)
+    compile_blocks(network)
+    assert compiled == list(network.blocks)
+    plain = nn.Linear(2, 2)
+    compile_blocks(plain)
+    assert compiled[-1] is plain
+
+
+def test_trained_weights_are_kept_in_float32_and_others_as_they_are() -> None:
+    network = Network(0.0).to(torch.bfloat16)
+    network.first.requires_grad_(False)
+    keep_float32(network)
+    assert network.first.weight.dtype == torch.bfloat16
+    assert network.last.weight.dtype == torch.float32
+
+
+def test_a_log_of_before_is_cut_at_the_step_that_is_gone_on_from(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = Log(path, 0)
+    for step in (1, 2, 2, 3):
+        log.write(step=step, loss=float(step))
+    log.close()
+    log = Log(path, 2)
+    log.write(step=3, loss=0.5)
+    log.close()
+    assert [(line["step"], line["loss"]) for line in read_log(path)] == [(1, 1), (2, 2), (2, 2), (3, 0.5)]
