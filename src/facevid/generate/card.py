@@ -206,7 +206,7 @@ def _training(folder: Path, facts: Mapping[str, Any]) -> str:
     recipe = facts.get("recipe")
     body = "## How it was trained\n\n"
     if recipe:
-        text = yaml.safe_dump(_plain_values(recipe), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(json.loads(json.dumps(recipe)), sort_keys=False, allow_unicode=True)
         body += f"The whole recipe:\n\n```yaml\n{text}```\n"
     else:
         body += "The recipe is unknown.\n"
@@ -291,12 +291,6 @@ def _sizes(recipe: Mapping[str, Any]) -> str:
     buckets: Iterable[Mapping[str, Any]] = (recipe.get("data") or {}).get("buckets") or []
     shown = [f"{b['width']}x{b['height']} with {b['frames']} frames" for b in buckets]
     return ", ".join(dict.fromkeys(shown)) or _UNKNOWN
-
-
-def _plain_values(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain_values(v) for k, v in value.items()}
-    return [_plain_values(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _or_unknown(value: Any) -> str:

@@ -22,7 +22,7 @@ from facevid.recipe import Crop, Recipe, load_recipe
 
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
-_TIGHT = 0.9
+_TIGHT = 0.7
 """Below this share of the square that clips have, the face is said to fill more of the picture than theirs do."""
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facevid.generate.asking import Image, check_modes, device_of, what_is_asked
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Family, Request, Video, modules
 from facevid.generate.grids import SHOWN, write_rows
@@ -25,10 +25,9 @@ from facevid.generate.outputs import (
     tools,
     write_video,
 )
-from facevid.generate.prompts import prompt_notes, read_prompts
+from facevid.generate.prompts import prompt_notes
 from facevid.generate.shapes import Shape, shape_of
 
-Image = str | Path | NDArray[np.uint8]
 _AT_ONCE, _PIXELS_AT_ONCE = 16, 1 << 24
 """Most videos of a batch, and most pixels of all its frames: 16 videos of 16 frames at 256 x 256."""
 
@@ -100,7 +99,7 @@ def generate(
     A video depends on its own prompt, seed and image alone. Raises GenerateError for what the model cannot do, with
     what it can; StorageError where the output cannot be written.
     """
-    prompts, pictures = _asked(prompt, image, unconditional, count)
+    prompts, pictures = what_is_asked(prompt, image, unconditional, count)
     wanted = [(p, i, seed + k) for k, (p, i) in enumerate(zip(prompts, pictures, strict=True))]
     if seed < 0:
         raise GenerateError(f"The seed is {seed}; it is a whole number from 0.")
@@ -111,14 +110,14 @@ def generate(
         check_sheet(Path(sheet))
 
     found = open_model(model)
-    where = _device(device)
+    where = device_of(device)
     family = _loaded(found, where)
-    _check_modes(family, found, text=not unconditional, image=image is not None)
+    check_modes(family, found, text=not unconditional, image=image is not None)
     shape = shape_of(found, family, frames=frames, size=size, fps=fps, steps=steps, guidance=guidance)
 
     summary = GenerateSummary(found.name, family.name, str(where), shape, [])
     read = _pictures([i for _, i, _ in wanted], found.facts, shape, crop, summary.notes)
-    summary.notes += _prompt_notes(family, prompts)
+    summary.notes += _prompt_notes(family, found.facts, prompts)
     about = _about(found, family, where) if paths is not None else {}
     rows: dict[int, Video] = {}
     todo: list[int] = []
@@ -158,55 +157,6 @@ def generate(
     return summary
 
 
-def _asked(
-    prompt: str | Path | Sequence[str] | None,
-    image: Image | Sequence[Image] | None,
-    unconditional: bool,
-    count: int,
-) -> tuple[list[str], list[Image | None]]:
-    """One prompt and one picture a video; prompts of unconditional videos are ""."""
-    if prompt is not None and unconditional:
-        raise GenerateError("A prompt and --unconditional exclude each other. Leave one out.")
-    if prompt is None and not unconditional:
-        raise GenerateError("There is no prompt. Give --prompt or --prompts, or ask for --unconditional.")
-    if count < 1:
-        raise GenerateError(f"The count is {count}; at least one video is made of each prompt.")
-    several = list(image) if isinstance(image, list | tuple) else None
-    if isinstance(prompt, Path):
-        texts = read_prompts(prompt)
-    elif prompt is None:
-        texts = [""] * (len(several) if several else 1)
-    else:
-        texts = [prompt] if isinstance(prompt, str) else list(prompt)
-        if not texts or not all(text.strip() for text in texts):
-            raise GenerateError("A prompt is empty. Write what is to be seen, or ask for --unconditional.")
-    if several is not None and len(several) != len(texts):
-        raise GenerateError(
-            f"{len(texts)} prompts and {len(several)} images: give one image for all, or one for each prompt."
-        )
-    each: list[Image | None] = [*several] if several is not None else [image] * len(texts)  # type: ignore[list-item]
-    return [t for t in texts for _ in range(count)], [i for i in each for _ in range(count)]
-
-
-def _device(device: str | None) -> Any:
-    import torch
-
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-    except RuntimeError:
-        raise GenerateError(f"There is no device {device!r}; allowed are cpu, cuda and cuda:N.") from None
-    if place.type == "cuda" and (
-        not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()
-    ):
-        raise GenerateError(
-            f"--device {device}: torch finds {torch.cuda.device_count()} GPUs here. Leave it out to use the CPU, or "
-            "install torch and a driver for the GPU."
-        )
-    return place
-
-
 def _loaded(found: ModelFolder, where: Any) -> Family:
     from facevid.generate.families.loading import load_family
 
@@ -231,27 +181,6 @@ def _quiet() -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _check_modes(family: Family, found: ModelFolder, *, text: bool, image: bool) -> None:
-    modes = family.modes
-    if image and "i2v" not in modes:
-        raise GenerateError(
-            f"The model {found.name} (family {family.name}) takes no image. Leave --image out, or name a model that "
-            "was trained for image-to-video."
-        )
-    if not image and modes == {"i2v"}:
-        raise GenerateError(
-            f"The model {found.name} (family {family.name}) starts from an image. Give --image."
-        )
-    if text and not modes & {"t2v", "i2v"}:
-        raise GenerateError(
-            f"The model {found.name} (family {family.name}) knows no text. Ask for --unconditional instead."
-        )
-    if not text and not image and "unconditional" not in modes:
-        raise GenerateError(
-            f"The model {found.name} (family {family.name}) makes no videos without a prompt. Give --prompt."
-        )
-
-
 def _pictures(
     sources: Sequence[Image | None], facts: Mapping[str, Any], shape: Shape, crop: bool, notes: list[str]
 ) -> list[Picture | None]:
@@ -267,12 +196,15 @@ def _pictures(
     return [None if source is None else read[id(source)] for source in sources]
 
 
-def _prompt_notes(family: Family, prompts: Sequence[str]) -> list[str]:
+def _prompt_notes(family: Family, facts: Mapping[str, Any], prompts: Sequence[str]) -> list[str]:
+    made = (facts.get("recipe") or {}).get("model") or {}
+    # Our own family's text encoder learns from the captions, unless the recipe names a pretrained one.
+    own = made.get("family") == "facevid" and "text_encoder" not in (made.get("config") or {})
     return prompt_notes(
         family.parts.get("tokenizer"),
         prompts,
         length=getattr(family, "text_length", None),
-        learnt="text_encoder" in family.trained,
+        learnt=own or "text_encoder" in family.trained,
     )
 
 

@@ -61,14 +61,28 @@ def prompt_notes(
 
 def unknown_words(tokenizer: Any, prompts: Sequence[str], *, learnt: bool = False) -> list[str]:
     """Words of the prompts in which the tokenizer finds something unknown, or with `learnt` pieces, in their order."""
+    if learnt:
+        return list(dict.fromkeys(word for prompt in prompts for word in _in_pieces(tokenizer, prompt)))
     unknown = getattr(tokenizer, "unk_token_id", None)
     words = dict.fromkeys(word for prompt in prompts for word in _WORD.findall(prompt))
-    found = []
-    for word in words:
-        ids = tokenizer(word, add_special_tokens=False, verbose=False)["input_ids"]
-        if (unknown is not None and unknown in ids) or (learnt and len(ids) > 1):
-            found.append(word)
-    return found
+    return [
+        word
+        for word in words
+        if unknown is not None
+        and unknown in tokenizer(word, add_special_tokens=False, verbose=False)["input_ids"]
+    ]
+
+
+def _in_pieces(tokenizer: Any, prompt: str) -> list[str]:
+    """Words that are several tokens where they stand: after a hyphen a word is another token than after a space."""
+    spans = tokenizer(prompt, return_offsets_mapping=True, add_special_tokens=False, verbose=False)[
+        "offset_mapping"
+    ]
+    return [
+        found[0]
+        for found in _WORD.finditer(prompt)
+        if sum(begin < found.end() and end > found.start() for begin, end in spans) > 1
+    ]
 
 
 def _too_long(tokenizer: Any, prompt: str, limit: int) -> str | None:
