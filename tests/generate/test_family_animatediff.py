@@ -248,3 +248,23 @@ def test_a_folder_of_stable_diffusion_is_taken_with_motion_anew(tmp_path: Path) 
     StableDiffusionPipeline(**parts).save_pretrained(str(tmp_path))
     family = build_family(Model(family="animatediff", pretrained=str(tmp_path)))
     assert all("motion_modules" in name for name in tiny.trained_parameters(family))
+
+
+def test_adapters_in_single_precision_learn_on_weights_in_half() -> None:
+    family = made()
+    family.add_lora(2, 4.0, None)
+    family.to("cpu", torch.bfloat16)
+    assert {w.dtype for w in tiny.trained_parameters(family).values()} == {torch.float32}
+    latents, given = family.encode(tiny.video(4, 16, batch=2)), tiny.conditions(family, CAPTIONS, None)
+    tiny.loss(family, latents, given).backward()
+    assert any(w.grad.abs().max() > 0 for w in tiny.trained_parameters(family).values())
+    assert family.sample(tiny.request(4, 16))[0].shape == (4, 16, 16, 3)
+
+
+@pytest.mark.parametrize("train", ["motion", "all"])
+def test_the_trainer_s_mixed_precision_is_left_on(train: str) -> None:
+    family = made(train=train)
+    noisy, times = torch.randn(2, 4, 4, 8, 8), torch.tensor([10, 900])
+    given = tiny.conditions(family, CAPTIONS, None)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert family.predict(noisy, times, given).dtype == torch.bfloat16

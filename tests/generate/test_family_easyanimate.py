@@ -279,3 +279,14 @@ def test_low_rank_adapters_are_all_that_learns_and_are_in_the_saved_folder(tmp_p
     answer = again.predict(noisy, times, given)
     assert torch.allclose(answer, family.predict(noisy, times, given), atol=1e-4)
     assert not torch.allclose(answer, made().predict(noisy, times, given), atol=1e-3)
+
+
+def test_adapters_in_single_precision_learn_on_weights_in_half() -> None:
+    family = made()
+    family.add_lora(2, 4.0, None)
+    family.to("cpu", torch.bfloat16)
+    assert {w.dtype for w in tiny.trained_parameters(family).values()} == {torch.float32}
+    latents, given = family.encode(tiny.video(5, 32, batch=2)), tiny.conditions(family, CAPTIONS, None)
+    tiny.loss(family, latents, given).backward()
+    assert any(w.grad.abs().max() > 0 for w in tiny.trained_parameters(family).values())
+    assert family.sample(tiny.request(5, 32))[0].shape == (5, 32, 32, 3)

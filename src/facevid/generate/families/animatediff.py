@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -190,8 +190,9 @@ class AnimateDiff(DiffusersFamily):
 
     def _mixed(self) -> AbstractContextManager[Any]:
         """Numbers of two types meet in the U-Net where it is frozen in bfloat16 and its motion learns in float32."""
-        types = {weight.dtype for weight in self.denoiser.parameters()}
-        return torch.autocast(self.device.type, dtype=self.dtype, enabled=len(types) > 1)
+        if len({weight.dtype for weight in self.denoiser.parameters()}) == 1:
+            return nullcontext()  # and not autocast off, which would undo the trainer's
+        return torch.autocast(self.device.type, dtype=self.dtype)
 
 
 def _adapter(source: str | None, unet: Any) -> Any:

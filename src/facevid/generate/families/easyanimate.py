@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from copy import copy
 from math import lcm
 from typing import Any, ClassVar
@@ -247,7 +248,8 @@ class EasyAnimate(DiffusersFamily):
         given = _masked(image, request.frames) if image is not None else {}
         # The inpainting pipeline gives the autoencoder the transformer's type of numbers.
         other = image is not None and dtype_of(vae) != self.dtype
-        with seeded(seed), torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=other):
+        bridge = torch.autocast(self.device.type, dtype=torch.bfloat16) if other else nullcontext()
+        with seeded(seed), bridge:
             latents: Tensor = self.pipeline(self.saved_class(), parts)(
                 **given,
                 **({"noise_aug_strength": 0.0} if self.inpaints else {}),
