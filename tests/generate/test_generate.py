@@ -319,3 +319,14 @@ def test_a_model_that_facevid_did_not_train_needs_no_facts(own: Path) -> None:
     found = generate(own, TEXT, frames=5, size=32, steps=1)
     assert found.shape.fps == 25.0 and found.videos[0].frames is not None
     assert found.videos[0].frames.shape == (5, 32, 32, 3)
+
+
+def test_weights_in_bfloat16_as_on_a_gpu_give_nearly_the_same_video(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.full((64, 64, 3), (200, 80, 40), np.uint8)
+    exact = generate(model, TEXT, image=picture, crop=False).videos[0].frames
+    monkeypatch.setattr("facevid.generate.pipeline._precision", lambda where: torch.bfloat16)
+    rough = generate(model, TEXT, image=picture, crop=False).videos[0].frames
+    assert exact is not None and rough is not None and not np.array_equal(exact, rough)
+    assert np.abs(exact.astype(int) - rough).mean() < 8
