@@ -162,7 +162,8 @@ def _family(recipe: TrainRecipe, model: str | os.PathLike[str] | None) -> tuple[
         family = load_family(os.fspath(model))
     else:
         assert recipe.model is not None
-        anew = recipe.model.pretrained is None and "tokenizer" not in recipe.model.config
+        own = recipe.model.family == "facevid" and recipe.model.pretrained is None
+        anew = own and "tokenizer" not in recipe.model.config
         # A training makes its own from its captions, and nothing of it is kept here.
         tokenizer = train_tokenizer(["a face"], length=_TOKENS) if anew else None
         family = build_family(recipe.model, times=recipe.times, seed=recipe.seed, tokenizer=tokenizer)

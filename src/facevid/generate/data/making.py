@@ -16,7 +16,7 @@ from facevid.dataset.published import MANIFEST
 from facevid.engine import Progress
 from facevid.generate.data.ahead import ahead
 from facevid.generate.data.order import Samples
-from facevid.generate.data.reading import Request, reading
+from facevid.generate.data.reading import Request, RequestReader, reading
 from facevid.generate.data.shards import SHARD_BYTES, Shards
 from facevid.generate.data.windows import Windows
 from facevid.generate.errors import GenerateError
@@ -53,10 +53,13 @@ def make_latents(
             )
 
     tell()
+    if not len(missing):
+        return unreadable
+    reader = RequestReader(windows)
     for bucket in np.unique(windows.bucket[missing]).tolist():
         wanted = missing[windows.bucket[missing] == bucket]
         full = _Full(shards, dtype, about | {"bucket": bucket})
-        read = reading(windows, _requests(windows, wanted, bucket), workers=workers)
+        read = reading(reader, _requests(windows, wanted, bucket), workers=workers)
         for found in read if workers else ahead(read, 2):
             unreadable.update(found.faults)
             there = found.windows >= 0

@@ -103,10 +103,11 @@ class Read:
     faults: tuple[tuple[str, str], ...]
 
 
-class _Requested:
-    """What torch's DataLoader indexes."""
+class RequestReader:
+    """What torch's DataLoader indexes. It reads what tables say of all clips once."""
 
     def __init__(self, windows: Windows) -> None:
+        self.dataset = windows.dataset
         self._reader, self._buckets = PixelReader(windows), windows.buckets
 
     def __getitem__(self, request: Request) -> Read:
@@ -143,13 +144,13 @@ def as_video(pictures: torch.Tensor) -> torch.Tensor:
     )
 
 
-def reading(windows: Windows, requests: Iterable[Request], *, workers: int = 0) -> Iterator[Read]:
+def reading(reader: RequestReader, requests: Iterable[Request], *, workers: int = 0) -> Iterator[Read]:
     """The answers to the requests in their order. workers: processes that decode, of one thread each."""
     loader = cast(
         "DataLoader[Read]",
         data_loader(
-            _Requested(windows),
-            windows.dataset,
+            reader,
+            reader.dataset,
             sampler=cast("Iterable[Any]", requests),
             num_workers=workers,
             prefetch=2,

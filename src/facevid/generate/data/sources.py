@@ -12,7 +12,7 @@ from torch import Tensor
 from facevid.dataset.loading.order import Ints
 from facevid.dataset.loading.serving import DamagedClip
 from facevid.generate.data.order import Order, Samples
-from facevid.generate.data.reading import Read, Request, nothing_readable, reading
+from facevid.generate.data.reading import Read, Request, RequestReader, nothing_readable, reading
 from facevid.generate.data.store import LatentStore
 from facevid.generate.data.windows import Windows
 from facevid.generate.errors import GenerateError
@@ -34,6 +34,7 @@ class PixelSource:
 
     def __init__(self, order: Order, *, workers: int = 0) -> None:
         self._order, self._workers = order, workers
+        self._reader = RequestReader(order.windows)
         self.damaged: dict[str, str] = {}
 
     @property
@@ -50,7 +51,9 @@ class PixelSource:
         """The micro-batches of this rank; see BatchSource. Fixed samples end by themselves, and their last batch of a
         shape may have fewer than asked for."""
         wanted = requests(self._order, first, last, batch, accumulate, rank, world_size)
-        for found in reading(self.windows, wanted, workers=self._workers):
+        # Processes that are started for a batch or two take longer to start than to decode.
+        workers = self._workers if (last - first) * accumulate > 2 * self._workers else 0
+        for found in reading(self._reader, wanted, workers=workers):
             warn_of(found.faults, self.damaged)
             yield self._batch(found)
 
