@@ -34,9 +34,9 @@ def toy_recipe(*changes: str) -> TrainRecipe:
 class Sine:
     """Samples x -> sin(3 x) + noise; `samples` of them, in an order that the seed decides. bad: a clip of x nan."""
 
-    def __init__(self, seed: int, samples: int = 50, bad: str | None = None) -> None:
+    def __init__(self, seed: int, samples: int = 50, bad: str | None = None, ends: bool = False) -> None:
         self.samples = samples
-        self._seed, self._bad = seed, bad
+        self._seed, self._bad, self._ends = seed, bad, ends
 
     def iterate(
         self, first: int, last: int, *, batch: int, accumulate: int = 1, rank: int = 0, world_size: int = 1
@@ -45,7 +45,11 @@ class Sine:
         for step in range(first, last):
             for micro in range(accumulate):
                 start = step * batch + (micro * world_size + rank) * size
-                yield self._batch(range(start, start + size), step)
+                places = range(start, min(start + size, self.samples if self._ends else start + size))
+                if places:
+                    yield self._batch(places, step)
+            if self._ends and (step + 1) * batch >= self.samples:
+                return
 
     def _batch(self, places: range, step: int) -> Batch:
         numbers = [(self._seed + 7 * place) % self.samples for place in places]
@@ -98,7 +102,7 @@ class ToyTask:
         return Sine(self._seed, bad=self._bad)
 
     def validation(self) -> Sine:
-        return Sine(99, samples=13)
+        return Sine(99, samples=13, ends=True)
 
     def samples(self, folder: Path, seconds: float) -> list[Path]:
         path = folder / "weights.txt"

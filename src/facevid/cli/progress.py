@@ -100,6 +100,8 @@ class ProgressDisplay:
 
 def words_of(progress: Progress) -> str:
     """What there is to say beside the bar, for example "12 kept, 1 failed, 4.2x real time, 1:30 left"."""
+    if progress.words is not None:
+        return progress.words
     words = [f"{progress.ok} {_OK_WORDS.get(progress.step, 'done')}"]
     for count, word in (
         (progress.rejected, "rejected"),

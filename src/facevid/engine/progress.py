@@ -29,6 +29,11 @@ class Progress:
     elapsed_s: float = 0.0
 
     @property
+    def words(self) -> str | None:
+        """What to tell beside the bar in place of counts and rates; None for these."""
+        return None
+
+    @property
     def items_per_s(self) -> float:
         """Items really processed (not reused) per wall second; 0 before the first."""
         return (self.done - self.reused) / self.elapsed_s if self.elapsed_s > 0 else 0.0

@@ -49,7 +49,8 @@ class Task(Protocol):
         """Batches to learn from."""
 
     def validation(self) -> BatchSource:
-        """Held-out batches; every iteration from step 0 gives the same, noise and times included."""
+        """Held-out batches; every iteration from step 0 gives the same, noise and times included. It ends by itself
+        after its `samples`, and steps may have fewer samples than asked for."""
 
     def samples(self, folder: Path, seconds: float) -> list[Path]:
         """Writes pictures or videos that show what `module` can do now, in about so many seconds."""

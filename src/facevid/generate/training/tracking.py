@@ -26,6 +26,21 @@ class TrainProgress(Progress):
     samples_per_s: float = 0.0
     left_s: float | None = None
 
+    @property
+    def words(self) -> str:
+        told = [f"loss {self.loss:.4g}"] if math.isfinite(self.loss) else []
+        if self.held_out is not None:
+            told.append(f"held out {self.held_out:.4g}")
+        if self.samples_per_s:
+            told.append(f"{self.samples_per_s:.3g} samples/s")
+        if self.left_s:
+            minutes, seconds = divmod(round(self.left_s), 60)
+            hours, minutes = divmod(minutes, 60)
+            told.append(
+                f"{hours}:{minutes:02d}:{seconds:02d} left" if hours else f"{minutes}:{seconds:02d} left"
+            )
+        return ", ".join(told)
+
 
 class Log:
     """A file of one JSON object a line, in the order of the steps; only ever appended to.

@@ -215,11 +215,7 @@ class Trainer:
         options = self.recipe.validation
         with self.trainee.averaged():
             found = held_out(
-                self.task.module,
-                self.task.validation(),
-                self.accelerator,
-                samples=options.samples,
-                micro_batch=self._micro_batch,
+                self.task.module, self.task.validation(), self.accelerator, micro_batch=self._micro_batch
             )
             self._held_out = found["loss"]
             if self._tracking:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
@@ -9,41 +11,58 @@ from torch import nn
 
 from facevid.generate.training.feeding import on_device
 from facevid.generate.training.seeding import seed_for
-from facevid.generate.training.task import BatchSource
+from facevid.generate.training.task import Batch, BatchSource
 
 _LARGEST = 16
+_ENDLESS = 1 << 40
+
+Figures = dict[str, list[float]]
 
 
 def held_out(
-    module: nn.Module, source: BatchSource, accelerator: Accelerator, *, samples: int, micro_batch: int
+    module: nn.Module, source: BatchSource, accelerator: Accelerator, *, micro_batch: int
 ) -> dict[str, float]:
-    """Means of a module's figures over the first `samples` of a source, or all where there are fewer; {"loss": ...}.
+    """Means of a module's figures over all samples of a source that ends by itself: {"loss": ..., ...}.
 
-    Ranks take whole batches in turn, and the sum is over samples in their order, so their number changes nothing.
+    They are added in the order of the samples, whatever the ranks and the size of a batch, of 16 at most.
     """
-    count = min(samples, source.samples)
-    size = min(_LARGEST, micro_batch, count)
-    batches = -(-count // size)
     ranks, rank = accelerator.num_processes, accelerator.process_index
+    size = min(_LARGEST, micro_batch)
+    batches = source.iterate(0, _ENDLESS, batch=size * ranks, rank=rank, world_size=ranks)
     was_training = module.training
     module.eval()
-    mine: dict[int, dict[str, list[float]]] = {}
+    mine: list[tuple[int, int, Figures]] = []
     try:
-        # Every rank computes as often as the others, which weights in shards need; what is too much is left out.
-        for turn in range(-(-batches // ranks)):
-            which = min(turn * ranks + rank, batches - 1)
-            batch = next(iter(source.iterate(which, which + 1, batch=size)))
+        for turn, (batch, counts) in enumerate(_together(batches, source, size, accelerator)):
             seed_for(batch)
             with torch.no_grad():
                 answer = module(on_device(batch, accelerator.device))
-            mine[which] = {name: values.float().tolist() for name, values in answer.items()}
+            if counts:
+                mine.append((turn, rank, {name: values.float().tolist() for name, values in answer.items()}))
     finally:
         module.train(was_training)
-    found: dict[int, dict[str, list[float]]] = {}
-    for part in gather_object([mine]):
-        found.update(part)
-    names = found[0]
-    return {
-        name: sum([value for k in range(batches) for value in found[k][name]][:count]) / count
-        for name in names
-    }
+    every = sorted(gather_object(mine), key=lambda found: found[:2])
+    names = every[0][2]
+    values = {name: [value for _, _, figures in every for value in figures[name]] for name in names}
+    return {name: sum(of) / len(of) for name, of in values.items()}
+
+
+def _together(
+    batches: Iterator[Batch], source: BatchSource, size: int, accelerator: Accelerator
+) -> Iterator[tuple[Batch, bool]]:
+    """The batches of this rank, and whether they count. All ranks compute equally often, which weights in shards need:
+    a rank that has none computes one again, for nothing."""
+    if accelerator.num_processes == 1:
+        yield from ((batch, True) for batch in batches)
+        return
+    spare: Batch | None = None
+    while True:
+        batch = next(batches, None)
+        has = torch.tensor([batch is not None], device=accelerator.device)
+        if not accelerator.gather(has).any():
+            return
+        if batch is None and spare is None:
+            spare = next(iter(source.iterate(0, 1, batch=size)))
+        spare = batch if batch is not None else spare
+        assert spare is not None
+        yield spare, batch is not None
