@@ -12,7 +12,7 @@ import torch
 from facevid.generate.errors import GenerateError, SizeError
 from facevid.generate.families.easyanimate import EasyAnimate
 from facevid.generate.families.loading import load_family
-from facevid.generate.families.parts import pixels, seeded
+from facevid.generate.families.parts import fingerprint, pixels, seeded
 from facevid.generate.objectives import FlowMatching
 
 from . import tiny
@@ -261,6 +261,12 @@ def test_transformers_that_the_pipelines_cannot_use_are_said(changes: dict[str, 
 def test_a_tokenizer_without_chat_template_is_said() -> None:
     with pytest.raises(GenerateError, match="no chat template"):
         EasyAnimate.build(CONFIG, {"tokenizer": tiny.tokenizer()}, FlowMatching())
+
+
+def test_another_chat_template_is_another_tokenizer(family: EasyAnimate) -> None:
+    before = fingerprint(family.parts["tokenizer"])
+    family.parts["tokenizer"].chat_template = "{{ messages[0]['content'][0]['text'] }}"
+    assert fingerprint(family.parts["tokenizer"]) != before
 
 
 def test_low_rank_adapters_are_all_that_learns_and_are_in_the_saved_folder(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def fingerprint(part: Any) -> str:
         return seen.hexdigest()
     inner = getattr(part, "backend_tokenizer", None)
     content = inner.to_str() if inner is not None else json.dumps(sorted(part.get_vocab().items()))
-    seen.update(f"{content}\n{sorted(part.special_tokens_map.items())}\n".encode())
+    chat = getattr(part, "chat_template", None)
+    seen.update(f"{content}\n{sorted(part.special_tokens_map.items())}\n{chat or ''}".encode())
     return seen.hexdigest()
 
 
