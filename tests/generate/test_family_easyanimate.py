@@ -263,8 +263,12 @@ def test_a_tokenizer_without_chat_template_is_said() -> None:
         EasyAnimate.build(CONFIG, {"tokenizer": tiny.tokenizer()}, FlowMatching())
 
 
-def test_another_chat_template_is_another_tokenizer(family: EasyAnimate) -> None:
+def test_a_tokenizer_is_the_same_after_use_and_another_with_another_chat_template(
+    family: EasyAnimate,
+) -> None:
     before = fingerprint(family.parts["tokenizer"])
+    family.text_features(CAPTIONS)
+    assert fingerprint(family.parts["tokenizer"]) == before
     family.parts["tokenizer"].chat_template = "{{ messages[0]['content'][0]['text'] }}"
     assert fingerprint(family.parts["tokenizer"]) != before
 

@@ -56,7 +56,12 @@ def fingerprint(part: Any) -> str:
             seen.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return seen.hexdigest()
     inner = getattr(part, "backend_tokenizer", None)
-    content = inner.to_str() if inner is not None else json.dumps(sorted(part.get_vocab().items()))
+    if inner is None:
+        content = json.dumps(sorted(part.get_vocab().items()))
+    else:
+        # Cutting and padding are as the last call left them.
+        told = {k: v for k, v in json.loads(inner.to_str()).items() if k not in ("truncation", "padding")}
+        content = json.dumps(told, sort_keys=True)
     chat = getattr(part, "chat_template", None)
     seen.update(f"{content}\n{sorted(part.special_tokens_map.items())}\n{chat or ''}".encode())
     return seen.hexdigest()

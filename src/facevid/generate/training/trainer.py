@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +13,7 @@ import torch
 from accelerate import Accelerator
 
 from facevid.engine import folder_lock
+from facevid.generate.errors import GenerateError
 from facevid.generate.recipe import TrainRecipe
 from facevid.generate.training import losses
 from facevid.generate.training.checkpoints import Checkpoint, Checkpoints
@@ -25,6 +23,7 @@ from facevid.generate.training.ranks import accelerator_for, on_main, owned, sha
 from facevid.generate.training.resume import deciding, digest, refuse_another
 from facevid.generate.training.schedule import learning_rate
 from facevid.generate.training.seeding import seed_for
+from facevid.generate.training.stopping import Stop
 from facevid.generate.training.task import Task
 from facevid.generate.training.timing import Laps, Speed, peak_flops, peak_memory
 from facevid.generate.training.tracking import Tracking, TrainProgress
@@ -59,7 +58,8 @@ class Trainer:
 
     folder: of the model; checkpoints, log.jsonl and the rest lie in its `.train`. identity: plain values, from outside
     the recipe, that decide the result (such as the data's hash); a checkpoint of others is refused. peak: operations a
-    second of one device for the utilisation, None to measure it at the start. on_progress: called on rank 0.
+    second of one device for the utilisation, None to measure it at the start. on_progress: called on rank 0. held:
+    whether the caller holds the folder's lock.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Trainer:
         identity: Mapping[str, Any] | None = None,
         peak: float | None = None,
         on_progress: Callable[[TrainProgress], None] | None = None,
+        held: bool = False,
     ) -> None:
         self.task = task
         self.recipe = recipe
@@ -81,6 +82,7 @@ class Trainer:
         self._checkpoints = Checkpoints(self.place / "checkpoints", recipe.checkpoints.keep)
         self._peak = peak
         self._on_progress = on_progress
+        self._held = held
         self._micro_batch = split_batch(recipe, self.accelerator.num_processes)
         self._held_out: float | None = None
         self._pending: list[losses.Pending] = []
@@ -94,17 +96,19 @@ class Trainer:
         that differ from the checkpoint's; FolderBusy where another training works in the folder; StorageError for a
         full disk; KeyboardInterrupt on Ctrl-C, after a checkpoint. What was trained is kept in all cases.
         """
-        locks = [folder_lock(self.place)]
-        with owned(self.accelerator, locks), _Stop() as stop:
+        locks = [] if self._held else [folder_lock(self.place)]
+        with owned(self.accelerator, locks), Stop() as stop:
             self.task.to(self.accelerator.device, _dtype(self.recipe))
             self.trainee = Trainee(self.task, self.recipe, self.accelerator)
             try:
                 first = self._restore()
                 return self._run(first, stop)
+            except torch.OutOfMemoryError as error:
+                raise GenerateError(self._too_large(error)) from error
             finally:
                 self.trainee.unwrap()
 
-    def _run(self, first: int, stop: _Stop) -> Trained:
+    def _run(self, first: int, stop: Stop) -> Trained:
         options = self.recipe.optimisation
 
         def track() -> None:
@@ -136,6 +140,13 @@ class Trainer:
             self.trainee.ema.swap()
         return self._trained(done, done - first, ended)
 
+    def _too_large(self, error: Exception) -> str:
+        return (
+            f"The memory of {self.accelerator.device} is full ({str(error).splitlines()[0]}). Raise "
+            "optimisation.accumulate, so that fewer samples are computed at once, or set "
+            "optimisation.checkpoint_activations, and run it again; it goes on from the last checkpoint."
+        )
+
     def _feeder(self, first: int) -> Feeder:
         options, accelerator = self.recipe.optimisation, self.accelerator
         batches = self.task.training().iterate(
@@ -148,7 +159,7 @@ class Trainer:
         )
         return Feeder(batches, accelerator.device, ahead=2 * options.accumulate)
 
-    def _step(self, step: int, feeder: Feeder, stop: _Stop) -> None:
+    def _step(self, step: int, feeder: Feeder, stop: Stop) -> None:
         options = self.recipe.optimisation
         trainee = self.trainee
         pending = losses.Pending(step + 1, lr=learning_rate(options, step))
@@ -170,12 +181,12 @@ class Trainer:
             self._read(stop)
         trainee.step(pending.lr, step + 1)
 
-    def _due(self, stop: _Stop) -> bool:
+    def _due(self, stop: Stop) -> bool:
         # All ranks look at the same steps, since they exchange what they find.
         alone = self.accelerator.num_processes == 1
         return len(self._pending) >= _READ_EVERY or (alone and stop.wanted)
 
-    def _read(self, stop: _Stop) -> None:
+    def _read(self, stop: Stop) -> None:
         """Looks at the losses of the steps since the last look, logs them, and asks whether to go on."""
         if not self._pending:
             return
@@ -188,7 +199,7 @@ class Trainer:
         self._tell(pending[-1].step, figures[-1]["loss"])
         self._asked = self._agreed(stop)
 
-    def _agreed(self, stop: _Stop) -> str:
+    def _agreed(self, stop: Stop) -> str:
         """What all ranks do now: "go on", or "stop" by a signal to any of them, or end since the "minutes" are over."""
         minutes = self.recipe.optimisation.minutes
         over = minutes is not None and time.monotonic() - self._began > 60 * minutes
@@ -204,7 +215,7 @@ class Trainer:
         validates = done % self.recipe.validation.every == 0 or (last and not interrupted)
         if not (validates or last or done % self.recipe.checkpoints.every == 0):
             return
-        self._read(_Stop())
+        self._read(Stop())
         if validates:
             self._validate(done)
         if last or done % self.recipe.checkpoints.every == 0:
@@ -302,36 +313,5 @@ class Trainer:
         )  # fmt: skip
 
 
-class _Stop:
-    """Ctrl-C and SIGTERM are kept until a step is done; a second Ctrl-C ends at once."""
-
-    def __init__(self) -> None:
-        self.wanted = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Stop:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            with contextlib.suppress(ValueError, TypeError):
-                signal.signal(number, handler)
-
-    def _note(self, number: int, frame: Any) -> None:
-        if self.wanted and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.wanted = True
-
-
 def _dtype(recipe: TrainRecipe) -> torch.dtype:
     return torch.bfloat16 if recipe.optimisation.precision == "bf16" else torch.float32
-
-
-def log_of(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a model folder's log."""
-    from facevid.generate.training.tracking import LOG, read_log
-
-    yield from read_log(folder / TRAIN_FOLDER / LOG)

@@ -1,0 +1,214 @@
+"""`facevid.train`: a recipe and a dataset become a model's folder; the same call again goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from facevid.dataset import open
+from facevid.dataset.dataset import Dataset
+from facevid.engine import Progress, folder_lock, write_json_atomic
+from facevid.generate.errors import GenerateError
+from facevid.generate.model_folder import FACTS, read_facts
+from facevid.generate.recipe import TrainRecipe, read_recipe
+from facevid.generate.training.checkpoints import Checkpoints
+from facevid.generate.training.estimate import Estimate, estimate
+from facevid.generate.training.facts import facts_of
+from facevid.generate.training.model import load_weights
+from facevid.generate.training.parts import identity_of, parts_of
+from facevid.generate.training.publishing import finish, publish
+from facevid.generate.training.ranks import accelerator_for, on_main, owned, shards
+from facevid.generate.training.task import Task
+from facevid.generate.training.trainer import TRAIN_FOLDER, Trained, Trainer
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What `train` did. ended: "finished", or "minutes" were over before all steps were made.
+
+    trained_steps: those of this call, by which the speed goes; None where there were none. stall: share of the time in
+    which the loop waited for data. mfu: share of the device's peak in floating-point operations, which was measured
+    ("peak_flops", of one device). damaged: clips that could not be read and were replaced, and why. notes: sentences.
+    """
+
+    output: str
+    recipe: str
+    step: int
+    steps: int
+    samples_seen: int
+    epochs: float
+    held_out_loss: float | None
+    ended: str
+    parameters: int
+    trained_steps: int
+    step_s: float | None
+    samples_per_s: float | None
+    stall: float | None
+    mfu: float | None
+    peak_flops: float | None
+    peak_memory_bytes: int
+    device: str
+    ranks: int
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def train(
+    recipe: str | Path | Mapping[str, Any] | TrainRecipe,
+    data: str | os.PathLike[str] | Dataset,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    where: str | None = None,
+    subset: str | None = None,
+    split: str | None = None,
+    autoencoder: str | os.PathLike[str] | None = None,
+    changes: Sequence[str] = (),
+    on_the_fly: bool = False,
+    dry_run: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> TrainSummary | Estimate:
+    """Train a model, or an autoencoder, on a dataset's clips, and save it with its card in the folder `output`.
+
+    recipe: name, file or mapping, with `changes` such as "optimisation.steps=100". data: a dataset, its folder or
+    address. subset: a saved one; split: a saved one, whose parts train and validation are used; without it people are
+    held out by `data.holdout` and the seed of the recipe. where: of all these only clips for which an SQL condition is
+    true. autoencoder: takes the place of the recipe's `model.autoencoder`. on_the_fly: encode at every step instead of
+    once before. dry_run: give an Estimate instead and write nothing. Started by `torchrun` or `accelerate launch`, it
+    trains on all ranks.
+
+    Raises GenerateError for a recipe, dataset or model that cannot be used, a training in `output` by another recipe or
+    on other data, and a loss that is no number (naming step and clips); FolderBusy, StorageError, and KeyboardInterrupt
+    after a checkpoint. What was trained is kept, and the same call goes on.
+    """
+    wanted = _recipe(recipe, changes, autoencoder)
+    whole = data if isinstance(data, Dataset) else open(data)
+    parts, notes = parts_of(whole, wanted, where=where, subset=subset, split=split)
+    accelerator = accelerator_for(wanted)
+    told = on_progress if accelerator.is_main_process else None
+    if dry_run:
+        # What would be kept of it, such as latents, is made for its few steps only.
+        with accelerator.main_process_first():
+            task = make_task(wanted, *parts, Path(output or "."), accelerator, True, told)
+        return estimate(task, wanted, accelerator)
+    if output is None:
+        raise GenerateError("Name the folder for the model (output).")
+    folder = Path(output)
+    with owned(accelerator, [folder_lock(folder / TRAIN_FOLDER)]):
+        on_main(accelerator, lambda: finish(folder, folder / TRAIN_FOLDER))
+
+        def made() -> Task:
+            return make_task(wanted, *parts, folder, accelerator, on_the_fly, told)
+
+        with accelerator.main_process_first():
+            task = made()
+        trainer = Trainer(
+            task, wanted, folder, accelerator=accelerator, identity=identity_of(wanted, *parts),
+            on_progress=told, held=True,
+        )  # fmt: skip
+        trained = trainer.run()
+        about = facts_of(wanted, parts, trained, subset, split)
+
+        def keep() -> None:
+            if not _kept(folder, about):
+                plain = _plain(made, folder) if shards(accelerator, wanted) else task
+                publish(lambda place: plain.save(place, about), folder, folder / TRAIN_FOLDER)
+
+        on_main(accelerator, keep)
+        summary = _summary(folder, wanted, task, trained, notes)
+        if trained.trained_steps:
+            on_main(
+                accelerator, lambda: write_json_atomic(summary.to_dict(), folder / TRAIN_FOLDER / SUMMARY)
+            )
+    return summary
+
+
+def make_task(
+    recipe: TrainRecipe,
+    train: Dataset,
+    validation: Dataset,
+    folder: Path,
+    accelerator: Accelerator,
+    on_the_fly: bool,
+    on_progress: Callable[[Progress], None] | None,
+) -> Task:
+    """What a recipe trains, on these clips."""
+    kind = "autoencoder.task" if recipe.autoencoder is not None else "diffusion"
+    name = "autoencoder_task" if recipe.autoencoder is not None else "diffusion_task"
+    make = getattr(import_module(f"facevid.generate.{kind}"), name)
+    task: Task = make(
+        recipe, train, validation, folder=folder, device=accelerator.device, on_the_fly=on_the_fly,
+        on_progress=on_progress,
+    )  # fmt: skip
+    return task
+
+
+def _recipe(recipe: Any, changes: Sequence[str], autoencoder: str | os.PathLike[str] | None) -> TrainRecipe:
+    source = recipe.model_dump(mode="json") if isinstance(recipe, TrainRecipe) else recipe
+    found = read_recipe(source, changes)
+    if autoencoder is None:
+        return found
+    if found.model is None:
+        raise GenerateError(f"The recipe {found.name} trains an autoencoder; it takes none.")
+    return read_recipe(
+        found.model_dump(mode="json"), [f"model.autoencoder={json.dumps(os.fspath(autoencoder))}"]
+    )
+
+
+def _kept(folder: Path, about: Mapping[str, Any]) -> bool:
+    """Whether the folder holds just this model already."""
+    if not (folder / FACTS).is_file():
+        return False
+    found = read_facts(folder)
+    return all(
+        found.get(name) == json.loads(json.dumps(about[name])) for name in ("step", "held_out_loss", "recipe")
+    )
+
+
+def _plain(made: Callable[[], Task], folder: Path) -> Task:
+    """The task anew with the averaged weights of the last checkpoint, whole: those of the training are in shards."""
+    task = made()
+    found, _ = Checkpoints(folder / TRAIN_FOLDER / "checkpoints").newest()
+    assert found is not None
+    load_weights(task.module, found)
+    return task
+
+
+def _summary(
+    folder: Path, recipe: TrainRecipe, task: Task, trained: Trained, notes: Sequence[str]
+) -> TrainSummary:
+    source, speed = task.training(), trained.speed
+    return TrainSummary(
+        output=str(folder),
+        recipe=recipe.name,
+        step=trained.step,
+        steps=recipe.optimisation.steps,
+        samples_seen=trained.samples_seen,
+        epochs=round(trained.samples_seen / source.samples, 3),
+        held_out_loss=trained.held_out,
+        ended=trained.ended,
+        parameters=task.cost().parameters,
+        trained_steps=trained.trained_steps,
+        step_s=None if speed is None else speed.step_s,
+        samples_per_s=None if speed is None else speed.samples_per_s,
+        stall=None if speed is None else speed.stall,
+        mfu=None if speed is None else speed.mfu,
+        peak_flops=trained.peak_flops,
+        peak_memory_bytes=trained.peak_memory_bytes,
+        device=trained.device,
+        ranks=trained.ranks,
+        damaged=dict(getattr(source, "damaged", {})),
+        notes=(*notes, *trained.notes),
+    )
