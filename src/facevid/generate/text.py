@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from facevid.generate.errors import GenerateError
-
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 VOCABULARY = 2048
 """Most tokens. Captions of one grammar have some 500 words, so nearly every word is one token."""
@@ -16,18 +14,12 @@ def train_tokenizer(captions: Iterable[str], *, length: int, vocabulary: int = V
     """A byte-level BPE tokenizer (Sennrich et al. 2016; Radford et al. 2019), a PreTrainedTokenizerFast.
 
     Case is folded. No text is unknown to it: what captions lack is spelt in bytes. length: tokens of a caption, the
-    end token included. The same captions in the same order give the same tokenizer. Raises GenerateError where there
-    is no caption.
+    end token included. The same captions give the same tokenizer; none give one of bytes alone.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     said = sorted({text for text in captions if text})
-    if not said:
-        raise GenerateError(
-            "No clip has a caption, and the text encoder learns from captions. Run `facevid annotate DATASET` first, "
-            "or train without text: conditioning.drop_prompt = 1."
-        )
     inner = Tokenizer(models.BPE(unk_token=UNKNOWN))
     inner.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
