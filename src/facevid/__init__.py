@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from facevid.dataset.verifying.verify import verify
     from facevid.generate.data.latents import latents
     from facevid.generate.pipeline import generate
+    from facevid.generate.train import train
     from facevid.synth import synthesize
     from facevid.web.report import report
     from facevid.web.server import explore
@@ -59,6 +60,7 @@ __all__ = [
     "subset",
     "synthesize",
     "takedown",
+    "train",
     "verify",
 ]
 
@@ -94,6 +96,7 @@ _HOMES = {
     "subset": "facevid.dataset.choosing.named",
     "synthesize": "facevid.synth",
     "takedown": "facevid.curate.takedown",
+    "train": "facevid.generate.train",
     "verify": "facevid.dataset.verifying.verify",
 }
 

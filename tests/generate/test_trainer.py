@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from tests.generate.toy_task import ToyTask, toy_recipe
 
 from facevid.engine import FolderBusy, StorageError, folder_lock
-from facevid.generate.errors import GenerateError
-from facevid.generate.recipe import TrainRecipe
-from facevid.generate.training.ranks import accelerator_for
-from facevid.generate.training.tracking import TrainProgress, read_log
-from facevid.generate.training.trainer import Trained, Trainer
-from facevid.generate.training.validating import held_out
+
+torch = pytest.importorskip("torch", reason="needs torch, which is an extra")
+pytest.importorskip("accelerate", reason="needs accelerate, which is an extra")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from facevid.generate.errors import GenerateError  # noqa: E402
+from facevid.generate.recipe import TrainRecipe  # noqa: E402
+from facevid.generate.training.ranks import accelerator_for  # noqa: E402
+from facevid.generate.training.tracking import TrainProgress, read_log  # noqa: E402
+from facevid.generate.training.trainer import Trained, Trainer  # noqa: E402
+from facevid.generate.training.validating import held_out  # noqa: E402
+
+from .toy_task import ToyTask, toy_recipe  # noqa: E402
 
 torch.set_num_threads(1)
 TIMES = ("seconds", "waited_s")

@@ -6,17 +6,21 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
-from tests.generate.toy_task import Network, Sine, toy_recipe
-from torch import nn
 
-from facevid.generate.errors import GenerateError
-from facevid.generate.training.ema import Ema, decay_at
-from facevid.generate.training.feeding import Feeder
-from facevid.generate.training.model import checkpoint_activations, compile_blocks, keep_float32
-from facevid.generate.training.schedule import adamw, learning_rate
-from facevid.generate.training.seeding import seed_for
-from facevid.generate.training.tracking import Log, read_log
+torch = pytest.importorskip("torch", reason="needs torch, which is an extra")
+pytest.importorskip("accelerate", reason="needs accelerate, which is an extra")
+
+from torch import nn  # noqa: E402
+
+from facevid.generate.errors import GenerateError  # noqa: E402
+from facevid.generate.training.ema import Ema, decay_at  # noqa: E402
+from facevid.generate.training.feeding import Feeder  # noqa: E402
+from facevid.generate.training.model import checkpoint_activations, compile_blocks, keep_float32  # noqa: E402
+from facevid.generate.training.schedule import adamw, learning_rate  # noqa: E402
+from facevid.generate.training.seeding import seed_for  # noqa: E402
+from facevid.generate.training.tracking import Log, read_log  # noqa: E402
+
+from .toy_task import Network, Sine, toy_recipe  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from tests.generate.toy_task import ToyTask, toy_recipe
 
-from facevid.generate.training.trainer import Trainer
+torch = pytest.importorskip("torch", reason="needs torch, which is an extra")
+pytest.importorskip("accelerate", reason="needs accelerate, which is an extra")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from facevid.generate.training.trainer import Trainer  # noqa: E402
+
+from .toy_task import ToyTask, toy_recipe  # noqa: E402
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parents[2]

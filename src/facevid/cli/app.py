@@ -29,6 +29,7 @@ from facevid.cli import (
     subset,
     synth,
     takedown,
+    train,
     transfer,
     verify,
 )
@@ -71,6 +72,7 @@ app.command("card")(describe.card)
 app.command("verify")(verify.verify)
 app.command("takedown")(takedown.takedown)
 app.command("sheet")(sheet.sheet)
+app.command("train")(train.train)
 app.command("latents")(latents.latents)
 app.command("generate")(generate.generate)
 app.command("clean")(steps.clean)

@@ -32,13 +32,12 @@ def finish(folder: Path, work: Path) -> None:
     if new.is_dir():
         # A model without its facevid.json is not whole, and that comes last.
         for part in sorted(new.iterdir(), key=lambda path: path.name == FACTS):
-            if part.name == CARD and (folder / CARD).exists():
-                continue  # it is written anew below, around the notes of the one that is there
-            _replace(part, folder / part.name, old)
+            if part.name != CARD:
+                _replace(part, folder / part.name, old)
+        if (new / CARD).exists():
+            # Anew, around the notes of the one that is there, and with the log beside the model.
+            write_card(folder, read_facts(folder))
         shutil.rmtree(new)
-        facts = read_facts(folder)
-        if facts:
-            write_card(folder, facts)
     shutil.rmtree(old, ignore_errors=True)
 
 
