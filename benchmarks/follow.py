@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 import torch
 from follow_faces import FaceReader, Pair, followed, partners
-from follow_probe import Examples, held_out, score, train_probe
+from follow_probe import Examples, held_out, train_probe
 from follow_prompts import ASKED, prompts, value_of, values_met
+from follow_score import score
 from follow_sheet import write_image_sheet, write_text_sheet
 
 import facevid
@@ -38,7 +39,8 @@ from facevid.generate.data.reading import PixelReader
 from facevid.generate.data.windows import windows_of
 from facevid.generate.families.family import Family, Request, Video
 from facevid.generate.families.loading import load_family
-from facevid.generate.recipe import Bucket, Data, read_recipe
+from facevid.generate.recipe import Bucket, Data, TrainRecipe, read_recipe
+from facevid.generate.training.parts import parts_of
 
 ABOVE_CHANCE, FOLLOWED = 0.20, 0.95
 _LOOKS = 4
@@ -50,7 +52,8 @@ def main() -> None:
     begun = time.monotonic()
     torch.set_num_threads(arguments.threads)
     facts = json.loads((arguments.model / "facevid.json").read_text())
-    data = read_recipe(facts["recipe"]).data
+    recipe = read_recipe(facts["recipe"])
+    data = recipe.data
     bucket = max(data.buckets, key=lambda b: b.share)
     family = load_family(arguments.model)
     family.to(arguments.device)
@@ -65,7 +68,7 @@ def main() -> None:
         if arguments.samples and "t2v" in family.modes:
             report["text"] = follow_text(family, dataset, data, bucket, arguments)
         if arguments.pairs and "i2v" in family.modes:
-            held = held_out_clips(dataset, arguments.split, data.holdout)
+            held = held_out_clips(dataset, recipe, facts, arguments)
             report["image"] = follow_image(family, held, data, bucket, arguments)
     finally:
         report["seconds"] = round(time.monotonic() - begun)
@@ -177,9 +180,24 @@ def follow_image(
     return found
 
 
-def held_out_clips(dataset: Dataset, split: str | None, holdout: float) -> Dataset:
-    """The clips of people whom the model was not trained on, as the trainer keeps them."""
-    raise NotImplementedError
+def held_out_clips(
+    dataset: Dataset, recipe: TrainRecipe, facts: Mapping[str, Any], arguments: Any
+) -> Dataset:
+    """The clips of people whom the model was not trained on: those that its training held out, or those named."""
+    if arguments.held_out is not None:
+        return dataset.subset(arguments.held_out)
+    about = facts["data"]
+    parts, _ = parts_of(
+        dataset, recipe, where=arguments.where, subset=about.get("subset"), split=about.get("split")
+    )
+    found = parts[1]
+    if len(found) != about["validation_clips"]:
+        raise SystemExit(
+            f"The training of {arguments.model} held out {about['validation_clips']} clips, and {len(found)} are held "
+            f"out of {dataset.location} by its recipe: it is another dataset, or was trained with --where. Give the "
+            "same --where, or name a saved subset of people it was not trained on: --held-out."
+        )
+    return found
 
 
 # --- clips and samples ---
@@ -265,8 +283,9 @@ def _arguments() -> argparse.Namespace:
         default="none",
         help="beside a picture: its clip's caption",
     )
+    parser.add_argument("--where", help="the one that the model was trained with, if any")
     parser.add_argument(
-        "--split", help="saved split whose part validation is held out; else the trainer's own"
+        "--held-out", help="saved subset of people whom it was not trained on; else the training's own"
     )
     parser.add_argument(
         "--least", type=int, default=3, help="people who must have a value for it to be asked for"

@@ -60,7 +60,9 @@ def test_a_probe_tells_two_colours_and_two_sides_apart_on_people_whom_it_never_s
     )
     for by in told.values():
         for name, known in values.items():
-            assert probe.score(examples.labels[name], by[name], known)["accuracy"] > 0.9, name
+            assert module("follow_score").score(examples.labels[name], by[name], known)["accuracy"] > 0.9, (
+                name
+            )
 
 
 def test_what_is_not_known_teaches_nothing() -> None:
@@ -68,11 +70,28 @@ def test_what_is_not_known_teaches_nothing() -> None:
     examples = coloured(4, 2)
     nothing = probe.Examples(examples.frames, examples.people, {"hair_colour": [None] * 8})
     trained = probe.train_probe(nothing, {"hair_colour": ("black", "blonde")}, epochs=1)
-    assert torch.isfinite(next(trained.parameters())).all()
+    assert torch.isfinite(next(trained.network.parameters())).all()
+
+
+def test_a_ring_about_an_eye_is_read_by_the_face_embedders_features_on_people_whom_it_never_saw() -> None:
+    cv2 = pytest.importorskip("cv2")
+    probe = module("follow_probe")
+    dice = np.random.default_rng(3)
+    frames = np.full((12, 1, 64, 64, 3), 150, np.uint8) + dice.integers(0, 30, (12, 1, 64, 64, 3), np.uint8)
+    for k in range(12):
+        for x in (26, 38):
+            at = (x + int(dice.integers(-1, 2)), 28 + int(dice.integers(-1, 2)))
+            cv2.circle(frames[k, 0], at, 2, (40, 40, 40), -1)
+            if k % 2:
+                cv2.circle(frames[k, 0], at, 5, (30, 30, 30), 1)
+    worn = ["yes" if k % 2 else "no" for k in range(12)]
+    examples = probe.Examples(frames, [f"p{k}" for k in range(12)], {"eyeglasses": worn})
+    told = probe.held_out(examples, {"eyeglasses": ("no", "yes")}, shown={"real": frames})
+    assert told["real"]["eyeglasses"] == worn
 
 
 def test_chance_is_one_of_the_values_and_each_value_counts_alike() -> None:
-    score = module("follow_probe").score
+    score = module("follow_score").score
     found = score(["a"] * 8 + ["b", "c", None], ["a"] * 11, ("a", "b", "c"))
     assert found["chance"] == pytest.approx(1 / 3, abs=1e-4)
     assert found["accuracy"] == pytest.approx(1 / 3, abs=1e-4)  # always the same answer is chance
@@ -82,7 +101,7 @@ def test_chance_is_one_of_the_values_and_each_value_counts_alike() -> None:
 
 def test_the_interval_is_wilsons() -> None:
     # Wilson 95 % of 81 of 263, as Newcombe 1998 (Statistics in Medicine 17, table I) gives it: .2553 to .3662
-    low, high = module("follow_probe").wilson(81 / 263, 263)
+    low, high = module("follow_score").wilson(81 / 263, 263)
     assert (low, high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
 
 
