@@ -6,8 +6,9 @@ MODEL is a folder that `facevid train` made, DATASET the annotated dataset that 
 
 Text: a probe is trained on real clips at the model's size; how well it reads people whom it never saw is measured, as
 is how well it reads them behind the model's autoencoder. Then SAMPLES prompts ask for every value of hair colour,
-glasses, skin tone (groups of the Monk scale) and light equally often, worded by the grammar of captions, and the probe
-reads the videos. To pass, each attribute is read right 20 points more often than chance, 1 / number of values.
+glasses, skin tone (groups of the Monk scale) and light (its ends) equally often, worded by the grammar of captions,
+and the probe reads the videos. To pass, each attribute is read right 20 points more often than chance, 1 / number of
+values.
 
 Picture: PAIRS first pictures of held-out people are given; a video follows its picture where the face in its first and
 in its last frame are both nearer to that picture than to the picture of somebody else. To pass, .95 do. The same is
@@ -84,7 +85,7 @@ def follow_text(
 ) -> dict[str, Any]:
     """What a probe reads off real clips of people it does not know, and off videos of prompts."""
     table = dataset.rows(["clip_id", "identity", "attributes", "actions"]).to_pylist()
-    rows, videos = _windows(dataset, data, bucket, each=2)
+    rows, videos = _windows(dataset, data, bucket, each=1)
     people = [str(table[r]["identity"] or table[r]["clip_id"]) for r in rows]
     labels = {name: [value_of(name, table[r]["attributes"]) for r in rows] for name in ASKED}
     values = values_met(labels, people, arguments.least)

@@ -14,8 +14,15 @@ from facevid.annotate.captions import captions
 
 ASKED = ("hair_colour", "eyeglasses", "skin_tone", "light", "light_direction", "light_tone")
 """Attributes that prompts ask for."""
-TONES: dict[str, range] = {"light": range(1, 4), "medium": range(4, 7), "dark": range(7, 11)}
-"""Groups of the Monk scale as Heldreth et al. 2024 (doi:10.1145/3632120) group it."""
+GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "skin_tone": {"light": ("1", "2", "3"), "medium": ("4", "5", "6"), "dark": ("7", "8", "9", "10")},
+    "light": {"dim": ("dim", "dark"), "bright": ("bright",)},
+    "light_direction": {"left": ("left",), "right": ("right",)},
+    "light_tone": {"warm": ("warm",), "cool": ("cool",)},
+}
+"""Values that are asked for and read as one. Skin tones: of the Monk scale as Heldreth et al. 2024
+(doi:10.1145/3632120) group it. Of light its two ends alone: what lies between is next to both, and a picture hardly
+tells it from them (network, three values, people held out: brightness .47, side .61, colour .60)."""
 _AT_ODDS = {
     "skin_tone": ("ethnicity", "pale_skin", "tan", "ita"),
     "eyeglasses": ("sunglasses",),
@@ -34,16 +41,16 @@ class Prompt:
 
 
 def value_of(name: str, attributes: Mapping[str, Any] | None) -> str | None:
-    """What a caption may say of an attribute, a skin tone as its group; None where it is silent."""
+    """What a caption may say of an attribute, as its group; None where it is silent or the value is in no group."""
     value = sure_values({name: (attributes or {}).get(name)}, MENTION_FROM).get(name)
     return None if value is None else group_of(name, value)
 
 
-def group_of(name: str, value: str) -> str:
-    """The value that is asked for and read: of a skin tone its group, else the value itself."""
-    if name != "skin_tone":
+def group_of(name: str, value: str) -> str | None:
+    """The group of a value, None where it is in none; the value itself of an attribute that has no groups."""
+    if name not in GROUPS:
         return value
-    return next(group for group, tones in TONES.items() if int(value) in tones)
+    return next((group for group, values in GROUPS[name].items() if value in values), None)
 
 
 def values_met(
@@ -104,7 +111,7 @@ def _set(labels: Labels, wanted: Mapping[str, str], dice: np.random.Generator) -
         for other in _AT_ODDS.get(name, ()):
             labels.pop(other, None)
         if name == "skin_tone":
-            value = str(dice.choice(list(TONES[value])))
+            value = str(dice.choice(GROUPS[name][value]))
         labels[name] = {"value": value, "confidence": None, "by": "annotator"}
     return labels
 

@@ -37,7 +37,7 @@ def coloured(people: int, seed: int) -> Any:
     dice = np.random.default_rng(seed)
     frames, who, colours, sides = [], [], [], []
     for person in range(people):
-        fair = person % 2
+        fair = person // 2 % 2  # folds take people in turn
         for side in ("left", "right"):
             picture = dice.normal(110, 12, (2, 32, 32, 3))
             picture[:, :16] += 60 if fair else -60
@@ -53,10 +53,10 @@ def coloured(people: int, seed: int) -> Any:
 def test_a_probe_tells_two_colours_and_two_sides_apart_on_people_whom_it_never_saw() -> None:
     probe = module("follow_probe")
     values = {"hair_colour": ("black", "blonde"), "light": ("left", "right")}
-    examples = coloured(9, 1)
+    examples = coloured(8, 1)
     dim = (examples.frames * 0.9).astype(np.uint8)
     told = probe.held_out(
-        examples, values, shown={"real": examples.frames, "dim": dim}, folds=3, epochs=12, batch=8
+        examples, values, shown={"real": examples.frames, "dim": dim}, folds=2, epochs=30, batch=8
     )
     for by in told.values():
         for name, known in values.items():
@@ -131,9 +131,9 @@ VALUES = {
     "hair_colour": ("black", "blonde", "red"),
     "eyeglasses": ("no", "yes"),
     "skin_tone": ("dark", "light", "medium"),
-    "light": ("bright", "dim", "normal"),
-    "light_direction": ("even", "left", "right"),
-    "light_tone": ("cool", "neutral", "warm"),
+    "light": ("bright", "dim"),
+    "light_direction": ("left", "right"),
+    "light_tone": ("cool", "warm"),
 }
 
 
@@ -164,6 +164,20 @@ def test_a_tone_that_was_measured_is_not_read_as_a_label() -> None:
         assert value_of("skin_tone", said) == value
     assert value_of("eyeglasses", {"eyeglasses": {"value": "no", "confidence": 0.3, "by": "self"}}) is None
     assert value_of("eyeglasses", None) is None
+
+
+def test_of_light_its_ends_are_read_and_of_skin_its_group() -> None:
+    group_of = module("follow_prompts").group_of
+    assert [group_of("light", v) for v in ("dark", "dim", "normal", "bright")] == [
+        "dim",
+        "dim",
+        None,
+        "bright",
+    ]
+    assert [group_of("skin_tone", str(t)) for t in (1, 3, 4, 6, 7, 10)] == ["light"] * 2 + ["medium"] * 2 + [
+        "dark"
+    ] * 2
+    assert group_of("light_direction", "even") is None and group_of("hair_colour", "red") == "red"
 
 
 def test_values_that_few_people_have_are_not_asked_for() -> None:
