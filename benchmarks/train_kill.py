@@ -1,9 +1,9 @@
-"""Kills `facevid train` with SIGKILL at random steps, finishes it, and compares it bitwise with an undisturbed training.
+"""Kills `facevid train` with SIGKILL at random steps, finishes it, and compares it bitwise with an undisturbed one.
 
     python benchmarks/train_kill.py RECIPE --data DATASET [--autoencoder DIR] [--set FIELD=VALUE]... [--kills 10]
         [--seed 1] [--keep DIR]
 
-The command is the real one, in a process of its own. Each kill waits until the log has one step more than a number drawn
+The command is the real one, in a process of its own. Each kill waits until the log has a number of steps that is drawn
 evenly over the training, in rising order, and then for up to a step longer. Compared are the losses, rates and gradient
 norms of every step and every held-out loss, every tensor of the last checkpoint (weights, average, optimizer), and the
 files of the model. Exit code 1 where one of them differs. Small recipes and short training make it quick; checkpoints
@@ -138,18 +138,14 @@ def _differences(plain: Path, killed: Path) -> list[str]:
     last = sorted((plain / ".train/checkpoints").iterdir())[-1].name
     for file in sorted((plain / ".train/checkpoints" / last).glob("*.safetensors")):
         a, b = load_file(file), load_file(killed / ".train/checkpoints" / last / file.name)
-        wrong = [
-            name
-            for name in a.keys() | b.keys()
-            if name not in a or name not in b or not torch.equal(a[name], b[name])
-        ]
+        same = {name for name in a.keys() & b.keys() if torch.equal(a[name], b[name])}
+        wrong = sorted((a.keys() | b.keys()) - same)
         if wrong:
             faults.append(f"{file.name} of {last} differs in {len(wrong)} tensors, such as {wrong[0]}")
-    for file in sorted(
-        p for p in plain.rglob("*") if p.is_file() and ".train" not in p.parts and p.suffix == ".safetensors"
-    ):
-        if file.read_bytes() != (killed / file.relative_to(plain)).read_bytes():
-            faults.append(f"{file.relative_to(plain)} differs")
+    for file in sorted(plain.rglob("*.safetensors")):
+        inside = file.relative_to(plain)
+        if ".train" not in inside.parts and file.read_bytes() != (killed / inside).read_bytes():
+            faults.append(f"{inside} differs")
     left = [
         p for p in (killed / ".train").rglob("*") if ".tmp-" in p.name or p.name in ("model-new", "model-old")
     ]

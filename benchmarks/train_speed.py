@@ -3,11 +3,11 @@
     python benchmarks/train_speed.py RECIPE --data DATASET [--autoencoder DIR] [--set FIELD=VALUE]... [--steps 60]
         [--rounds 5] [--threads N] [--skip-fly] [--json]
 
-The bare loop takes the same module, optimizer (AdamW), batches and precision, and does forwards, backwards, clipping and
-the step; no average, log, checks, or reading ahead. Both take turns in one process, first the one, then the other; the
-figure is the median of the ratios of neighbours (1: as fast; .95 is what we want). Latents against on the fly is the
-median over rounds of `facevid.train`'s samples a second, each in turn; latents are made before. Validation and
-checkpoints are outside of what is measured. For recipes of an autoencoder, only the bare loop is compared.
+The bare loop takes the same module, optimizer (AdamW), batches and precision, and does forwards, backwards, clipping
+and the step; no average, log, checks, or reading ahead. Both take turns in one process, first the one, then the
+other; the figure is the median of the ratios of neighbours (1: as fast; .95 is what we want). Latents against on the
+fly is the median over rounds of `facevid.train`'s samples a second, each in turn; latents are made before. Validation
+and checkpoints are outside of what is measured. For recipes of an autoencoder, only the bare loop is compared.
 """
 
 from __future__ import annotations

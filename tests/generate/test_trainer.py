@@ -131,6 +131,18 @@ def test_a_loss_that_is_no_number_names_the_step_and_the_clip_and_keeps_the_chec
     assert curve(tmp_path)[-2]["step"] == 5 or curve(tmp_path)[-1]["step"] == 5
 
 
+def test_losses_that_are_read_a_few_steps_at_a_time_name_the_same_step_and_are_logged_alike(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a GPU, which is not made to wait at every step.
+    monkeypatch.setattr(Trainer, "_due", lambda self, _: len(self._pending) >= 10)
+    train(tmp_path / "lazy", toy_recipe())
+    assert curve(tmp_path / "lazy") == curve(undisturbed)
+    with pytest.raises(GenerateError, match=r"loss of step 6 is nan; .* no numbers: clip-4 \(batch 5:40\)"):
+        train(tmp_path / "bad", toy_recipe(), ToyTask(bad="clip-4"))
+    assert [p.name for p in (tmp_path / "bad/.train/checkpoints").iterdir()] == ["step-00000004"]
+
+
 def test_a_gradient_that_is_no_number_names_the_whole_batch(tmp_path: Path) -> None:
     task = ToyTask()
     task.module.last.bias.register_hook(lambda grad: grad * float("inf"))

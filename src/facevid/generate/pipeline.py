@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from facevid.generate.outputs import (
     write_video,
 )
 from facevid.generate.prompts import prompt_notes
+from facevid.generate.quiet import without_bars
 from facevid.generate.shapes import Shape, shape_of
 
 _AT_ONCE, _PIXELS_AT_ONCE = 16, 1 << 24
@@ -161,24 +161,8 @@ def _loaded(found: ModelFolder, where: Any) -> Family:
     from facevid.generate.families.loading import load_family
 
     check_weights(found.path)
-    with _quiet():
+    with without_bars():
         return load_family(found.path, dtype=_precision(where))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the bars by which diffusers and transformers show that they load."""
-    from diffusers.utils import logging as of_diffusers
-    from transformers.utils import logging as of_transformers
-
-    shown = [log for log in (of_diffusers, of_transformers) if log.is_progress_bar_enabled()]
-    for log in shown:
-        log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for log in shown:
-            log.enable_progress_bar()
 
 
 def _pictures(

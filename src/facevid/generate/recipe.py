@@ -86,7 +86,7 @@ class Optimisation(_Part):
 
     decay: "cosine" to `final` x lr at the last step, "linear", or "constant". clip: largest norm of the gradient.
     ema: decay of the averaged weights, 0 for none; it warms up as min(ema, (1 + n) / (10 + n)). minutes: stop after
-    that many at the next checkpoint, with the schedule as for `steps`.
+    that many of one process, with a checkpoint; the schedule is that of `steps`.
     """
 
     steps: Count

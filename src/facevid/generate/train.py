@@ -17,6 +17,7 @@ from facevid.dataset.dataset import Dataset
 from facevid.engine import Progress, folder_lock, write_json_atomic
 from facevid.generate.errors import GenerateError
 from facevid.generate.model_folder import FACTS, read_facts
+from facevid.generate.quiet import without_bars
 from facevid.generate.recipe import TrainRecipe, read_recipe
 from facevid.generate.training.checkpoints import Checkpoints
 from facevid.generate.training.estimate import Estimate, estimate
@@ -124,7 +125,8 @@ def train(
         def keep() -> None:
             if not _kept(folder, about):
                 plain = _plain(made, folder) if shards(accelerator, wanted) else task
-                publish(lambda place: plain.save(place, about), folder, folder / TRAIN_FOLDER)
+                with without_bars():
+                    publish(lambda place: plain.save(place, about), folder, folder / TRAIN_FOLDER)
 
         on_main(accelerator, keep)
         summary = _summary(folder, wanted, task, trained, notes)
@@ -148,10 +150,11 @@ def make_task(
     kind = "autoencoder.task" if recipe.autoencoder is not None else "diffusion"
     name = "autoencoder_task" if recipe.autoencoder is not None else "diffusion_task"
     make = getattr(import_module(f"facevid.generate.{kind}"), name)
-    task: Task = make(
-        recipe, train, validation, folder=folder, device=accelerator.device, on_the_fly=on_the_fly,
-        on_progress=on_progress,
-    )  # fmt: skip
+    with without_bars():
+        task: Task = make(
+            recipe, train, validation, folder=folder, device=accelerator.device, on_the_fly=on_the_fly,
+            on_progress=on_progress,
+        )  # fmt: skip
     return task
 
 

@@ -19,6 +19,9 @@ def seed_for(batch: Batch) -> None:
     training that goes on draws what an undisturbed one draws, and nothing random needs to be saved.
     """
     seed = (int(batch["seed"][0]) ^ _MIX) & 0x7FFFFFFFFFFFFFFF
-    torch.manual_seed(seed)
+    # Not torch.manual_seed: for devices that nobody uses yet it keeps a call, with its stack, to make later.
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
     np.random.seed(seed & 0xFFFFFFFF)
     random.seed(seed)

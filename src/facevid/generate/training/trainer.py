@@ -117,7 +117,7 @@ class Trainer:
         on_main(self.accelerator, track)
         if self._peak is None and first < options.steps:
             self._peak = peak_flops(self.accelerator.device, _dtype(self.recipe))
-        self._laps, self._began, self._shown = Laps(), time.monotonic(), 0.0
+        self._laps, self._began, self._shown = Laps(), time.monotonic(), math.nan
         done, ended = first, "finished"
         try:
             with self._feeder(first) as feeder:
@@ -177,14 +177,15 @@ class Trainer:
         self._pending.append(pending)
         self._asked = "go on"
         # On the CPU each step is looked at before it changes the weights; a GPU is not made to wait that often.
-        if self.accelerator.device.type == "cpu" or self._due(stop):
+        if self._due(stop):
             self._read(stop)
         trainee.step(pending.lr, step + 1)
 
     def _due(self, stop: Stop) -> bool:
+        if self.accelerator.device.type == "cpu" or len(self._pending) >= _READ_EVERY:
+            return True
         # All ranks look at the same steps, since they exchange what they find.
-        alone = self.accelerator.num_processes == 1
-        return len(self._pending) >= _READ_EVERY or (alone and stop.wanted)
+        return stop.wanted and self.accelerator.num_processes == 1
 
     def _read(self, stop: Stop) -> None:
         """Looks at the losses of the steps since the last look, logs them, and asks whether to go on."""
@@ -196,7 +197,9 @@ class Trainer:
             for step, values in zip(pending, figures, strict=True):
                 times = {"seconds": round(step.seconds, 6), "waited_s": round(step.waited_s, 6)}
                 self._tracking.step(step.step, {**values, "lr": step.lr, **times})
-        self._tell(pending[-1].step, figures[-1]["loss"])
+        self._shown = figures[-1]["loss"]
+        if pending[-1].step < self.recipe.optimisation.steps:  # the end is told with its held-out loss
+            self._tell(pending[-1].step)
         self._asked = self._agreed(stop)
 
     def _agreed(self, stop: Stop) -> str:
@@ -235,7 +238,7 @@ class Trainer:
             # Weights in shards cannot be sampled by one rank alone.
             if options.grid_seconds > 0 and not shards(self.accelerator, self.recipe):
                 on_main(self.accelerator, lambda: self._sample(done, options.grid_seconds))
-        self._tell(done, math.nan)
+        self._tell(done)
 
     def _sample(self, done: int, seconds: float) -> None:
         folder = self.place / "grids" / f"step-{done:08d}"
@@ -284,7 +287,7 @@ class Trainer:
             self._checkpoints.drop_after(found.step)
         return found.step
 
-    def _tell(self, step: int, loss: float) -> None:
+    def _tell(self, step: int) -> None:
         if self._on_progress is None or not self.accelerator.is_main_process:
             return
         options = self.recipe.optimisation
@@ -292,8 +295,6 @@ class Trainer:
         left = (options.steps - step) * speed.step_s
         if options.minutes is not None:
             left = min(left, max(0.0, 60 * options.minutes - (time.monotonic() - self._began)))
-        if not math.isnan(loss):
-            self._shown = loss
         self._on_progress(
             TrainProgress(
                 "train", step, options.steps, step, 0, 0, 0, 0.0, time.monotonic() - self._began,
