@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -79,6 +80,8 @@ def train(
             recipe, data, output, where=where, subset=subset, split=split, autoencoder=autoencoder,
             changes=changes or (), on_the_fly=on_the_fly, dry_run=dry_run, on_progress=display.update,
         )  # fmt: skip
+    if os.environ.get("RANK", "0") != "0":
+        return OK  # of several ranks the first one tells
     if as_json:
         typer.echo(json.dumps(done.to_dict(), indent=2, ensure_ascii=False))
     elif dry_run:

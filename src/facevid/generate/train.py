@@ -202,7 +202,7 @@ def _summary(
         epochs=round(trained.samples_seen / source.samples, 3),
         held_out_loss=trained.held_out,
         ended=trained.ended,
-        parameters=task.cost().parameters,
+        parameters=trained.parameters,
         trained_steps=trained.trained_steps,
         step_s=None if speed is None else speed.step_s,
         samples_per_s=None if speed is None else speed.samples_per_s,

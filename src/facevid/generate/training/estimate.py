@@ -63,6 +63,7 @@ def estimate(task: Task, recipe: TrainRecipe, accelerator: Accelerator) -> Estim
     options = recipe.optimisation
     micro_batch = split_batch(recipe, accelerator.num_processes)
     task.to(accelerator.device, torch.bfloat16 if options.precision == "bf16" else torch.float32)
+    cost = task.cost()  # of whole weights, before they are in shards
     trainee = Trainee(task, recipe, accelerator)
     try:
         times = _measured(task, trainee, recipe, accelerator)
@@ -71,7 +72,7 @@ def estimate(task: Task, recipe: TrainRecipe, accelerator: Accelerator) -> Estim
     # The first step lays out memory; without another it is all there is.
     kept = times[1:] or times
     step_s, data_s = (sum(of) / len(kept) for of in zip(*kept, strict=True))
-    cost, samples = task.cost(), task.training().samples
+    samples = task.training().samples
     memory = memory_of(
         cost, recipe, micro_batch, accelerator.num_processes if shards(accelerator, recipe) else 1
     )

@@ -50,6 +50,7 @@ class Trained:
     peak_memory_bytes: int
     device: str
     ranks: int
+    parameters: int
     notes: tuple[str, ...] = ()
 
 
@@ -99,6 +100,7 @@ class Trainer:
         locks = [] if self._held else [folder_lock(self.place)]
         with owned(self.accelerator, locks), Stop() as stop:
             self.task.to(self.accelerator.device, _dtype(self.recipe))
+            self._cost = self.task.cost()  # of whole weights, before they are in shards
             self.trainee = Trainee(self.task, self.recipe, self.accelerator)
             try:
                 first = self._restore()
@@ -305,12 +307,12 @@ class Trainer:
     def _trained(self, done: int, steps: int, ended: Any) -> Trained:
         options, accelerator = self.recipe.optimisation, self.accelerator
         peak = self._peak * accelerator.num_processes if self._peak else None
-        speed = self._laps.speed(options.batch, self.task.cost().flops, peak) if steps else None
+        speed = self._laps.speed(options.batch, self._cost.flops, peak) if steps else None
         device = accelerator.device
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         return Trained(
             done, done * options.batch, self._held_out, ended, steps, speed, self._peak, peak_memory(device), name,
-            accelerator.num_processes, tuple(self._notes),
+            accelerator.num_processes, self._cost.parameters, tuple(self._notes),
         )  # fmt: skip
 
 
