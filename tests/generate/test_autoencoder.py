@@ -43,20 +43,28 @@ def recipe(*changes: str) -> TrainRecipe:
 
 
 class Blobs:
-    """Videos of a soft light spot that wanders, one a sample; the same for the same place in the order."""
+    """Videos of a soft light spot that wanders, one a sample; the same for the same place in the order.
 
-    def __init__(self, first: int, samples: int) -> None:
-        self.samples, self._first = samples, first
+    held_out: ends after each sample was shown once, and its seeds are the places alone.
+    """
+
+    def __init__(self, first: int, samples: int, *, held_out: bool = False) -> None:
+        self.samples, self._first, self._held_out = samples, first, held_out
 
     def iterate(
         self, first: int, last: int, *, batch: int, accumulate: int = 1, rank: int = 0, world_size: int = 1
     ) -> Iterator[Batch]:
         for step in range(first, last):
-            places = [self._first + (step * batch + k) % self.samples for k in range(batch)]
+            numbers = range(step * batch, (step + 1) * batch)
+            if self._held_out:
+                numbers = range(step * batch, min((step + 1) * batch, self.samples))
+                if not numbers:
+                    return
+            places = [self._first + k % self.samples for k in numbers]
             yield {
                 "video": torch.stack([self._video(p) for p in places]),
                 "clip_id": [f"clip-{p}" for p in places],
-                "seed": torch.tensor([1000 * step + p for p in places]),
+                "seed": torch.tensor([(0 if self._held_out else 1000 * step) + p for p in places]),
                 "batch_id": f"step {step}",
             }
 
@@ -70,7 +78,7 @@ class Blobs:
 
 def task(*changes: str) -> AutoencoderTask:
     wanted = recipe(*changes)
-    return AutoencoderTask(new_autoencoder(wanted), wanted, Blobs(0, 8), Blobs(100, 3))
+    return AutoencoderTask(new_autoencoder(wanted), wanted, Blobs(0, 8), Blobs(100, 3, held_out=True))
 
 
 def first(source: Any, batch: int = 2) -> Batch:
@@ -134,7 +142,11 @@ def test_training_lowers_the_held_out_loss_and_the_folder_is_one_of_diffusers(tm
         "optimisation.steps=60", "validation.every=10", "checkpoints.every=60", "autoencoder.perceptual=0"
     )
     made = AutoencoderTask(
-        new_autoencoder(wanted), wanted, Blobs(0, 8), Blobs(100, 3), lambda: {"dataset": "blobs"}
+        new_autoencoder(wanted),
+        wanted,
+        Blobs(0, 8),
+        Blobs(100, 3, held_out=True),
+        lambda: {"dataset": "blobs"},
     )
     Trainer(made, wanted, tmp_path, peak=1e9).run()
     lines = [json.loads(line) for line in (tmp_path / ".train" / "log.jsonl").read_text().splitlines()]

@@ -120,6 +120,13 @@ def test_gradients_reach_every_weight(name: str) -> None:
     assert all(p.grad is not None for p in autoencoder.vae.parameters())
 
 
+@pytest.mark.parametrize("name", TINY)
+def test_a_new_ones_posteriors_are_narrow(name: str) -> None:
+    mean, logvar = made(name).posterior(video())
+    assert logvar.max() < -4
+    assert mean.std() > 0.03
+
+
 @pytest.mark.parametrize("name", ["AutoencoderKLLTXVideo", "AutoencoderKLWan"])
 def test_frames_that_would_be_dropped_are_refused(name: str) -> None:
     autoencoder = made(name)

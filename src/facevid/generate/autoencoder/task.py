@@ -134,12 +134,13 @@ class AutoencoderTask:
 
     def _reconstructed(self, count: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Held-out videos and what comes back of them, as families encode and decode."""
-        steps = -(-min(count, self._validation.samples) // size)
         device = next(self.module.parameters()).device
         with resting({"module": self.module}):
-            for batch in self._validation.iterate(0, steps, batch=size):
+            for batch in self._validation.iterate(0, count, batch=size):
                 video = batch["video"].to(device)
                 yield video, self.autoencoder.decode(self.autoencoder.encode(video))
+                if (count := count - len(video)) <= 0:
+                    return
 
 
 def autoencoder_task(
