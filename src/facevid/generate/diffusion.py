@@ -203,7 +203,8 @@ def diffusion_task(
         )
     orders: list[Order] = [TrainingOrder(seen, recipe.seed), FixedOrder(held, recipe.validation.samples)]
     if on_the_fly:
-        sources: list[BatchSource] = [PixelSource(o, workers=recipe.data.workers) for o in orders]
+        workers, keep = recipe.data.workers, recipe.data.keep_mib
+        sources: list[BatchSource] = [PixelSource(o, workers=workers, keep_mib=keep) for o in orders]
     else:
         family.to(device)  # of the type that the weights have: it decides the latents too
         stores = [

@@ -34,7 +34,8 @@ class Data(_Part):
     """Which windows of clips are seen. Times in seconds, rates in frames a second.
 
     windows: of each clip and bucket, evenly spread over it. captions: lengths to draw from, and their weights.
-    holdout: share of people kept for validation where no split is named.
+    holdout: share of people kept for validation where no split is named. workers: processes that decode; 0 decodes in
+    a thread. keep_mib: decoded windows that each of them keeps in memory, for small pictures that come again and again.
     """
 
     fps: Positive = 12.5
@@ -47,6 +48,7 @@ class Data(_Part):
     buckets: Sequence[Bucket]
     holdout: Share = 0.1
     workers: Annotated[int, Field(ge=0)] = 0
+    keep_mib: Annotated[int, Field(ge=0)] = 0
 
 
 class Model(_Part):
@@ -128,8 +130,8 @@ class Checkpoints(_Part):
 
 
 class Autoencoder(_Part):
-    """Losses of an autoencoder, as weights: |x - x'| + perceptual (face embedder's features) + temporal (of frame
-    differences) + kl (of the posterior against a standard normal, nats for each number of the latents).
+    """Losses of an autoencoder, as weights: reconstruction |x - x'| + squared (x - x')^2 + perceptual (face embedder's
+    features) + temporal (of frame differences) + kl (of the posterior against a standard normal, nats a number).
 
     perceptual_frames: frames of each window that the face embedder looks at. perceptual_side: to how many pixels it has
     their shorter side resized, 103 at least; it was trained on faces of 150 x 150.
@@ -138,6 +140,7 @@ class Autoencoder(_Part):
     type: str = "AutoencoderKLLTXVideo"
     config: Mapping[str, Any] = Field(default_factory=dict)
     reconstruction: Positive = 1.0
+    squared: Annotated[float, Field(ge=0)] = 0.0
     perceptual: Annotated[float, Field(ge=0)] = 0.1
     perceptual_frames: Count = 4
     perceptual_side: Annotated[int, Field(ge=103)] = 112

@@ -26,6 +26,11 @@ def reconstruction(found: Tensor, video: Tensor) -> Tensor:
     return (found.float() - video.float()).abs().flatten(1).mean(1)
 
 
+def squared(found: Tensor, video: Tensor) -> Tensor:
+    """Mean squared difference. Its gradient is large where the picture is far off, which a new autoencoder needs."""
+    return (found.float() - video.float()).square().flatten(1).mean(1)
+
+
 def temporal(found: Tensor, video: Tensor) -> Tensor:
     """Mean absolute difference of what changes from each frame to the next; 0 for a single frame."""
     if video.shape[2] == 1:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from facevid.generate.autoencoder.build import VideoAutoencoder
-from facevid.generate.autoencoder.losses import Perceptual, kl, psnr, reconstruction, ssim, temporal
+from facevid.generate.autoencoder.losses import Perceptual, kl, psnr, reconstruction, squared, ssim, temporal
 from facevid.generate.recipe import Autoencoder
 from facevid.generate.training.task import Batch, noise_like
 
@@ -37,6 +37,9 @@ class Reconstructing(nn.Module):
         weights = self._weights
         parts = {"reconstruction": reconstruction(found, video), "kl": kl(mean, logvar)}
         loss = weights.reconstruction * parts["reconstruction"] + weights.kl * parts["kl"]
+        if weights.squared > 0:
+            parts["squared"] = squared(found, video)
+            loss = loss + weights.squared * parts["squared"]
         if weights.temporal > 0:
             parts["temporal"] = temporal(found, video)
             loss = loss + weights.temporal * parts["temporal"]

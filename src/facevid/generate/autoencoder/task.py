@@ -166,7 +166,7 @@ def autoencoder_task(
 
     autoencoder = new_autoencoder(recipe)
     seen, held = (
-        PixelSource(order, workers=recipe.data.workers)
+        PixelSource(order, workers=recipe.data.workers, keep_mib=recipe.data.keep_mib)
         for order in (
             TrainingOrder(windows_of(train, recipe.data, captions=False), recipe.seed),
             FixedOrder(windows_of(validation, recipe.data, captions=False), recipe.validation.samples),

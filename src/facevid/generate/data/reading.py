@@ -27,9 +27,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class PixelReader:
-    """Decodes windows; one of them lives in each worker, and serves one thread."""
+    """Decodes windows; one of them lives in each worker, and serves one thread.
 
-    def __init__(self, windows: Windows) -> None:
+    keep_mib: MiB of decoded windows that stay in memory, those that came first.
+    """
+
+    def __init__(self, windows: Windows, *, keep_mib: int = 0) -> None:
+        self._room, self._kept = keep_mib << 20, dict[int, Pixels]()
         self._dataset = windows.dataset
         self._fps, self._buckets = windows.fps, windows.buckets
         self._row, self._start, self._bucket = windows.row, windows.start, windows.bucket
@@ -37,7 +41,7 @@ class PixelReader:
         self._reader = WindowReader()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_reader"}
+        return {**self.__dict__, "_reader": None, "_kept": {}}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
@@ -52,6 +56,18 @@ class PixelReader:
         Of a clip of another aspect ratio than its bucket's the centre is shown. Sizes change by area when they shrink
         and bicubic when they grow. Raises one of UNREADABLE where the clip cannot be read.
         """
+        found = self._kept.get(window)
+        if found is None:
+            found = self._decoded(window, out)
+            if found.nbytes <= self._room:
+                self._kept[window] = found.copy() if found is out else found
+                self._room -= found.nbytes
+        if out is None or found is out:
+            return found
+        out[:] = found
+        return out
+
+    def _decoded(self, window: int, out: Pixels | None) -> Pixels:
         bucket = self._buckets[int(self._bucket[window])]
         row = self._table.slice(int(self._row[window]), 1).to_pylist()[0]
         shown = window_frames(bucket.frames, self._fps, float(row["fps"]), int(self._start[window]))
@@ -104,11 +120,11 @@ class Read:
 
 
 class RequestReader:
-    """What torch's DataLoader indexes. It reads what tables say of all clips once."""
+    """What torch's DataLoader indexes. It reads what tables say of all clips once. keep_mib: see PixelReader."""
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, windows: Windows, *, keep_mib: int = 0) -> None:
         self.dataset = windows.dataset
-        self._reader, self._buckets = PixelReader(windows), windows.buckets
+        self._reader, self._buckets = PixelReader(windows, keep_mib=keep_mib), windows.buckets
 
     def __getitem__(self, request: Request) -> Read:
         samples, count = request.samples, request.stop - request.start

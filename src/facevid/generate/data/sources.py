@@ -29,12 +29,12 @@ class PixelSource:
     "fps" float32 (B,); "clip_id" list of B; "seed" int64 (B,); "batch_id" str. A clip that cannot be read is warned of
     (DamagedClip) and named in `damaged`, and another window of the same step takes its place, which the seed decides.
 
-    workers: processes that decode; 0 decodes in this one.
+    workers: processes that decode; 0 decodes in this one. keep_mib: decoded windows that each keeps in memory.
     """
 
-    def __init__(self, order: Order, *, workers: int = 0) -> None:
+    def __init__(self, order: Order, *, workers: int = 0, keep_mib: int = 0) -> None:
         self._order, self._workers = order, workers
-        self._reader = RequestReader(order.windows)
+        self._reader = RequestReader(order.windows, keep_mib=keep_mib)
         self.damaged: dict[str, str] = {}
 
     @property

@@ -17,6 +17,7 @@ FREE = (
     "validation",
     "checkpoints",
     "data.workers",
+    "data.keep_mib",
     "optimisation.minutes",
     # These only change in which order the same numbers are added.
     "optimisation.accumulate",
@@ -56,7 +57,7 @@ def refuse_another(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: 
     )
     raise GenerateError(
         f"{folder} holds a training with other settings: {told}{more}.{steps} Take the changes back to go on, or "
-        "train into another folder. May change: validation, checkpoints, tracking, data.workers, "
+        "train into another folder. May change: validation, checkpoints, tracking, data.workers, data.keep_mib, "
         "optimisation.minutes, accumulate, checkpoint_activations, compile, distributed."
     )
 
