@@ -1,0 +1,91 @@
+"""Our own family: one rule of sizes that the recipes keep, a tokenizer from captions, one set of weights for all modes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from facevid.generate.families.facevid import SIZES, Facevid, size_of
+from facevid.generate.objectives import FlowMatching
+from facevid.generate.recipe import read_recipe
+from facevid.generate.text import train_tokenizer
+
+from . import tiny
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_recipes_keep_the_rule_of_sizes(name: str) -> None:
+    recipe = read_recipe(f"facevid-{name}")
+    assert recipe.model is not None
+    size = size_of(SIZES[name])
+    assert (recipe.model.config["width"], recipe.model.config["depth"]) == (size.width, size.depth)
+    assert recipe.optimisation.batch == size.batch
+    assert recipe.optimisation.lr == pytest.approx(size.lr, rel=0.01)
+
+
+def test_sizes_grow_as_they_are_written_down() -> None:
+    assert [size_of(width).depth for width in SIZES.values()] == [4, 7, 11, 19, 26]
+    assert [size_of(width).batch for width in SIZES.values()] == [64, 64, 128, 256, 256]
+
+
+def test_parameters_reach_from_a_million_to_a_billion() -> None:
+    from diffusers import LTXVideoTransformer3DModel
+
+    counts = []
+    for width in SIZES.values():
+        with torch.device("meta"):
+            made = LTXVideoTransformer3DModel(
+                in_channels=128, out_channels=128, num_attention_heads=width // 64, attention_head_dim=64,
+                cross_attention_dim=width, num_layers=size_of(width).depth, caption_channels=width,
+            )  # fmt: skip
+        counts.append(sum(p.numel() for p in made.parameters()))
+    assert 1e6 < counts[0] < 2e6
+    assert 0.9e9 < counts[-1] < 1.2e9
+    assert counts == sorted(counts)
+
+
+def test_a_tokenizer_knows_the_words_of_its_captions_and_spells_others() -> None:
+    captions = ["A woman with black hair.", "A man with grey hair is talking."] * 3
+    tokens = train_tokenizer(captions, length=16)
+    ids = tokens("A woman with GREY hair.", padding="max_length", max_length=16)["input_ids"]
+    assert len(ids) == 16
+    assert tokens.decode([i for i in ids if i > 2]).strip() == "a woman with grey hair."
+    assert tokens.unk_token_id not in tokens("zebra é")["input_ids"]
+    assert train_tokenizer(reversed(captions), length=16).get_vocab() == tokens.get_vocab()
+
+
+def test_text_and_pictures_are_answered_by_one_set_of_weights(tmp_path: Path) -> None:
+    from facevid.generate.families.loading import load_family
+
+    family = _tiny()
+    video = tiny.video(5, 32, batch=2)
+    given = tiny.conditions(family, ["a woman", ""], video, [True, False])
+    latents = family.encode(video)
+    answer = family.predict(torch.randn_like(latents), torch.full((2,), 500.0), given)
+    assert answer.shape == latents.shape
+    weights = family.weights(latents, given)
+    assert weights is not None and weights[0, 0, 0].max() == 0 and weights[1].min() == 1
+    tiny.loss(family, latents, given).backward()
+    assert all(p.grad is not None for p in family.parts["text_encoder"].encoder.block.parameters())
+    family.save(tmp_path)
+    again = load_family(tmp_path)
+    request = tiny.request(5, 32)
+    assert (again.sample(request)[0] == family.sample(request)[0]).all()
+
+
+def _tiny() -> Facevid:
+    from diffusers import AutoencoderKLLTXVideo
+
+    torch.manual_seed(0)
+    vae = AutoencoderKLLTXVideo(
+        latent_channels=8, block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), layers_per_block=(1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1), spatio_temporal_scaling=(True, True), patch_size=4,
+        decoder_spatio_temporal_scaling=(True, True), decoder_inject_noise=(False,) * 3, upsample_residual=(False,) * 2,
+        upsample_factor=(1, 1), timestep_conditioning=False, down_block_types=("LTXVideoDownBlock3D",) * 2,
+        downsample_type=("conv",) * 2,
+    )  # fmt: skip
+    tokens = train_tokenizer(["a woman smiles"], length=128)
+    config = {"width": 64, "depth": 1, "text_depth": 1}
+    return Facevid.build(config, {"vae": vae, "tokenizer": tokens}, FlowMatching())
