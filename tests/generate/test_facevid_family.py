@@ -1,4 +1,4 @@
-"""Our own family: one rule of sizes that the recipes keep, a tokenizer from captions, one set of weights for all modes."""
+"""Our own family: one rule of sizes that recipes keep, a tokenizer from captions, one set of weights for all modes."""
 
 from __future__ import annotations
 
