@@ -5,10 +5,10 @@
 MODEL is a folder that `facevid train` made, DATASET the annotated dataset that it was trained on, or another one.
 
 Text: a probe is trained on real clips at the model's size, plain and behind the model's autoencoder; how well it reads
-people whom it never saw is measured, plain and behind the autoencoder. Then SAMPLES prompts ask for every value of hair colour,
-glasses, skin tone (groups of the Monk scale) and light (its ends) equally often, worded by the grammar of captions,
-and the probe reads the videos. To pass, each attribute is read right 20 points more often than chance, 1 / number of
-values.
+people whom it never saw is measured, plain and behind the autoencoder. Then SAMPLES prompts ask for every value of hair
+colour, glasses, skin tone (groups of the Monk scale) and light (its ends) equally often, worded by the grammar of
+captions, and the probe reads the videos. To pass, each attribute is read right 20 points more often than chance, 1 /
+number of values.
 
 Picture: PAIRS first pictures of held-out people are given; a video follows its picture where the face in its first and
 in its last frame are both nearer to that picture than to the picture of somebody else. To pass, .95 do. The same is
