@@ -59,7 +59,7 @@ def test_a_tokenizer_knows_the_words_of_its_captions_and_spells_others() -> None
 def test_text_and_pictures_are_answered_by_one_set_of_weights(tmp_path: Path) -> None:
     from facevid.generate.families.loading import load_family
 
-    family = _tiny()
+    family = tiny_facevid()
     video = tiny.video(5, 32, batch=2)
     given = tiny.conditions(family, ["a woman", ""], video, [True, False])
     latents = family.encode(video)
@@ -75,7 +75,7 @@ def test_text_and_pictures_are_answered_by_one_set_of_weights(tmp_path: Path) ->
     assert (again.sample(request)[0] == family.sample(request)[0]).all()
 
 
-def _tiny() -> Facevid:
+def tiny_facevid() -> Facevid:
     from diffusers import AutoencoderKLLTXVideo
 
     torch.manual_seed(0)

@@ -69,9 +69,7 @@ class Denoising(nn.Module):
         shown = (uniform(seeds, PICTURE) < self.conditioning.image).to(latents.device)
         if self.family.modes == {"i2v"}:
             shown = torch.ones_like(shown)
-        text = self._dropped(
-            text, (uniform(seeds, PROMPT) < self.conditioning.drop_prompt).to(latents.device)
-        )
+        text = self._dropped(text, uniform(seeds, PROMPT) < self.conditioning.drop_prompt)
         return {"loss": self._loss(latents, noise, times, Conditions(text, first, shown, fps))}
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
@@ -84,12 +82,14 @@ class Denoising(nn.Module):
         return self.family.encode(video).float(), first, self.family.text_features(batch["caption"])
 
     def _dropped(self, text: Mapping[str, Tensor], drop: Tensor) -> dict[str, Tensor]:
-        if not drop.any():
+        if not drop.any():  # on the CPU, so that no step waits for the device
             return dict(text)
         if self._empty is None:
             self._empty = {name: value.detach() for name, value in self.family.text_features([""]).items()}
         return {
-            name: torch.where(drop.view(-1, *[1] * (value.ndim - 1)), self._empty[name].to(value), value)
+            name: torch.where(
+                drop.to(value.device).view(-1, *[1] * (value.ndim - 1)), self._empty[name].to(value), value
+            )
             for name, value in text.items()
         }
 
@@ -218,7 +218,7 @@ def diffusion_task(
 def family_for(recipe: TrainRecipe, captions: Captions | None) -> Family:
     """The model of a recipe with fresh or pretrained weights, adapters added where the recipe says so.
 
-    Our own family built anew learns its words from the captions, unless the recipe names a tokenizer or text encoder.
+    Our own family built anew learns its words from the captions, unless the recipe names a tokenizer.
     """
     from facevid.generate.families.facevid import Facevid
     from facevid.generate.families.loading import build_family
@@ -228,6 +228,11 @@ def family_for(recipe: TrainRecipe, captions: Captions | None) -> Family:
     assert model is not None
     tokenizer = None
     if model.family == Facevid.name and model.pretrained is None and "tokenizer" not in model.config:
+        if "text_encoder" in model.config:
+            raise GenerateError(
+                f"model.config.text_encoder is {model.config['text_encoder']}, which knows only the words of its own "
+                "tokenizer. Name that too, in model.config.tokenizer (often the same folder)."
+            )
         said = (text.as_py() for texts in captions.texts for text in texts) if captions else iter(("",))
         length = int(model.config.get("text_length", TEXT_LENGTH))
         tokenizer = train_tokenizer(said, length=length)

@@ -59,13 +59,17 @@ def first_pictures(
 ) -> Sequence[npt.NDArray[np.uint8]]:
     """The first pictures (H, W, 3) of the first held-out windows of a bucket, as the model sees them."""
     found: list[npt.NDArray[np.uint8]] = []
-    for batch in held_out.iterate(0, 1, batch=count):
+    # Each step is of one bucket, and not always the first of this one.
+    for batch in held_out.iterate(0, held_out.samples, batch=count):
         if "video" in batch:
             video = batch["video"][:, :, :1]
         else:
             video = family.decode(batch["first"].float().to(next(_device(family))))
-        found += [frames[0] for frames in frames_of(video)]
-    return [f for f in found if f.shape[:2] == (bucket.height, bucket.width)][:count]
+        if video.shape[-2:] == (bucket.height, bucket.width):
+            found += [frames[0] for frames in frames_of(video)]
+        if len(found) >= count:
+            break
+    return found[:count]
 
 
 def _device(family: Family) -> Iterator[object]:
