@@ -239,6 +239,20 @@ def test_bf16_changes_the_loss_by_no_more_than_its_rounding() -> None:
     assert rounded.tolist() == pytest.approx(exact.tolist(), rel=0.01)
 
 
+def test_pictures_are_encoded_in_float32_where_the_network_learns_in_bf16() -> None:
+    family = tiny_facevid()
+    video = tiny.video(5, 32, batch=2)
+    exact, first = family.encode(video), family.encode(video[:, :, :1])
+    family.to("cpu", torch.bfloat16)
+    module = Denoising(family, Conditioning(image=0.5))
+    about = {k: v for k, v in batch(2).items() if k not in ("latents", "first", "text.ids")}
+    told = {f"text.{k}": v for k, v in family.text_features(["a woman", ""]).items()}
+    with torch.autocast("cpu", torch.bfloat16):
+        on_the_fly = module({**about, "video": video, "caption": ["a woman", ""]})
+        from_disk = module({**about, **told, "latents": exact, "first": first})
+    assert torch.equal(on_the_fly["loss"], from_disk["loss"])
+
+
 def test_what_the_network_is_told_in_training_is_what_the_pipelines_tell_it() -> None:
     family = tiny_facevid()
     told: list[dict[str, Any]] = []

@@ -78,8 +78,10 @@ class Denoising(nn.Module):
             first = batch["first"].float() if takes_pictures else None
             return batch["latents"].float(), first, text_in(batch)
         video = batch["video"]
-        first = self.family.encode(video[:, :, :1]).float() if takes_pictures else None
-        return self.family.encode(video).float(), first, self.family.text_features(batch["caption"])
+        # What is frozen works in its own precision, as it does for latents on disk and for sampling.
+        with torch.autocast(video.device.type, enabled=False):
+            first = self.family.encode(video[:, :, :1]).float() if takes_pictures else None
+            return self.family.encode(video).float(), first, self.family.text_features(batch["caption"])
 
     def _dropped(self, text: Mapping[str, Tensor], drop: Tensor) -> dict[str, Tensor]:
         if not drop.any():  # on the CPU, so that no step waits for the device

@@ -55,6 +55,8 @@ class Facevid(LTX):
     """
 
     name: ClassVar[str] = "facevid"
+    precise: ClassVar[tuple[str, ...]] = ("vae",)
+    """It is small, and its least channels, of a thousandth of the largest's deviation, would drown in bfloat16."""
 
     @classmethod
     def build(cls, config: Mapping[str, Any], parts: Mapping[str, Any], objective: FlowMatching) -> Facevid:
