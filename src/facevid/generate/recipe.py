@@ -133,12 +133,14 @@ class Autoencoder(_Part):
     """Losses of an autoencoder, as weights: reconstruction |x - x'| + squared (x - x')^2 + perceptual (face embedder's
     features) + temporal (of frame differences) + kl (of the posterior against a standard normal, nats a number).
 
+    begin: with random weights, or as principal components of the data (AutoencoderKLLTXVideo of one change of size).
     perceptual_frames: frames of each window that the face embedder looks at. perceptual_side: to how many pixels it has
     their shorter side resized, 103 at least; it was trained on faces of 150 x 150.
     """
 
     type: str = "AutoencoderKLLTXVideo"
     config: Mapping[str, Any] = Field(default_factory=dict)
+    begin: Literal["random", "principal"] = "random"
     reconstruction: Positive = 1.0
     squared: Annotated[float, Field(ge=0)] = 0.0
     perceptual: Annotated[float, Field(ge=0)] = 0.1

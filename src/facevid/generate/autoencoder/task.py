@@ -15,6 +15,7 @@ from facevid.engine.files import write_json_atomic
 from facevid.generate.autoencoder.build import VideoAutoencoder, build_autoencoder
 from facevid.generate.autoencoder.cost import cost_of
 from facevid.generate.autoencoder.losses import psnr, ssim
+from facevid.generate.autoencoder.principal import begin_principal
 from facevid.generate.autoencoder.reconstructing import Reconstructing
 from facevid.generate.autoencoder.statistics import latent_statistics
 from facevid.generate.card import write_card
@@ -172,7 +173,16 @@ def autoencoder_task(
             FixedOrder(windows_of(validation, recipe.data, captions=False), recipe.validation.samples),
         )
     )
+    if recipe.autoencoder is not None and recipe.autoencoder.begin == "principal":
+        begin_principal(autoencoder, _first(seen, recipe))
     return AutoencoderTask(autoencoder, recipe, seen, held, lambda: data_facts(train, validation))
+
+
+def _first(seen: BatchSource, recipe: TrainRecipe) -> Iterator[Tensor]:
+    """Videos of the first training windows."""
+    size = min(recipe.optimisation.batch, 8)
+    for batch in seen.iterate(0, -(-min(MEASURED, seen.samples) // size), batch=size):
+        yield batch["video"]
 
 
 def new_autoencoder(recipe: TrainRecipe) -> VideoAutoencoder:
