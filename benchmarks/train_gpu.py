@@ -76,7 +76,7 @@ def _trained(size: str, options: argparse.Namespace, place: Path) -> dict[str, A
         ],
     )
     assert not isinstance(summary, Estimate)
-    latents = ((frames - 1) // 4 + 1) * (side // 16) ** 2
+    latents = ((frames - 1) // 2 + 1) * (side // 16) ** 2
     return {
         "size": size,
         "parameters": summary.parameters,

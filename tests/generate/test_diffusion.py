@@ -365,6 +365,9 @@ def test_a_trained_model_makes_videos_from_text_from_pictures_and_by_diffusers_a
 ) -> None:
     from diffusers import DiffusionPipeline, LTXImageToVideoPipeline
 
+    from facevid.generate.families.loading import load_family
+    from facevid.generate.families.parts import noise, pixels
+
     text = facevid.generate(model, "short of 1", output=tmp_path / "text.mp4", steps=2, device="cpu")
     assert text.videos[0].path is not None and (tmp_path / "text.mp4").is_file()
     picture = tiny.picture(32)
@@ -381,23 +384,25 @@ def test_a_trained_model_makes_videos_from_text_from_pictures_and_by_diffusers_a
     ours = facevid.generate(model, "short of 1", steps=3, guidance=2.0, seed=5, device="cpu").videos[0].frames
     pipeline = DiffusionPipeline.from_pretrained(model)
     pipeline.set_progress_bar_config(disable=True)
-    from facevid.generate.families.parts import noise
-
-    told = {"height": 32, "width": 32, "num_frames": 5, "frame_rate": 25.0, "num_inference_steps": 3}
+    told: dict[str, Any] = {
+        "height": 32,
+        "width": 32,
+        "num_frames": 5,
+        "frame_rate": 25.0,
+        "num_inference_steps": 3,
+    }
     latents = noise((1, 8, 2, 4, 4), 5, "cpu").flatten(2).transpose(1, 2)
     theirs = pipeline("short of 1", latents=latents, guidance_scale=2.0, output_type="np", **told).frames[0]
     assert ours is not None and theirs.shape == ours.shape
     assert np.abs(np.round(theirs * 255) - ours).max() <= 1
     start = LTXImageToVideoPipeline.from_pipe(pipeline)
     start.set_progress_bar_config(disable=True)
-    assert start(image=_pil(picture), prompt="", guidance_scale=1.0, output_type="np", **told).frames[
-        0
-    ].shape == (
-        5,
-        32,
-        32,
-        3,
-    )
+    told = {**told, "image": _pil(picture), "prompt": "", "guidance_scale": 1.0}
+    assert start(output_type="np", **told).frames[0].shape == (5, 32, 32, 3)
+    # The picture enters as it did in training: by its posterior's mode.
+    packed = start(output_type="latent", **told).frames
+    first = load_family(model).encode(pixels([picture], "cpu"))
+    assert torch.allclose(packed[:, :16], first.flatten(2).transpose(1, 2), atol=1e-4)
 
 
 def test_a_training_that_was_cut_off_goes_on_to_the_same_weights(

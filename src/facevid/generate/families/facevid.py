@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
+
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.ltx import LTX
 from facevid.generate.families.parts import need
@@ -72,6 +74,7 @@ class Facevid(LTX):
         vae = need(
             parts.get("vae"), "an autoencoder (model.autoencoder: the folder of a trained one)", cls.name
         )
+        _certain(vae)
         tokenizer = need(parts.get("tokenizer"), "a tokenizer", cls.name)
         text = parts.get("text_encoder")
         channels = text.config.d_model if text is not None else config.get("text_width", width)
@@ -111,3 +114,16 @@ class Facevid(LTX):
             train_text=text is None,
             text_length=config.get("text_length", 128),
         )
+
+
+def _certain(vae: Any) -> None:
+    """Takes the chance out of an autoencoder's posteriors, whose modes stay.
+
+    diffusers' image-to-video pipeline draws the first frame from its posterior, and training takes the mode; a drawn
+    one would be mostly noise in small channels, which are brought to unit variance. LTX's class has one variance for
+    all channels, the last that its encoder gives.
+    """
+    last = vae.encoder.conv_out.conv
+    with torch.no_grad():
+        last.weight[-1] = 0.0
+        last.bias[-1] = -30.0  # the least logarithm of a variance that diffusers takes
