@@ -15,7 +15,7 @@ from facevid.generate.objectives import FlowMatching
 
 HEAD = 64
 """Channels of one head of attention, as in LTX-Video and Wan."""
-BASE_WIDTH, BASE_DEPTH, BASE_LR, BASE_BATCH = 128, 4, 1e-3, 64
+BASE_WIDTH, BASE_DEPTH, BASE_LR, BASE_BATCH = 128, 4, 1e-3, 32
 SIZES: dict[str, int] = {"xs": 128, "s": 256, "m": 512, "l": 1024, "xl": 1536}
 """Names of the family's members, and their widths."""
 
@@ -35,7 +35,7 @@ def size_of(width: int) -> Size:
 
     depth = round(4 (width / 128)^(3/4)): between constant shape (1) and width alone (0); Kaplan et al. 2020 (section
     3.1) find the shape to matter little within a factor of some ten. lr = 1e-3 x 128 / width: hidden layers under Adam
-    want 1 / width (Yang et al., "Tensor Programs V", 2022, table 3). batch = 64 x 2^round(log2(width / 128) / 2):
+    want 1 / width (Yang et al., "Tensor Programs V", 2022, table 3). batch = 32 x 2^round(log2(width / 128) / 2):
     larger models reach lower losses, where larger batches still help (McCandlish et al. 2018).
     """
     from math import log2
