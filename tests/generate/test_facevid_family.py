@@ -27,7 +27,7 @@ def test_recipes_keep_the_rule_of_sizes(name: str) -> None:
 
 def test_sizes_grow_as_they_are_written_down() -> None:
     assert [size_of(width).depth for width in SIZES.values()] == [4, 7, 11, 19, 26]
-    assert [size_of(width).batch for width in SIZES.values()] == [64, 64, 128, 256, 256]
+    assert [size_of(width).batch for width in SIZES.values()] == [32, 32, 64, 128, 128]
 
 
 def test_parameters_reach_from_a_million_to_a_billion() -> None:
