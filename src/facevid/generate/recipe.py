@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -172,6 +173,19 @@ class TrainRecipe(_Part):
         return self
 
 
+_PARTS: dict[str, type[BaseModel]] = {
+    "data": Data,
+    "buckets": Bucket,
+    "model": Model,
+    "autoencoder": Autoencoder,
+    "conditioning": Conditioning,
+    "times": Times,
+    "optimisation": Optimisation,
+    "validation": Validation,
+    "checkpoints": Checkpoints,
+}
+
+
 def recipe_names() -> list[str]:
     """Names of the recipes that come with facevid."""
     folder = resources.files("facevid.recipes").joinpath("train")
@@ -189,11 +203,32 @@ def read_recipe(source: str | Path | Mapping[str, Any], changes: Sequence[str] =
     try:
         return TrainRecipe.model_validate(body)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(str(p) for p in fault['loc']) or 'recipe'} = {_short(fault['input'])}: {fault['msg']}"
-            for fault in error.errors()
-        ]
+        faults = [_told(fault) for fault in error.errors()]
         raise GenerateError(f"The recipe {where} cannot be used. " + "; ".join(faults) + ".") from None
+
+
+def _told(fault: Any) -> str:
+    """One fault as pydantic finds it, in a sentence: a field that is not known, with the nearest, or a wrong value."""
+    *inside, last = fault["loc"] or ("recipe",)
+    name = ".".join(str(p) for p in (*inside, last))
+    if fault["type"] == "missing":
+        return f"{name} is missing"
+    if fault["type"] == "extra_forbidden":
+        known = _fields(inside)
+        near = get_close_matches(str(last), known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known there: {', '.join(known)}"
+        return f"{name} is no field of a recipe; {hint}"
+    message = {"sequence_type": "it must be a list", "is_instance_of": "it must be a list"}.get(fault["type"])
+    return f"{name} = {_short(fault['input'])}: {message or fault['msg']}"
+
+
+def _fields(path: Sequence[Any]) -> list[str]:
+    """Names of the fields in a part of a recipe."""
+    part: type[BaseModel] = TrainRecipe
+    for name in path:
+        if isinstance(name, str):
+            part = _PARTS.get(name, part)
+    return list(part.model_fields)
 
 
 def _body(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -237,9 +272,16 @@ def _apply(body: dict[str, Any], change: str) -> None:
     *path, last = key.strip().split(".")
     for name in path:
         place = place.setdefault(name, {})
+        if isinstance(place, list):
+            raise GenerateError(f"{change!r}: {name} of the recipe is a list; give it whole, {name}=[...].")
         if not isinstance(place, dict):
             raise GenerateError(f"{change!r}: {name} of the recipe has no fields.")
-    place[last] = yaml.safe_load(value)
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise GenerateError(
+            f"{change!r}: the value cannot be read as YAML. Close its brackets and quotes."
+        ) from None
 
 
 def _copy(value: Any) -> Any:

@@ -27,6 +27,14 @@ FREE = (
 )
 """Fields of a recipe that may change while a training goes on; fields inside them too."""
 
+OUTSIDE = {
+    "data_read.dataset_sha256": "the dataset has changed (its dataset.json)",
+    "data_read.train_clips_sha256": "the clips to learn from are others (--data, --where, --subset, --split)",
+    "data_read.validation_clips_sha256": "the held-out clips are others",
+    "autoencoder_sha256": "the autoencoder's weights are others",
+}
+"""What differs outside the recipe, in words: hashes tell nobody anything."""
+
 
 def deciding(recipe: TrainRecipe, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Every value that decides the result, by its dotted name; identity: of the data, from outside the recipe."""
@@ -47,7 +55,10 @@ def refuse_another(found: Mapping[str, Any], wanted: Mapping[str, Any], folder: 
     names = sorted(n for n in found.keys() | wanted.keys() if found.get(n) != wanted.get(n))
     if not names:
         return
-    told = "; ".join(f"{n} was {_short(found.get(n))} and is now {_short(wanted.get(n))}" for n in names[:8])
+    told = "; ".join(
+        OUTSIDE.get(n, f"{n} was {_short(found.get(n))} and is now {_short(wanted.get(n))}")
+        for n in names[:8]
+    )
     more = f"; and {len(names) - 8} more" if len(names) > 8 else ""
     steps = (
         " The learning rate of every step hangs on the number of steps, so it cannot be raised afterwards, unless "
