@@ -23,6 +23,7 @@ _UNKNOWN = "unknown"
 _HUB_DATASET = re.compile(r"(?:hf://|https://(?:www\.)?huggingface\.co/)datasets/([\w.-]+/[\w.-]+)/?")
 _HUB_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _TAGS = {"t2v": "text-to-video", "i2v": "image-to-video"}
+_MEASURED = {"held_out_psnr": "held-out PSNR, dB", "held_out_ssim": "held-out SSIM"}
 _CURVE = 8  # losses shown, spread over the training
 
 
@@ -134,6 +135,7 @@ def _head(folder: Path, facts: Mapping[str, Any], data: Mapping[str, Any]) -> st
         ("steps of training", _number(facts.get("step"))),
         ("samples seen", _number(facts.get("samples_seen"))),
         ("held-out loss", _number(facts.get("held_out_loss"))),
+        *((name, _number(facts[key])) for key, name in _MEASURED.items() if facts.get(key) is not None),
     ]
     return (
         f"# {plain(name)}\n\n{what}, trained with facevid on {_number(data.get('train_clips'))} clips of "
@@ -212,9 +214,10 @@ def _training(folder: Path, facts: Mapping[str, Any]) -> str:
         body += "The recipe is unknown.\n"
     curve = _curve(folder / ".train" / "log.jsonl")
     if curve:
-        body += (
-            "\nLoss on held-out clips, at noise and times that are the same at every validation:\n\n"
-            + table(["step", "held-out loss"], [(f"{step:,}", f"{loss:.4f}") for step, loss in curve])
+        fixed = ", at noise and times that are the same at every validation"
+        same = "" if facts.get("kind") == "autoencoder" else fixed
+        body += f"\nLoss on held-out clips{same}:\n\n" + table(
+            ["step", "held-out loss"], [(f"{step:,}", f"{loss:.4f}") for step, loss in curve]
         )
     else:
         body += "\nHow the held-out loss fell is unknown: there is no log beside the model.\n"
@@ -231,7 +234,11 @@ def _limits(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     ]
     recipe = facts.get("recipe") or {}
     if facts.get("kind") == "autoencoder":
-        found[1] = "It works on pictures alone: sound is not kept."
+        found = [
+            "It gives back what it is given, faces of real people too, and less well those that look like none it "
+            "was trained on.",
+            "It works on pictures alone: sound is not kept.",
+        ]
     if recipe.get("data", {}).get("buckets"):
         found.append(f"It was trained at {_sizes(recipe)}; other sizes and lengths are untried.")
     balance = data.get("balance") or {}
@@ -256,7 +263,8 @@ def _limits(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     captioned, clips = data.get("train_captioned"), data.get("train_clips")
     if facts.get("kind") != "autoencoder" and clips and captioned == 0:
         found.append("No training clip had a caption, so text cannot steer it.")
-    found.append("Its measurements, beside the held-out loss, are unknown: none were recorded.")
+    if all(facts.get(key) is None for key in _MEASURED):
+        found.append("Its measurements, beside the held-out loss, are unknown: none were recorded.")
     return "## Known limits\n\n" + "".join(f"- {limit}\n" for limit in found)
 
 

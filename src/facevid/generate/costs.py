@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from facevid.generate.data.sources import TEXT
 from facevid.generate.diffusion import FIXED, Denoising
@@ -91,17 +92,17 @@ def _as_trained(module: nn.Module, recipe: TrainRecipe) -> Iterator[None]:
 
 
 def _kept(module: nn.Module, batch: Batch) -> float:
-    """Bytes that autograd keeps of one forward pass, each storage once, without the weights."""
+    """Bytes that autograd would keep of one forward pass, each storage once, without the weights; none is kept here."""
     weights = {p.untyped_storage().data_ptr() for p in module.parameters()}
-    seen: dict[int, int] = {}
+    # What refers weakly to a storage frees its memory, but nothing else takes its name meanwhile.
+    seen: dict[int, tuple[StorageWeakRef, int]] = {}
 
-    def pack(kept: Tensor) -> Tensor:
+    def pack(kept: Tensor) -> None:
         storage = kept.untyped_storage()
         if storage.data_ptr() not in weights:
-            seen[storage.data_ptr()] = storage.nbytes()
-        return kept
+            known = StorageWeakRef(storage)
+            seen.setdefault(known.cdata, (known, storage.nbytes()))
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept):
-        answer = module(batch)
-    del answer
-    return float(sum(seen.values()))
+        module(batch)
+    return float(sum(size for _, size in seen.values()))

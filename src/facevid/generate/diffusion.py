@@ -54,7 +54,7 @@ class Denoising(nn.Module):
         fixed = bool(batch.get(FIXED, False))
         seeds = batch["seed"]
         draws = uniform(seeds, TIME).to(latents.device)
-        noise = noise_like(latents, seeds, NOISE)
+        noise = noise_like(latents, seeds, NOISE, anywhere=fixed)
         objective = self.family.objective
         times = objective.levels(draws) if fixed else objective.times(draws)
         fps = batch["fps"].to(latents.device)

@@ -32,7 +32,7 @@ class Reconstructing(nn.Module):
         video, seeds = batch["video"], batch["seed"]
         autoencoder, perceptual = self._apart
         mean, logvar = autoencoder.posterior(video)
-        noise = noise_like(mean, seeds, POSTERIOR).to(mean.dtype)
+        noise = noise_like(mean, seeds, POSTERIOR, anywhere=not self.training).to(mean.dtype)
         found = autoencoder.reconstruct(mean + (logvar / 2).exp() * noise)
         weights = self._weights
         parts = {"reconstruction": reconstruction(found, video), "kl": kl(mean, logvar)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -135,7 +136,7 @@ def _recipe(
             raise GenerateError(
                 "A trained model has its own autoencoder: give model or autoencoder, not both."
             )
-        changed.append(f"model.autoencoder={os.fspath(autoencoder)}")
+        changed.append(f"model.autoencoder={json.dumps(os.fspath(autoencoder))}")
     if recipe is None:
         if model is None:
             raise GenerateError(
@@ -156,17 +157,20 @@ def _recipe(
 def _family(recipe: TrainRecipe, model: str | os.PathLike[str] | None) -> tuple[Family, bool]:
     """The family, and whether its text features are worth keeping: those of a frozen text encoder."""
     from facevid.generate.families.loading import build_family, load_family
+    from facevid.generate.quiet import without_bars
     from facevid.generate.text import train_tokenizer
 
     if model is not None:
-        family = load_family(os.fspath(model))
+        with without_bars():
+            family = load_family(os.fspath(model))
     else:
         assert recipe.model is not None
         own = recipe.model.family == "facevid" and recipe.model.pretrained is None
         anew = own and "tokenizer" not in recipe.model.config
         # A training makes its own from its captions, and nothing of it is kept here.
         tokenizer = train_tokenizer(["a face"], length=_TOKENS) if anew else None
-        family = build_family(recipe.model, times=recipe.times, seed=recipe.seed, tokenizer=tokenizer)
+        with without_bars():
+            family = build_family(recipe.model, times=recipe.times, seed=recipe.seed, tokenizer=tokenizer)
     return family, "text_encoder" not in family.trained
 
 

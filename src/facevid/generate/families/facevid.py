@@ -65,15 +65,27 @@ class Facevid(LTX):
         """A member anew. config: `width`, `depth`, and of the text encoder `text_width`, `text_depth`, `text_length`;
         parts: `vae` and `tokenizer`, and `text_encoder` where a pretrained one is used, which then stays as it is.
         """
-        from diffusers import FlowMatchEulerDiscreteScheduler, LTXVideoTransformer3DModel
+        from diffusers import (
+            AutoencoderKLLTXVideo,
+            FlowMatchEulerDiscreteScheduler,
+            LTXVideoTransformer3DModel,
+        )
         from transformers import T5Config, T5EncoderModel
 
         width, depth = config.get("width", BASE_WIDTH), config.get("depth", BASE_DEPTH)
         if width % HEAD:
             raise GenerateError(f"model.config.width is {width}; it must be a multiple of {HEAD}.")
-        vae = need(
-            parts.get("vae"), "an autoencoder (model.autoencoder: the folder of a trained one)", cls.name
-        )
+        vae = parts.get("vae")
+        if vae is None:
+            raise GenerateError(
+                "A model of the family facevid needs an autoencoder. Train one (facevid train autoencoder --data "
+                "DATASET -o AUTOENCODER) and name its folder: --autoencoder, or model.autoencoder in the recipe."
+            )
+        if not isinstance(vae, AutoencoderKLLTXVideo):
+            raise GenerateError(
+                f"A model of the family facevid takes an AutoencoderKLLTXVideo, and the given autoencoder is of the "
+                f"class {type(vae).__name__}. Train one by the recipe autoencoder."
+            )
         _certain(vae)
         tokenizer = need(parts.get("tokenizer"), "a tokenizer", cls.name)
         text = parts.get("text_encoder")

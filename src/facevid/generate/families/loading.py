@@ -135,6 +135,11 @@ def load_autoencoder(folder: str | Path, dtype: Any = None) -> Any:
     of = getattr(diffusers, kind, None)
     if of is None:
         raise GenerateError(f"{place}/config.json names the class {kind!r}, which diffusers does not have.")
+    if not (hasattr(of, "encode") and hasattr(of, "decode")):
+        raise GenerateError(
+            f"{folder} holds a {kind}, which is no autoencoder. Give a folder of `facevid train autoencoder`, or of an "
+            "autoencoder of diffusers."
+        )
     _need_weights(place, "the autoencoder")
     return of.from_pretrained(str(place), dtype=dtype)
 
@@ -189,7 +194,10 @@ def _components(
                 _need_part(Path(source), name)
     dtypes = {"default": dtype or torch.float32, **dict.fromkeys(precise, torch.float32)}
     try:
-        pipeline = DiffusionPipeline.from_pretrained(source, dtype=dtypes, **{**absent, **given})
+        kept = not Path(source).is_dir() and _hub_is_silent(source) is not None
+        pipeline = DiffusionPipeline.from_pretrained(
+            source, dtype=dtypes, local_files_only=kept, **{**absent, **given}
+        )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise GenerateError(f"{_unreachable(source)} It says: {_first_line(error)}") from None
     settings = {
@@ -215,10 +223,26 @@ def _index(source: str) -> dict[str, Any]:
         raise GenerateError(
             f"There is no model {source}: no such folder. Give a folder, or a hub's id OWNER/NAME."
         )
+    silent = _hub_is_silent(source)
     try:
-        return dict(DiffusionPipeline.load_config(source))
+        return dict(DiffusionPipeline.load_config(source, local_files_only=silent is not None))
     except (OSError, ValueError) as error:
-        raise GenerateError(f"{_unreachable(source)} It says: {_first_line(error)}") from None
+        raise GenerateError(f"{_unreachable(source)} It says: {silent or _first_line(error)}") from None
+
+
+def _hub_is_silent(source: str) -> str | None:
+    """Why the hub does not answer for a model, so that only the cache is looked in; None where it answers.
+
+    Asked once before anything is fetched: diffusers would try every file six times, for half a minute.
+    """
+    import httpx
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(source, timeout=10)
+    except (OSError, ValueError, httpx.HTTPError) as error:
+        return _first_line(error)
+    return None
 
 
 def _listed(index: Mapping[str, Any]) -> dict[str, list[Any]]:

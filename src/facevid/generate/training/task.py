@@ -81,12 +81,20 @@ def uniform(seeds: Tensor, what: int) -> Tensor:
     )
 
 
-def noise_like(latents: Tensor, seeds: Tensor, what: int) -> Tensor:
-    """Standard normal noise (B, ...), float32, drawn on the CPU so that every device gets the same, by seed."""
-    drawn = [torch.randn(latents.shape[1:], generator=_generator(seed, what)) for seed in seeds.tolist()]
-    return torch.stack(drawn).to(latents.device, non_blocking=True)
+def noise_like(like: Tensor, seeds: Tensor, what: int, *, anywhere: bool = False) -> Tensor:
+    """Standard normal noise (B, ...), float32, on the device of `like`, decided by each sample's seed and `what`.
+
+    It is drawn on that device, whose kind decides it too; anywhere: on the CPU, the same for every device, which takes a
+    GPU's step as long again (0.14 s for 256 samples of 74,000 numbers on one core).
+    """
+    device = torch.device("cpu") if anywhere else like.device
+    drawn = [
+        torch.randn(like.shape[1:], generator=_generator(seed, what, device), device=device)
+        for seed in seeds.tolist()
+    ]
+    return torch.stack(drawn).to(like.device)
 
 
-def _generator(seed: int, what: int) -> torch.Generator:
+def _generator(seed: int, what: int, device: torch.device | str = "cpu") -> torch.Generator:
     mixed = (seed ^ (what * 0x9E3779B97F4A7C15)) & 0x7FFFFFFFFFFFFFFF
-    return torch.Generator().manual_seed(mixed)
+    return torch.Generator(device).manual_seed(mixed)
