@@ -84,8 +84,8 @@ def uniform(seeds: Tensor, what: int) -> Tensor:
 def noise_like(like: Tensor, seeds: Tensor, what: int, *, anywhere: bool = False) -> Tensor:
     """Standard normal noise (B, ...), float32, on the device of `like`, decided by each sample's seed and `what`.
 
-    It is drawn on that device, whose kind decides it too; anywhere: on the CPU, the same for every device, which takes a
-    GPU's step as long again (0.14 s for 256 samples of 74,000 numbers on one core).
+    It is drawn on that device, whose kind decides it too; anywhere: on the CPU, the same for every device, which takes
+    as long as a GPU's step (0.14 s for 256 samples of 74,000 numbers on one core).
     """
     device = torch.device("cpu") if anywhere else like.device
     drawn = [
