@@ -232,3 +232,8 @@ def test_an_autoencoder_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"_class_name": "Nothing"}')
     with pytest.raises(GenerateError, match="names the class 'Nothing'"):
         load_autoencoder(tmp_path)
+
+
+def test_a_part_that_is_no_autoencoder_is_refused_as_one(saved: Path) -> None:
+    with pytest.raises(GenerateError, match="holds a LTXVideoTransformer3DModel, which is no autoencoder"):
+        load_autoencoder(saved / "transformer")
