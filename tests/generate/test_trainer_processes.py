@@ -96,6 +96,7 @@ def test_killed_at_any_moment_it_goes_on_bitwise(tmp_path: Path) -> None:
     assert not [p for p in (killed / ".train/checkpoints").iterdir() if not p.name.startswith("step-")]
 
 
+@pytest.mark.slow
 def test_two_ranks_whole_or_in_shards_train_as_one_and_go_on_from_each_other(tmp_path: Path) -> None:
     one, two, shards, mixed = (tmp_path / name for name in ("one", "two", "shards", "mixed"))
     changes = ("optimisation.decay=constant", "optimisation.accumulate=2")
