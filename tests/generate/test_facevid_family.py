@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from facevid.generate.errors import GenerateError
 from facevid.generate.families.facevid import SIZES, Facevid, size_of
 from facevid.generate.objectives import FlowMatching
 from facevid.generate.recipe import read_recipe
@@ -89,3 +92,26 @@ def tiny_facevid() -> Facevid:
     tokens = train_tokenizer(["a woman smiles"], length=128)
     config = {"width": 64, "depth": 1, "text_depth": 1}
     return Facevid.build(config, {"vae": vae, "tokenizer": tokens}, FlowMatching())
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"widht": 64}, "no field widht; did you mean width?"),
+        ({"transformer": {}}, "no field transformer; it has width, depth"),
+        ({"depth": 0}, "model.config.depth is 0; it must be a whole number from 1"),
+        ({"width": "wide"}, "model.config.width is 'wide'"),
+        ({"width": 65}, "it must be a multiple of 64"),
+    ],
+)
+def test_what_its_config_does_not_have_is_refused(config: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(GenerateError, match=re.escape(sentence)):
+        Facevid.build(config, {}, FlowMatching())
+
+
+def test_an_autoencoder_that_is_missing_or_of_another_class_is_told() -> None:
+    with pytest.raises(GenerateError, match=r"needs an autoencoder\. Train one .*--autoencoder"):
+        Facevid.build({}, {}, FlowMatching())
+    other = torch.nn.Linear(1, 1)
+    with pytest.raises(GenerateError, match=r"takes an AutoencoderKLLTXVideo, .* of the class Linear"):
+        Facevid.build({}, {"vae": other}, FlowMatching())

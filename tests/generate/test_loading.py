@@ -237,3 +237,21 @@ def test_an_autoencoder_that_is_none_is_said(tmp_path: Path) -> None:
 def test_a_part_that_is_no_autoencoder_is_refused_as_one(saved: Path) -> None:
     with pytest.raises(GenerateError, match="holds a LTXVideoTransformer3DModel, which is no autoencoder"):
         load_autoencoder(saved / "transformer")
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    class Unreachable(Exception):
+        """Of a library that is not known beforehand."""
+
+    asked: list[str] = []
+
+    def model_info(_: Any, source: str, **__: Any) -> None:
+        asked.append(source)
+        raise Unreachable("Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
+    with pytest.raises(GenerateError, match=r"hf download .* It says: Name or service not known"):
+        build_family(Model(family="ltx", pretrained="nobody/nothing"))
+    assert asked == ["nobody/nothing"]

@@ -33,6 +33,7 @@ def test_wrong_values_are_all_named_at_once() -> None:
     told = said("optimisation.batch=two", "data.buckets=3", "conditioning.image=2")
     assert "optimisation.batch = 'two'" in told
     assert "data.buckets = 3: it must be a list" in told
+    assert "data.buckets = []: Value should have at least 1 item" in said("data.buckets=[]")
     assert "conditioning.image = 2: Input should be less than or equal to 1" in told
 
 

@@ -160,7 +160,7 @@ def test_the_same_call_goes_on_and_a_finished_model_is_left_as_it_is(
     again = facevid.train(RECIPE, dataset, out)
     assert again.trained_steps == 0 and again.samples_per_s is None
     assert (out / "toy.safetensors").stat() == before
-    with pytest.raises(GenerateError, match="train_clips_sha256 was"):
+    with pytest.raises(GenerateError, match="the clips to learn from are others"):
         facevid.train(RECIPE, dataset, out, where="identity <> 'p1'")
 
 
@@ -278,7 +278,11 @@ def test_the_command_tells_what_it_did(
     assert main([*arguments, "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["trained_steps"] == 0 and said.err == ""
+    made = len(tasks)
+    assert main([*arguments, "--set", "optimisation.accumulate=3"]) == 2
+    assert "make it a multiple of 3" in capsys.readouterr().err
     assert main([*arguments, "--set", "optimisation.lr=1"]) == 2
+    assert len(tasks) == made  # refused before any latents are made
     assert "optimisation.lr was 0.01 and is now 1.0" in capsys.readouterr().err
 
 

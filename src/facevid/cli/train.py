@@ -114,8 +114,7 @@ def _show(done: TrainSummary) -> None:
 
 
 def _show_estimate(found: Estimate) -> None:
-    unit, word = (1e9, "GB") if found.memory_bytes >= 1e9 else (1e6, "MB")
-    memory = ", ".join(f"{name} {size / unit:,.1f}" for name, size in found.memory.items() if size)
+    memory = ", ".join(f"{name} {_size(size)}" for name, size in found.memory.items() if size)
     typer.echo(
         f"{found.name}: {found.parameters:,} weights are trained, {found.frozen_parameters:,} are not; "
         f"{found.tokens:,} tokens a sample."
@@ -124,8 +123,13 @@ def _show_estimate(found: Estimate) -> None:
         f"{found.steps:,} steps of {found.batch} samples ({found.ranks} x {found.micro_batch} at once): "
         f"{found.epochs:.3g} epochs of {found.samples:,} windows."
     )
-    typer.echo(f"Memory of a device: about {found.memory_bytes / unit:,.1f} {word} ({memory}).")
+    typer.echo(f"Memory of a device: about {_size(found.memory_bytes)} ({memory}).")
     typer.echo(
         f"Time on {found.device}: about {clock(found.seconds)}, {found.step_s:.3g} s a step by {found.measured_steps} "
         f"measured, and {found.data_s:.3g} s to read and decode its clips meanwhile, if no latents are kept."
     )
+
+
+def _size(count: int) -> str:
+    """Bytes in gigabytes, or in megabytes below one."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

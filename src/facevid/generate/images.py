@@ -151,7 +151,7 @@ def _decoded(data: bytes, path: Path) -> Image:
             return np.ascontiguousarray(np.asarray(upright.convert("RGB"), np.uint8))
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise GenerateError(
-            f"{path} cannot be read as a picture ({error}). Give a whole JPEG, PNG or WebP file."
+            f"{path} cannot be read as a picture ({_why(error)}). Give a whole JPEG, PNG or WebP file."
         ) from None
 
 
@@ -173,3 +173,12 @@ def _scaled(part: Image, width: int, height: int) -> Image:
     # By area where it shrinks, as the frames of clips are; area averaging cannot enlarge.
     how = cv2.INTER_AREA if part.shape[1] >= width and part.shape[0] >= height else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=how), np.uint8)
+
+
+def _why(error: Exception) -> str:
+    """Pillow names the bytes that it was given by their place in memory, which tells nobody anything."""
+    import PIL
+
+    return (
+        "it is none, or of an unknown format" if isinstance(error, PIL.UnidentifiedImageError) else str(error)
+    )

@@ -46,7 +46,7 @@ class Data(_Part):
         "medium": 1.0,
         "long": 1.0,
     }
-    buckets: Sequence[Bucket]
+    buckets: Annotated[Sequence[Bucket], Field(min_length=1)]
     holdout: Share = 0.1
     workers: Annotated[int, Field(ge=0)] = 0
     keep_mib: Annotated[int, Field(ge=0)] = 0

@@ -25,7 +25,8 @@ from facevid.generate.training.facts import facts_of
 from facevid.generate.training.model import load_weights
 from facevid.generate.training.parts import identity_of, parts_of
 from facevid.generate.training.publishing import finish, publish
-from facevid.generate.training.ranks import accelerator_for, on_main, owned, shards
+from facevid.generate.training.ranks import accelerator_for, on_main, owned, shards, split_batch
+from facevid.generate.training.resume import deciding, refuse_another
 from facevid.generate.training.task import Task
 from facevid.generate.training.trainer import TRAIN_FOLDER, Trained, Trainer
 
@@ -109,6 +110,8 @@ def train(
     folder = Path(output)
     with owned(accelerator, [folder_lock(folder / TRAIN_FOLDER)]):
         on_main(accelerator, lambda: finish(folder, folder / TRAIN_FOLDER))
+        identity = identity_of(wanted, *parts)
+        on_main(accelerator, lambda: _refuse_early(wanted, identity, folder, accelerator))
 
         def made() -> Task:
             return make_task(wanted, *parts, folder, accelerator, on_the_fly, told)
@@ -116,7 +119,7 @@ def train(
         with accelerator.main_process_first():
             task = made()
         trainer = Trainer(
-            task, wanted, folder, accelerator=accelerator, identity=identity_of(wanted, *parts),
+            task, wanted, folder, accelerator=accelerator, identity=identity,
             on_progress=told, held=True,
         )  # fmt: skip
         trained = trainer.run()
@@ -168,6 +171,16 @@ def _recipe(recipe: Any, changes: Sequence[str], autoencoder: str | os.PathLike[
     return read_recipe(
         found.model_dump(mode="json"), [f"model.autoencoder={json.dumps(os.fspath(autoencoder))}"]
     )
+
+
+def _refuse_early(
+    recipe: TrainRecipe, identity: Mapping[str, Any], folder: Path, accelerator: Accelerator
+) -> None:
+    """What the trainer would refuse too, but only once hours of latents are made."""
+    split_batch(recipe, accelerator.num_processes)
+    found = Checkpoints(folder / TRAIN_FOLDER / "checkpoints").newest_facts()
+    if found is not None:
+        refuse_another(found["deciding"], deciding(recipe, identity), folder)
 
 
 def _kept(folder: Path, about: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +14,8 @@ from facevid.generate.families.ltx import LTX
 from facevid.generate.families.parts import need
 from facevid.generate.objectives import FlowMatching
 
+_COUNTS = ("width", "depth", "text_width", "text_depth", "text_length")
+_FOLDERS = ("text_encoder", "tokenizer")
 HEAD = 64
 """Channels of one head of attention, as in LTX-Video and Wan."""
 BASE_WIDTH, BASE_DEPTH, BASE_LR, BASE_BATCH = 128, 4, 1e-3, 32
@@ -72,6 +75,7 @@ class Facevid(LTX):
         )
         from transformers import T5Config, T5EncoderModel
 
+        _check(config)
         width, depth = config.get("width", BASE_WIDTH), config.get("depth", BASE_DEPTH)
         if width % HEAD:
             raise GenerateError(f"model.config.width is {width}; it must be a multiple of {HEAD}.")
@@ -139,3 +143,14 @@ def _certain(vae: Any) -> None:
     with torch.no_grad():
         last.weight[-1] = 0.0
         last.bias[-1] = -30.0  # the least logarithm of a variance that diffusers takes
+
+
+def _check(config: Mapping[str, Any]) -> None:
+    """Raises GenerateError for what the family does not know, which would otherwise be left out without a word."""
+    for name, value in config.items():
+        if name not in (*_COUNTS, *_FOLDERS):
+            near = get_close_matches(name, (*_COUNTS, *_FOLDERS), 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join((*_COUNTS, *_FOLDERS))}."
+            raise GenerateError(f"model.config of the family facevid has no field {name}; {hint}")
+        if name in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise GenerateError(f"model.config.{name} is {value!r}; it must be a whole number from 1.")

@@ -210,6 +210,7 @@ def _components(
 
 def _index(source: str) -> dict[str, Any]:
     from diffusers import DiffusionPipeline
+    from huggingface_hub import try_to_load_from_cache
 
     if Path(source).is_dir():
         file = Path(source) / "model_index.json"
@@ -224,10 +225,15 @@ def _index(source: str) -> dict[str, Any]:
             f"There is no model {source}: no such folder. Give a folder, or a hub's id OWNER/NAME."
         )
     silent = _hub_is_silent(source)
+    if silent is not None:
+        kept = try_to_load_from_cache(source, "model_index.json")
+        if not isinstance(kept, str):
+            raise GenerateError(f"{_unreachable(source)} It says: {silent}")
+        return _json(Path(kept))
     try:
-        return dict(DiffusionPipeline.load_config(source, local_files_only=silent is not None))
+        return dict(DiffusionPipeline.load_config(source))
     except (OSError, ValueError) as error:
-        raise GenerateError(f"{_unreachable(source)} It says: {silent or _first_line(error)}") from None
+        raise GenerateError(f"{_unreachable(source)} It says: {_first_line(error)}") from None
 
 
 def _hub_is_silent(source: str) -> str | None:
@@ -235,12 +241,11 @@ def _hub_is_silent(source: str) -> str | None:
 
     Asked once before anything is fetched: diffusers would try every file six times, for half a minute.
     """
-    import httpx
     from huggingface_hub import HfApi
 
     try:
         HfApi().model_info(source, timeout=10)
-    except (OSError, ValueError, httpx.HTTPError) as error:
+    except Exception as error:  # noqa: BLE001  # of requests, httpx or httpx2, by huggingface_hub's version
         return _first_line(error)
     return None
 

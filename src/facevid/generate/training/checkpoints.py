@@ -92,6 +92,15 @@ class Checkpoints:
             )
         return None, []
 
+    def newest_facts(self) -> Mapping[str, Any] | None:
+        """Facts of the newest checkpoint whose state.json is whole, at once: its tensors are not looked at."""
+        for step in reversed(self.steps()):
+            try:
+                return dict(self._state(self._place(step))["facts"])
+            except _Damaged:
+                continue
+        return None
+
     def clear(self) -> None:
         """Removes what killed processes left; call it while holding the training's lock."""
         clear_stale(self.folder, recursive=False)
@@ -118,7 +127,7 @@ class Checkpoints:
         state["sha256"] = _hash(state)
         (partial / STATE).write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def _read(self, place: Path) -> Checkpoint:
+    def _state(self, place: Path) -> dict[str, Any]:
         try:
             state = json.loads((place / STATE).read_text(encoding="utf-8"))
             told = state.pop("sha256")
@@ -131,6 +140,10 @@ class Checkpoints:
                 f"{place} has version {state['version']} of the format, and this facevid reads {VERSION}. "
                 "Use the facevid that wrote it."
             )
+        return dict(state)
+
+    def _read(self, place: Path) -> Checkpoint:
+        state = self._state(place)
         groups = {}
         for name, file in state["files"].items():
             path = place / name
