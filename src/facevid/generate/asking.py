@@ -71,8 +71,12 @@ def device_of(device: str | None) -> Any:
 
 
 def check_modes(family: Family, found: ModelFolder, *, text: bool, image: bool) -> None:
-    """Raises GenerateError where the model does not make videos from what is given."""
-    modes = family.modes
+    """Raises GenerateError where the model does not make videos from what is given, or never learnt to."""
+    modes = frozenset(found.facts.get("modes") or family.modes) & family.modes
+    recipe = found.facts.get("recipe") or {}
+    wordless = (recipe.get("conditioning") or {}).get("drop_prompt") == 1 and not (
+        recipe.get("model") or {}
+    ).get("pretrained")
     if image and "i2v" not in modes:
         raise GenerateError(
             f"The model {found.name} (family {family.name}) takes no image. Leave --image out, or name a model that "
@@ -82,7 +86,7 @@ def check_modes(family: Family, found: ModelFolder, *, text: bool, image: bool) 
         raise GenerateError(
             f"The model {found.name} (family {family.name}) starts from an image. Give --image."
         )
-    if text and not modes & {"t2v", "i2v"}:
+    if text and (wordless or not modes & {"t2v", "i2v"}):
         raise GenerateError(
             f"The model {found.name} (family {family.name}) knows no text. Ask for --unconditional instead."
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from facevid.engine import write_json_atomic
 from facevid.generate.card import write_card
-from facevid.generate.families.family import Family
+from facevid.generate.families.family import Family, Mode
 from facevid.generate.recipe import TrainRecipe
 
 
@@ -20,7 +20,7 @@ def save_model(family: Family, recipe: TrainRecipe, folder: Path, about: Mapping
         "version": 1,
         "kind": "video",
         "family": family.name,
-        "modes": sorted(family.modes),
+        "modes": sorted(learnt_modes(family, recipe)),
         "recipe": recipe.model_dump(mode="json"),
         "recipe_name": recipe.name,
         "seed": recipe.seed,
@@ -30,3 +30,20 @@ def save_model(family: Family, recipe: TrainRecipe, folder: Path, about: Mapping
     }
     write_json_atomic(facts, folder / "facevid.json")
     write_card(folder, facts)
+
+
+def learnt_modes(family: Family, recipe: TrainRecipe) -> frozenset[Mode]:
+    """From what a model has learnt to make videos: of what its family can, what its samples ever showed it.
+
+    A pretrained model knew all of it before.
+    """
+    modes, shares = set(family.modes), recipe.conditioning
+    if modes == {"i2v"} or (recipe.model is not None and recipe.model.pretrained):
+        return frozenset(modes)
+    if shares.image == 0:
+        modes.discard("i2v")
+    if shares.drop_prompt == 1:
+        modes.discard("t2v")
+    if shares.drop_prompt == 0:
+        modes.discard("unconditional")
+    return frozenset({"i2v"}) if shares.image == 1 else frozenset(modes)
