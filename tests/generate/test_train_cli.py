@@ -185,7 +185,16 @@ def test_a_dry_run_measures_a_few_steps_and_writes_nothing(
     assert (found.parameters, found.batch, found.micro_batch, found.steps) == (count, 8, 4, 12)
     assert found.epochs == 12 * 8 / 50
     assert found.memory["optimizer"] == 8 * count and found.memory["activations"] == 4 * 800
-    assert found.measured_steps == 4 and found.seconds == 12 * max(found.step_s, found.data_s) > 0
+    assert found.measured_samples == 4 * 8 and found.seconds == 12 * max(found.step_s, found.data_s) > 0
+
+
+def test_a_step_that_takes_long_is_measured_by_a_part_of_it(
+    dataset: Path, tasks: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facevid.generate.training.estimate._SECONDS", 0.0)
+    found = facevid.train(RECIPE, dataset, dry_run=True, changes=["optimisation.accumulate=4"])
+    assert isinstance(found, Estimate)
+    assert found.measured_samples == 2 and found.step_s > 0
 
 
 def test_memory_is_what_the_parts_of_training_hold() -> None:

@@ -125,8 +125,9 @@ def _show_estimate(found: Estimate) -> None:
     )
     typer.echo(f"Memory of a device: about {_size(found.memory_bytes)} ({memory}).")
     typer.echo(
-        f"Time on {found.device}: about {clock(found.seconds)}, {found.step_s:.3g} s a step by {found.measured_steps} "
-        f"measured, and {found.data_s:.3g} s to read and decode its clips meanwhile, if no latents are kept."
+        f"Time on {found.device}: about {clock(found.seconds)}, {found.step_s:.3g} s a step by "
+        f"{found.measured_samples} samples measured, and {found.data_s:.3g} s to read and decode its clips meanwhile, "
+        "if no latents are kept."
     )
 
 

@@ -30,7 +30,8 @@ class Estimate:
     memory: bytes on each device by what they are for; "activations" is about. measured_bytes: most in use during the
     measured steps, of the device or, on a CPU, of the process. step_s: seconds of a step, without reading; data_s: of
     reading its samples, which goes on meanwhile. seconds: of all steps at the slower of the two. epochs: how often each
-    of `samples` windows is seen.
+    of `samples` windows is seen. measured_samples: on how many the times were measured; fewer than a batch where that
+    would take minutes.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Estimate:
     memory: Mapping[str, int]
     memory_bytes: int
     measured_bytes: int
-    measured_steps: int
+    measured_samples: int
     step_s: float
     data_s: float
     seconds: float
@@ -66,7 +67,7 @@ def estimate(task: Task, recipe: TrainRecipe, accelerator: Accelerator) -> Estim
     cost = task.cost()  # of whole weights, before they are in shards
     trainee = Trainee(task, recipe, accelerator)
     try:
-        times = _measured(task, trainee, recipe, accelerator)
+        times, measured = _measured(task, trainee, recipe, accelerator)
     finally:
         trainee.unwrap()
     # The first step lays out memory; without another it is all there is.
@@ -91,7 +92,7 @@ def estimate(task: Task, recipe: TrainRecipe, accelerator: Accelerator) -> Estim
         memory=memory,
         memory_bytes=sum(memory.values()),
         measured_bytes=peak_memory(accelerator.device),
-        measured_steps=len(times),
+        measured_samples=measured * micro_batch * accelerator.num_processes,
         step_s=step_s,
         data_s=data_s,
         seconds=options.steps * max(step_s, data_s),
@@ -116,8 +117,11 @@ def memory_of(cost: Cost, recipe: TrainRecipe, micro_batch: int, shares: int) ->
 
 def _measured(
     task: Task, trainee: Trainee, recipe: TrainRecipe, accelerator: Accelerator
-) -> list[tuple[float, float]]:
-    """Seconds of computing and of reading, for each of a few steps."""
+) -> tuple[list[tuple[float, float]], int]:
+    """Seconds of computing and of reading, for each of a few steps; and how many micro-batches were measured.
+
+    A step that takes longer than the time for it ends early, and counts as if it had gone on like that.
+    """
     options = recipe.optimisation
     count = min(_STEPS, options.steps)
     batches = task.training().iterate(
@@ -125,21 +129,33 @@ def _measured(
         world_size=accelerator.num_processes,
     )  # fmt: skip
     times: list[tuple[float, float]] = []
-    began = time.perf_counter()
+    began, measured = time.perf_counter(), 0
+
+    def over() -> bool:
+        # Ranks make the same number of steps.
+        return accelerator.num_processes == 1 and time.perf_counter() - began > _SECONDS
+
     for step in range(count):
+        read = 0.0
         start = time.perf_counter()
-        found: list[Batch] = [next(batches) for _ in range(options.accumulate)]
-        read = time.perf_counter()
-        for number, batch in enumerate(found):
+        for number in range(options.accumulate):
+            asked = time.perf_counter()
+            batch: Batch = next(batches)
+            read += time.perf_counter() - asked
             seed_for(batch)
             with trainee.gathering(last=number == options.accumulate - 1):
                 answer = trainee.model(on_device(batch, accelerator.device))
                 accelerator.backward(answer["loss"].mean() / options.accumulate)
+            done = number + 1
+            if over():
+                break
+        measured += done
         trainee.clip(options.clip)
         trainee.step(learning_rate(options, step), step + 1)
         if accelerator.device.type == "cuda":
             torch.cuda.synchronize()
-        times.append((time.perf_counter() - read, read - start))
-        if accelerator.num_processes == 1 and time.perf_counter() - began > _SECONDS:
+        whole = options.accumulate / done
+        times.append(((time.perf_counter() - start - read) * whole, read * whole))
+        if over():
             break
-    return times
+    return times, measured
