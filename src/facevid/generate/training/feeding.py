@@ -55,6 +55,8 @@ class Feeder:
         self._thread.join(timeout=30)
 
     def _read(self, batches: Iterator[Batch]) -> None:
+        # Of this thread alone: with a team of its own it would spin on the cores that the step computes on.
+        torch.set_num_threads(1)
         try:
             for batch in batches:
                 if not self._hand_over(_pinned(batch) if self._device.type == "cuda" else batch):
