@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from facevid.generate.families.parts import device_of, dtype_of, frames_of, free
 from facevid.generate.objectives import Objective
 
 
-class DiffusersFamily:
+class DiffusersFamily(ABC):
     """Parts of one pipeline of diffusers; a family says how they are used (see `family.Family`).
 
     Latents leave `encode` and reach the pipelines normalised, in float32, and the pipelines give latents back, so
@@ -98,18 +99,21 @@ class DiffusersFamily:
         made.set_progress_bar_config(disable=True)
         return made
 
+    @abstractmethod
     def check(self, frames: int, height: int, width: int) -> None:
-        raise NotImplementedError
+        """Raises SizeError, naming the nearest possible, where the model cannot make such a video."""
 
+    @abstractmethod
     def encode(self, video: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Normalised latents of video float (B, 3, T, H, W) in [-1, 1]."""
 
+    @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Video, about [-1, 1], of normalised latents."""
 
+    @abstractmethod
     def latents_of(self, request: Request, prompt: str, seed: int, image: Tensor | None) -> Tensor:
         """Normalised latents (1, C, F, h, w) of one video by the pipeline. image: float (1, 3, 1, H, W)."""
-        raise NotImplementedError
 
     def sample(self, request: Request) -> list[Video]:
         self.check(request.frames, request.height, request.width)
