@@ -5,34 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
-from math import lcm
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from facevid.generate.errors import GenerateError, SizeError
-from facevid.generate.families.base import DiffusersFamily
+from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Conditions, Mode, Request
 from facevid.generate.families.parts import (
-    check_sizes,
     device_of,
     dtype_of,
     need,
     noise,
     seeded,
 )
+from facevid.generate.families.scaled import ScaledVideo
 from facevid.generate.objectives import FlowMatching, Objective
 
-PIPELINE_SIDE = 16
-"""Sides are multiples of this whatever the autoencoder: the pipelines cut others down."""
 TEXT_LENGTH = 256
 """Tokens of a caption, the pipelines' default; padding is seen by the transformer, which has no mask of text."""
 BLACK = -1.0
 """What the masked video is where nothing is given."""
 
 
-class EasyAnimate(DiffusersFamily):
+class EasyAnimate(ScaledVideo):
     """EasyAnimateTransformer3DModel, AutoencoderKLMagvit and Qwen2-VL; flow matching.
 
     A transformer with 2 C + 1 channels for an autoencoder of C also takes a picture: a mask, 1 at its first latent
@@ -146,29 +142,6 @@ class EasyAnimate(DiffusersFamily):
 
     def saved_class(self) -> str:
         return "EasyAnimateInpaintPipeline" if self.inpaints else "EasyAnimatePipeline"
-
-    def check(self, frames: int, height: int, width: int) -> None:
-        vae = self.parts["vae"]
-        side = lcm(PIPELINE_SIDE, vae.spatial_compression_ratio * self.denoiser.config.patch_size)
-        every = vae.temporal_compression_ratio
-        check_sizes(f"This {self.name} model", frames, height, width, every=every, side=side)
-
-    def encode(self, video: Tensor) -> Tensor:
-        vae = self.parts["vae"]
-        every = vae.temporal_compression_ratio
-        if (video.shape[2] - 1) % every:
-            raise SizeError(
-                f"EasyAnimate's autoencoder takes {every}k + 1 frames, not {video.shape[2]}; cut or lengthen the video."
-            )
-        with torch.no_grad():
-            latents = vae.encode(video.to(device_of(vae), dtype_of(vae))).latent_dist.mode().float()
-        return latents * vae.config.scaling_factor
-
-    def decode(self, latents: Tensor) -> Tensor:
-        vae = self.parts["vae"]
-        with torch.no_grad():
-            video = vae.decode((latents.float() / vae.config.scaling_factor).to(dtype_of(vae))).sample
-        return video.float()
 
     def text_features(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """embeds: float (B, 256, D), the last layer but one of the language model, asked in its chat template."""

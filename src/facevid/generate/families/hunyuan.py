@@ -7,27 +7,24 @@ is kept of a caption would change with every picture.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import lcm
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from facevid.generate.errors import GenerateError, SizeError
-from facevid.generate.families.base import DiffusersFamily
+from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Conditions, Request
-from facevid.generate.families.parts import check_sizes, device_of, dtype_of, need, noise, token_ids
+from facevid.generate.families.parts import device_of, need, noise, token_ids
+from facevid.generate.families.scaled import ScaledVideo
 from facevid.generate.objectives import FlowMatching, Objective
 
-PIPELINE_SIDE = 16
-"""Sides are multiples of this whatever the autoencoder: the pipeline refuses others."""
 TEXT_LENGTH = 256
 """Tokens that Llama's reading of a caption keeps, the pipeline's default."""
 SKIPPED = 2
 """Layers of Llama from the end whose answer is not read, the pipeline's default."""
 
 
-class HunyuanVideo(DiffusersFamily):
+class HunyuanVideo(ScaledVideo):
     """HunyuanVideoTransformer3DModel, AutoencoderKLHunyuanVideo, LlamaModel and CLIPTextModel; flow matching.
 
     guidance: what a transformer with embedded guidance (guidance_embeds, as published) is told while it trains. 1, the
@@ -134,29 +131,6 @@ class HunyuanVideo(DiffusersFamily):
         # Only the pipeline for pictures has it, and its transformer is refused in a sentence.
         given = {name: part for name, part in parts.items() if name != "image_processor"}
         return cls(**given, objective=objective, guidance=config.get("guidance", 1.0))
-
-    def check(self, frames: int, height: int, width: int) -> None:
-        vae = self.parts["vae"]
-        side = lcm(PIPELINE_SIDE, vae.spatial_compression_ratio * self.denoiser.config.patch_size)
-        every = vae.temporal_compression_ratio
-        check_sizes(f"This {self.name} model", frames, height, width, every=every, side=side)
-
-    def encode(self, video: Tensor) -> Tensor:
-        vae = self.parts["vae"]
-        every = vae.temporal_compression_ratio
-        if (video.shape[2] - 1) % every:
-            raise SizeError(
-                f"HunyuanVideo's autoencoder takes {every}k + 1 frames, not {video.shape[2]}; cut or lengthen it."
-            )
-        with torch.no_grad():
-            latents = vae.encode(video.to(device_of(vae), dtype_of(vae))).latent_dist.mode().float()
-        return latents * vae.config.scaling_factor
-
-    def decode(self, latents: Tensor) -> Tensor:
-        vae = self.parts["vae"]
-        with torch.no_grad():
-            video = vae.decode((latents.float() / vae.config.scaling_factor).to(dtype_of(vae))).sample
-        return video.float()
 
     def text_features(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """embeds: float (B, 256, D) of Llama, asked in the pipeline's words, which are cut off again. mask: int64
