@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from facevid.engine import (
     atomic_dir,
     atomic_path,
     clear_stale,
+    files,
     folder_lock,
     require_space,
 )
@@ -140,3 +142,46 @@ def test_the_second_process_on_a_folder_is_told_who_holds_it_and_a_kill_frees_it
         pass
     with folder_lock(tmp_path):
         pass
+
+
+def test_a_lock_on_a_file_that_was_removed_meanwhile_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, plain = tmp_path / "out", files._try_lock
+    (place / "kept").mkdir(parents=True)
+    tries = []
+
+    def removed(handle: int, path: Path) -> bool:
+        tries.append(path)
+        if len(tries) == 1:
+            path.unlink()
+        return plain(handle, path)
+
+    monkeypatch.setattr(files, "_try_lock", removed)
+    with folder_lock(place) as lock:
+        assert len(tries) == 2 and lock.is_file()
+        with pytest.raises(FolderBusy), folder_lock(place):
+            pass
+
+
+def test_folders_made_for_a_lock_go_with_it_where_nothing_was_put_into_them(tmp_path: Path) -> None:
+    deep = tmp_path / "model" / ".train"
+    with pytest.raises(ZeroDivisionError), folder_lock(deep):
+        raise ZeroDivisionError
+    assert names(tmp_path) == []
+    with folder_lock(deep):
+        (tmp_path / "model" / "weights").touch()
+    assert names(tmp_path / "model") == ["weights"]
+    with folder_lock(deep):
+        (deep / "log").touch()
+    assert names(deep) == ["lock", "log"]
+    # A folder of somebody else stays, and so does one that was made again by another meanwhile.
+    (tmp_path / "there").mkdir()
+    with folder_lock(tmp_path / "there"):
+        pass
+    assert names(tmp_path / "there") == ["lock"]
+    with folder_lock(tmp_path / "twice"):
+        shutil.rmtree(tmp_path / "twice")
+        with folder_lock(tmp_path / "twice"):
+            (tmp_path / "twice" / "log").touch()
+    assert names(tmp_path / "twice") == ["lock", "log"]

@@ -215,6 +215,23 @@ def test_a_second_training_in_the_folder_is_refused(dataset: Path, tasks: list[A
     assert not tasks
 
 
+def test_a_start_that_is_refused_leaves_nothing_behind(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: Any) -> ToyTask:
+        raise GenerateError("There is no autoencoder.")
+
+    monkeypatch.setattr(module, "make_task", refuse)
+    with pytest.raises(GenerateError, match="no autoencoder"):
+        facevid.train(RECIPE, dataset, tmp_path / "new" / "m")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "notes").touch()
+    with pytest.raises(GenerateError, match="cannot be split"):
+        facevid.train(RECIPE, dataset, tmp_path / "m", changes=["optimisation.accumulate=3"])
+    assert [p.name for p in (tmp_path / "m").iterdir()] == ["notes"]
+
+
 def model(folder: Path, text: str) -> None:
     (folder / "transformer").mkdir()
     (folder / "transformer" / "weights").write_text(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -255,6 +256,19 @@ def test_a_disk_that_is_full_at_a_checkpoint_keeps_the_one_before(
 def test_two_trainings_in_one_folder_are_refused(tmp_path: Path) -> None:
     with folder_lock(tmp_path / ".train"), pytest.raises(FolderBusy, match="is working in"):
         train(tmp_path, toy_recipe())
+
+
+def test_a_training_whose_folder_was_removed_ends_and_leaves_the_new_one_alone(tmp_path: Path) -> None:
+    place = tmp_path / "m"
+
+    def anew() -> None:
+        shutil.rmtree(place)
+        (place / ".train").mkdir(parents=True)
+        (place / ".train" / "lock").touch()
+
+    with pytest.raises(FolderBusy, match=r"m was removed or made again while this training ran.*of its own"):
+        train(place, toy_recipe(), on_progress=at_step(2, anew))
+    assert [p.name for p in (place / ".train").iterdir()] == ["lock"]
 
 
 def test_minutes_end_a_training_which_goes_on_as_it_would_have(undisturbed: Path, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from facevid.engine.step import EngineError, StorageError
 
@@ -24,6 +24,7 @@ _TEMPORARY = re.compile(r"^\..+\.tmp-(\d+)-[0-9a-f]{8}(\.[^.]+)?$")
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _FORBIDDEN = {errno.EACCES: "writing is not allowed", errno.EPERM: "writing is not allowed"}
+_TRIES = 10  # to take a lock whose file is removed meanwhile
 _NO_OUTPUT = {**_FULL, errno.EROFS: "the file system is read-only"}
 
 
@@ -122,20 +123,13 @@ def clear_stale(folder: str | os.PathLike[str], *, recursive: bool = True) -> in
 def folder_lock(folder: str | os.PathLike[str], *, name: str = "lock") -> Iterator[Path]:
     """Own `folder` (made when missing) for the length of the `with` block; yields the lock file's path.
 
-    The operating system holds the lock, so it is free again the moment its process is gone, however it went.
-    Raises FolderBusy with who holds it, StorageError when the folder cannot be written.
+    The operating system holds the lock, so it is free again the moment its process is gone, however it went. Folders
+    that were missing, and into which nothing was put meanwhile, are removed again with it. Raises FolderBusy with who
+    holds it, StorageError when the folder cannot be written.
     """
     path = Path(folder, name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        plain = f"cannot write in the folder {path.parent}: {error.strerror}; choose another folder"
-        raise StorageError(storage_sentence(error, path) or plain) from error
-    with handle:
-        if not _try_lock(handle.fileno(), path):
-            handle.seek(0)
-            raise FolderBusy(_holder_sentence(path.parent, handle.read()))
+    missing = _missing(path)
+    with _own_file(path) as handle:
         handle.truncate(0)
         # Who holds the lock is told for convenience: a full disk need not stop a run that writes little.
         with contextlib.suppress(OSError):
@@ -145,6 +139,70 @@ def folder_lock(folder: str | os.PathLike[str], *, name: str = "lock") -> Iterat
             yield path
         finally:
             handle.truncate(0)
+            if path.parent in missing and _same(handle, path):
+                _remove_empty(path, missing)
+
+
+def lock_mark(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """What tells a lock file from another at the same path; None where there is none.
+
+    A folder that somebody removes takes its lock along: its holder owns it as long as the mark is that of the start.
+    """
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _own_file(path: Path) -> TextIO:
+    """The lock file, opened and locked, which is the one at `path`."""
+    for _ in range(_TRIES):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.open("a+", encoding="utf-8")
+        except FileNotFoundError:
+            continue  # who held the lock has just removed the folder that he had made
+        except OSError as error:
+            plain = f"cannot write in the folder {path.parent}: {error.strerror}; choose another folder"
+            raise StorageError(storage_sentence(error, path) or plain) from error
+        try:
+            if not _try_lock(handle.fileno(), path):
+                handle.seek(0)
+                raise FolderBusy(_holder_sentence(path.parent, handle.read()))
+            # Between opening and locking the file may have been removed: a lock on it keeps nobody out.
+            if _same(handle, path):
+                return handle
+        except BaseException:
+            handle.close()
+            raise
+        handle.close()
+    raise FolderBusy(f"{path.parent} is removed and made again by other processes; end them, then run this again")
+
+
+def _same(handle: TextIO, path: Path) -> bool:
+    found = os.fstat(handle.fileno())
+    return lock_mark(path) == (found.st_dev, found.st_ino)
+
+
+def _missing(path: Path) -> list[Path]:
+    """Folders above `path` that are not there, innermost first."""
+    found = []
+    for folder in path.parents:
+        if folder.exists():
+            break
+        found.append(folder)
+    return found
+
+
+def _remove_empty(lock: Path, folders: Sequence[Path]) -> None:
+    """Removes the lock's file and those of the folders that hold nothing else, innermost first."""
+    if [entry.name for entry in lock.parent.iterdir()] != [lock.name]:
+        return
+    with contextlib.suppress(OSError):
+        lock.unlink()
+        for folder in folders:
+            folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from accelerate import Accelerator
 
-from facevid.engine import folder_lock
+from facevid.engine import FolderBusy, folder_lock, lock_mark
 from facevid.generate.errors import GenerateError
 from facevid.generate.recipe import TrainRecipe
 from facevid.generate.training import losses
@@ -94,11 +94,12 @@ class Trainer:
         """Trains to the last step. Afterwards the task's module holds the averaged weights (each rank its shard).
 
         Raises GenerateError for a batch that gives no finite loss (with the step and the clips), for a recipe or data
-        that differ from the checkpoint's; FolderBusy where another training works in the folder; StorageError for a
-        full disk; KeyboardInterrupt on Ctrl-C, after a checkpoint. What was trained is kept in all cases.
+        that differ from the checkpoint's; FolderBusy where another training works in the folder, or the folder was
+        removed; StorageError for a full disk; KeyboardInterrupt on Ctrl-C, after a checkpoint. What was trained is kept.
         """
         locks = [] if self._held else [folder_lock(self.place)]
         with owned(self.accelerator, locks), Stop() as stop:
+            self._mark = lock_mark(self.place / "lock")
             self.task.to(self.accelerator.device, _dtype(self.recipe))
             self._cost = self.task.cost()  # of whole weights, before they are in shards
             self.trainee = Trainee(self.task, self.recipe, self.accelerator)
@@ -221,11 +222,20 @@ class Trainer:
         if not (validates or last or done % self.recipe.checkpoints.every == 0):
             return
         self._read(Stop())
+        on_main(self.accelerator, self._check_owned)
         if validates:
             self._validate(done)
         if last or done % self.recipe.checkpoints.every == 0:
             self._save(done)
         self._laps.resume()
+
+    def _check_owned(self) -> None:
+        """Raises FolderBusy where the folder's lock is not the one that was taken: another may train there by now."""
+        if lock_mark(self.place / "lock") != self._mark:
+            raise FolderBusy(
+                f"{self.place.parent} was removed or made again while this training ran, which ends here and writes "
+                "nothing more into it; run it again with a folder of its own"
+            )
 
     def _validate(self, done: int) -> None:
         options = self.recipe.validation
