@@ -82,6 +82,25 @@ def test_pretrained_weights_are_tuned_and_an_autoencoder_of_another_folder_is_ta
     assert fingerprint(load_autoencoder(saved)) == fingerprint(load_autoencoder(saved / "vae"))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_field_of_config_that_a_family_does_not_have_is_refused_before_anything_is_loaded(
+    family: str,
+) -> None:
+    model = Model(family=family, config={"shedular": {}})
+    sentence = rf"model\.config of the family {family} has no field shedular; .*tokenizer"
+    with pytest.raises(GenerateError, match=sentence):
+        build_family(model)
+
+
+def test_what_a_family_has_for_pretrained_models_alone_is_known_there(saved: Path) -> None:
+    with pytest.raises(GenerateError, match=r"has no field train_txt; did you mean train_text\? It has .*vae"):
+        build_family(Model(family="ltx", pretrained=str(saved), config={"train_txt": True}))
+    with pytest.raises(GenerateError, match="has no field motion_adapter; it has unet"):
+        build_family(Model(family="animatediff", config={"motion_adapter": "somewhere"}))
+    for name in ("latte", "wan", "easyanimate", "cogvideox", "hunyuan"):
+        assert "scheduler" in family_named(name).fields
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_frozen_weights_are_loaded_in_the_type_asked_for_and_what_learns_in_float32(
     saved: Path, method: str

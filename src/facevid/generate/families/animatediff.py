@@ -44,6 +44,8 @@ class AnimateDiff(DiffusersFamily):
     name: ClassVar[str] = "animatediff"
     saved_as: ClassVar[str] = "AnimateDiffPipeline"
     denoiser_name: ClassVar[str] = "unet"
+    fields: ClassVar[tuple[str, ...]] = ("unet", "vae", "text_encoder", "tokenizer", "scheduler", "train")
+    fields_tuned: ClassVar[tuple[str, ...]] = ("motion_adapter",)
 
     def __init__(
         self, unet: Any, vae: Any, text_encoder: Any, tokenizer: Any, scheduler: Any, *, train: str = "motion"

@@ -31,6 +31,10 @@ class DiffusersFamily(ABC):
     lora_targets: ClassVar[tuple[str, ...]] = lora.ATTENTION
     precise: ClassVar[tuple[str, ...]] = ()
     """Parts that stay in float32 whatever the precision of the others."""
+    fields: ClassVar[tuple[str, ...]] = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+    """What a recipe's model.config may hold for a model anew."""
+    fields_tuned: ClassVar[tuple[str, ...]] = ()
+    """What it may hold beside them only for a pretrained model."""
 
     def __init__(
         self, parts: dict[str, Any], *, trained: tuple[str, ...], modes: frozenset[Mode], objective: Objective

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import torch
 
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.ltx import LTX
-from facevid.generate.families.parts import need
+from facevid.generate.families.parts import check_fields, need
 from facevid.generate.objectives import FlowMatching
 
 _COUNTS = ("width", "depth", "text_width", "text_depth", "text_length")
-_FOLDERS = ("text_encoder", "tokenizer")
 HEAD = 64
 """Channels of one head of attention, as in LTX-Video and Wan."""
 BASE_WIDTH, BASE_DEPTH, BASE_LR, BASE_BATCH = 128, 4, 1e-3, 32
@@ -62,6 +60,8 @@ class Facevid(LTX):
     name: ClassVar[str] = "facevid"
     precise: ClassVar[tuple[str, ...]] = ("vae",)
     """It is small, and its least channels, of a thousandth of the largest's deviation, would drown in bfloat16."""
+    fields: ClassVar[tuple[str, ...]] = (*_COUNTS, "text_encoder", "tokenizer")
+    fields_tuned: ClassVar[tuple[str, ...]] = ("train_text",)
 
     @classmethod
     def build(cls, config: Mapping[str, Any], parts: Mapping[str, Any], objective: FlowMatching) -> Facevid:
@@ -146,11 +146,8 @@ def _certain(vae: Any) -> None:
 
 
 def _check(config: Mapping[str, Any]) -> None:
-    """Raises GenerateError for what the family does not know, which would otherwise be left out without a word."""
+    """Raises GenerateError for what the family does not know, and for what is no number."""
+    check_fields(config, Facevid.fields, Facevid.name)
     for name, value in config.items():
-        if name not in (*_COUNTS, *_FOLDERS):
-            near = get_close_matches(name, (*_COUNTS, *_FOLDERS), 1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join((*_COUNTS, *_FOLDERS))}."
-            raise GenerateError(f"model.config of the family facevid has no field {name}; {hint}")
         if name in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise GenerateError(f"model.config.{name} is {value!r}; it must be a whole number from 1.")

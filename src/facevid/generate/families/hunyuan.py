@@ -34,6 +34,7 @@ class HunyuanVideo(ScaledVideo):
 
     name: ClassVar[str] = "hunyuan"
     saved_as: ClassVar[str] = "HunyuanVideoPipeline"
+    fields: ClassVar[tuple[str, ...]] = (*ScaledVideo.fields, "text_encoder_2", "guidance")
 
     def __init__(
         self,

@@ -63,8 +63,9 @@ def build_family(
     beside weights. Else weights are drawn by `seed` from config: arguments of each part by its name, where `tokenizer`
     and `text_encoder` may be folders. parts: made already, by their names (tokenizer, vae, text_encoder); they win.
     times: sampling of times in flow matching. dtype: of pretrained weights that are frozen, float32 when not given.
+    Raises GenerateError for a field of config that the family does not have.
     """
-    from facevid.generate.families.parts import seeded
+    from facevid.generate.families.parts import check_fields, seeded
     from facevid.generate.objectives import FlowMatching
 
     chosen = times or Times()
@@ -76,6 +77,8 @@ def build_family(
         )
     of = family_named(model.family)
     config = dict(model.config)
+    # A recipe that was written for a model anew may tune one, so its fields are no fault there.
+    check_fields(config, (*of.fields, *of.fields_tuned) if model.pretrained else of.fields, of.name)
     parts = {name: part for name, part in parts.items() if part is not None}
     if model.autoencoder and "vae" not in parts:
         parts["vae"] = load_autoencoder(model.autoencoder, None if "vae" in of.precise else dtype)

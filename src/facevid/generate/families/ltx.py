@@ -38,6 +38,7 @@ class LTX(DiffusersFamily):
 
     name: ClassVar[str] = "ltx"
     saved_as: ClassVar[str] = "LTXPipeline"
+    fields: ClassVar[tuple[str, ...]] = (*DiffusersFamily.fields, "text_length", "train_text")
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -190,3 +191,14 @@ def need(given: Any, what: str, family: str) -> Any:
             "whole model in model.pretrained."
         )
     return given
+
+
+def check_fields(config: Mapping[str, Any], known: Sequence[str], family: str) -> None:
+    """Raises GenerateError for what a family does not know, which would otherwise be left out without a word."""
+    for name in config:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}? It" if near else "it"
+            raise GenerateError(
+                f"model.config of the family {family} has no field {name}; {hint} has {', '.join(known)}."
+            )

@@ -47,6 +47,7 @@ class Wan(DiffusersFamily):
 
     name: ClassVar[str] = "wan"
     saved_as: ClassVar[str] = "WanPipeline"
+    fields: ClassVar[tuple[str, ...]] = (*DiffusersFamily.fields, "expand_timesteps")
     precise: ClassVar[tuple[str, ...]] = ("vae",)  # WanPipeline's documentation loads it so
 
     def __init__(
