@@ -94,8 +94,8 @@ class Trainer:
         """Trains to the last step. Afterwards the task's module holds the averaged weights (each rank its shard).
 
         Raises GenerateError for a batch that gives no finite loss (with the step and the clips), for a recipe or data
-        that differ from the checkpoint's; FolderBusy where another training works in the folder, or the folder was
-        removed; StorageError for a full disk; KeyboardInterrupt on Ctrl-C, after a checkpoint. What was trained is kept.
+        that differ from the checkpoint's; FolderBusy where another training works in the folder, or it was removed;
+        StorageError for a full disk; KeyboardInterrupt on Ctrl-C, after a checkpoint. What was trained is kept.
         """
         locks = [] if self._held else [folder_lock(self.place)]
         with owned(self.accelerator, locks), Stop() as stop:
