@@ -59,3 +59,16 @@ def test_what_a_model_never_learnt_is_refused() -> None:
     with pytest.raises(GenerateError, match="takes no image"):
         check_modes(ALL, pictureless, text=True, image=True)
     check_modes(ALL, ModelFolder(Path("m"), "m", {}), text=True, image=True)
+
+
+def test_the_docs_have_the_sentences_by_which_a_model_refuses() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "generate.md").read_text()
+    for modes, text, image in (
+        (["unconditional"], True, False),
+        (["t2v"], True, True),
+        (["i2v"], True, False),
+        (["t2v", "i2v"], False, False),
+    ):
+        with pytest.raises(GenerateError) as refused:
+            check_modes(ALL, ModelFolder(Path("M"), "M", {"modes": modes}), text=text, image=image)
+        assert str(refused.value) in docs
