@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import torch
 
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.facevid import SIZES, Facevid, size_of
+from facevid.generate.families.loading import build_family
 from facevid.generate.objectives import FlowMatching
-from facevid.generate.recipe import read_recipe
+from facevid.generate.recipe import Model, read_recipe
 from facevid.generate.text import train_tokenizer
 
 from . import tiny
@@ -115,3 +117,25 @@ def test_an_autoencoder_that_is_missing_or_of_another_class_is_told() -> None:
     other = torch.nn.Linear(1, 1)
     with pytest.raises(GenerateError, match=r"takes an AutoencoderKLLTXVideo, .* of the class Linear"):
         Facevid.build({}, {"vae": other}, FlowMatching())
+
+
+def test_tuning_goes_on_with_the_text_encoder_that_learnt_along_and_leaves_a_pretrained_one(
+    tmp_path: Path,
+) -> None:
+    tiny_facevid().save(tmp_path)
+
+    def tuned(before: dict[str, Any], **options: Any) -> Any:
+        about = {"family": "facevid", "recipe": {"model": {"config": before}}}
+        (tmp_path / "facevid.json").write_text(json.dumps(about))
+        return build_family(Model(family="facevid", pretrained=str(tmp_path), **options))
+
+    both = ("transformer", "text_encoder")
+    assert tuned({"width": 64, "text_length": 9}).trained == both
+    assert tuned({"text_length": 9}).text_features(["a woman"])["ids"].shape == (1, 9)
+    assert tuned({}, config={"text_length": 5, "width": 64}).text_features(["a"])["ids"].shape == (1, 5)
+    assert tuned({}, config={"train_text": False}).trained == ("transformer",)
+    assert tuned({}, method="lora", lora_rank=2).trained == ("transformer",)
+    assert tuned({"text_encoder": "t5", "tokenizer": "t5"}).trained == ("transformer",)
+    # One that was tuned already, with its text encoder or without.
+    assert tuned({"train_text": True}).trained == both
+    assert tuned({"train_text": False}).trained == ("transformer",)

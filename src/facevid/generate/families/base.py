@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +35,13 @@ class DiffusersFamily(ABC):
     """What a recipe's model.config may hold for a model anew."""
     fields_tuned: ClassVar[tuple[str, ...]] = ()
     """What it may hold beside them only for a pretrained model."""
+    kept: ClassVar[tuple[str, ...]] = ()
+    """Fields that say how a model is used, whoever goes on training it."""
+
+    @classmethod
+    def tuned_as(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What tuning takes over of the model.config of the training that made a model; the recipe's own wins."""
+        return {name: config[name] for name in cls.kept if name in config}
 
     def __init__(
         self, parts: dict[str, Any], *, trained: tuple[str, ...], modes: frozenset[Mode], objective: Objective

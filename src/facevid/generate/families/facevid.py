@@ -64,6 +64,11 @@ class Facevid(LTX):
     fields_tuned: ClassVar[tuple[str, ...]] = ("train_text",)
 
     @classmethod
+    def tuned_as(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Its own text encoder learnt along and goes on to; a pretrained one, named in config, stays as it is."""
+        return {"train_text": "text_encoder" not in config, **super().tuned_as(config)}
+
+    @classmethod
     def build(cls, config: Mapping[str, Any], parts: Mapping[str, Any], objective: FlowMatching) -> Facevid:
         """A member anew. config: `width`, `depth`, and of the text encoder `text_width`, `text_depth`, `text_length`;
         parts: `vae` and `tokenizer`, and `text_encoder` where a pretrained one is used, which then stays as it is.

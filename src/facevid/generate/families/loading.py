@@ -60,9 +60,11 @@ def build_family(
     """The family that a recipe's `model` describes, with adapters where its method is "lora".
 
     pretrained: a folder, or a hub's id found in the cache or fetched; config then holds only what the family asks for
-    beside weights. Else weights are drawn by `seed` from config: arguments of each part by its name, where `tokenizer`
-    and `text_encoder` may be folders. parts: made already, by their names (tokenizer, vae, text_encoder); they win.
-    times: sampling of times in flow matching. dtype: of pretrained weights that are frozen, float32 when not given.
+    beside weights, and what it lacks of that is as in the training that made the folder. Else weights are drawn by
+    `seed` from config: arguments of each part by its name, where `tokenizer` and `text_encoder` may be folders. parts:
+    made already, by their names (tokenizer, vae, text_encoder); they win. times: sampling of times in flow matching.
+    dtype: of pretrained weights that are frozen, float32 when not given.
+
     Raises GenerateError for a field of config that the family does not have.
     """
     from facevid.generate.families.parts import check_fields, seeded
@@ -77,6 +79,9 @@ def build_family(
         )
     of = family_named(model.family)
     config = dict(model.config)
+    if model.pretrained:
+        about = _about(Path(model.pretrained)).get("recipe") or {}
+        config = {**of.tuned_as((about.get("model") or {}).get("config") or {}), **config}
     # A recipe that was written for a model anew may tune one, so its fields are no fault there.
     check_fields(config, (*of.fields, *of.fields_tuned) if model.pretrained else of.fields, of.name)
     parts = {name: part for name, part in parts.items() if part is not None}
@@ -84,7 +89,7 @@ def build_family(
         parts["vae"] = load_autoencoder(model.autoencoder, None if "vae" in of.precise else dtype)
     with seeded(seed):
         if model.pretrained:
-            components, settings = _components(model.pretrained, parts, dtype, _precise(of, model))
+            components, settings = _components(model.pretrained, parts, dtype, _precise(of, model, config))
             family = of.of_pipeline(components, {**settings, **config}, objective)
         else:
             for name, load in (("tokenizer", _tokenizer), ("text_encoder", _text_encoder)):
@@ -97,11 +102,11 @@ def build_family(
     return cast(Family, family)
 
 
-def _precise(of: Any, model: Model) -> tuple[str, ...]:
+def _precise(of: Any, model: Model, config: Mapping[str, Any]) -> tuple[str, ...]:
     """Parts to load in float32: those that all learn, and those that the family keeps so."""
     if model.method == "lora":
         return tuple(of.precise)
-    text = ("text_encoder",) if model.config.get("train_text") else ()
+    text = ("text_encoder",) if config.get("train_text") else ()
     return (*of.precise, of.denoiser_name, *text)
 
 

@@ -39,6 +39,7 @@ class LTX(DiffusersFamily):
     name: ClassVar[str] = "ltx"
     saved_as: ClassVar[str] = "LTXPipeline"
     fields: ClassVar[tuple[str, ...]] = (*DiffusersFamily.fields, "text_length", "train_text")
+    kept: ClassVar[tuple[str, ...]] = ("text_length", "train_text")
 
     def __init__(
         self,
