@@ -93,7 +93,9 @@ def test_a_field_of_config_that_a_family_does_not_have_is_refused_before_anythin
 
 
 def test_what_a_family_has_for_pretrained_models_alone_is_known_there(saved: Path) -> None:
-    with pytest.raises(GenerateError, match=r"has no field train_txt; did you mean train_text\? It has .*vae"):
+    with pytest.raises(
+        GenerateError, match=r"has no field train_txt; did you mean train_text\? It has .*vae"
+    ):
         build_family(Model(family="ltx", pretrained=str(saved), config={"train_txt": True}))
     with pytest.raises(GenerateError, match="has no field motion_adapter; it has unet"):
         build_family(Model(family="animatediff", config={"motion_adapter": "somewhere"}))

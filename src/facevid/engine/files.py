@@ -177,7 +177,9 @@ def _own_file(path: Path) -> TextIO:
             handle.close()
             raise
         handle.close()
-    raise FolderBusy(f"{path.parent} is removed and made again by other processes; end them, then run this again")
+    raise FolderBusy(
+        f"{path.parent} is removed and made again by other processes; end them, then run this again"
+    )
 
 
 def _same(handle: TextIO, path: Path) -> bool:
