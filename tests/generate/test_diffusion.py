@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,15 +16,17 @@ import torch
 from torch import Tensor, nn
 
 import facevid
+from facevid.generate import costs
 from facevid.generate.diffusion import FIXED, Denoising, DiffusionTask, family_for
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Conditions
+from facevid.generate.families.loading import build_family
 from facevid.generate.families.parts import clean_first
 from facevid.generate.objectives import FlowMatching
 from facevid.generate.recipe import Conditioning, TrainRecipe, read_recipe
 from facevid.generate.training.task import Batch
 
-from . import fakes, tiny
+from . import fakes, test_family_wan, tiny
 from .test_autoencoder_build import TINY
 from .test_facevid_family import tiny_facevid
 
@@ -222,6 +225,37 @@ def test_memory_of_activations_is_that_of_one_sample_and_less_where_they_are_com
     again = read_recipe(RECIPE, ["optimisation.checkpoint_activations=true"])
     assert DiffusionTask(tiny_facevid(), again, Held(), Held()).cost().bytes < plain
     assert not family.parts["transformer"].gradient_checkpointing
+
+
+def test_shapes_alone_count_what_a_pass_counts() -> None:
+    recipe = read_recipe(RECIPE)
+    bucket = recipe.data.buckets[0]
+    half = read_recipe(RECIPE, ["optimisation.precision=bf16", "optimisation.checkpoint_activations=true"])
+    for family in (tiny_facevid(), test_family_wan.made("ti2v")):
+        assert costs._sample(family, bucket, recipe) == costs._counted(family, bucket, recipe)
+        flops, kept, tokens = costs._counted(family, bucket, half)
+        assert costs._sample(family, bucket, half) == (flops, pytest.approx(kept, rel=0.05), tokens)
+    # Its image encoder takes pictures, so it makes the passes for real.
+    looking = test_family_wan.made("i2v")
+    assert costs._sample(looking, bucket, recipe) == costs._counted(looking, bucket, recipe)
+
+
+def test_a_model_of_a_billion_is_counted_without_its_weights() -> None:
+    recipe = read_recipe("facevid-xl")
+    assert recipe.model is not None
+    parts = {name: tiny_facevid().parts[name] for name in ("vae", "tokenizer")}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    task = DiffusionTask(build_family(recipe.model, weights=False, **parts), recipe, Held(), Held())
+    cost = task.cost()
+    # The latents here have 8 channels, not 128, which changes the first and the last layer alone.
+    assert cost.parameters == pytest.approx(1.0e9, rel=0.03) and cost.bytes > 1e8
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < cost.parameters
+    small = read_recipe(RECIPE)
+    assert small.model is not None
+    task = DiffusionTask(build_family(small.model, weights=False, seed=3, **parts), small, Held(), Held())
+    whole = task.weighed()
+    assert whole.cost() == task.cost() and whole.weighed() is whole
+    assert not any(p.is_meta for p in whole.module.parameters())
 
 
 def test_bf16_changes_the_loss_by_no_more_than_its_rounding() -> None:

@@ -185,16 +185,55 @@ def test_a_dry_run_measures_a_few_steps_and_writes_nothing(
     assert (found.parameters, found.batch, found.micro_batch, found.steps) == (count, 8, 4, 12)
     assert found.epochs == 12 * 8 / 50
     assert found.memory["optimizer"] == 8 * count and found.memory["activations"] == 4 * 800
+    assert found.step_s is not None and found.data_s is not None and found.seconds is not None
     assert found.measured_samples == 4 * 8 and found.seconds == 12 * max(found.step_s, found.data_s) > 0
 
 
 def test_a_step_that_takes_long_is_measured_by_a_part_of_it(
     dataset: Path, tasks: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facevid.generate.training.estimate._SECONDS", 0.0)
+    monkeypatch.setattr("facevid.generate.training.estimate._SECONDS", 1e-5)
     found = facevid.train(RECIPE, dataset, dry_run=True, changes=["optimisation.accumulate=4"])
     assert isinstance(found, Estimate)
-    assert found.measured_samples == 2 and found.step_s > 0
+    assert found.measured_samples == 2 and found.step_s and found.step_s > 0
+    # At the speed of a matrix product a sample takes 1 ms, so that of the 4 ms only one fits.
+    cost = ToyTask().cost()
+    monkeypatch.setattr("facevid.generate.training.estimate._SECONDS", 4e-3)
+    monkeypatch.setattr("facevid.generate.training.estimate.peak_flops", lambda *_: 3e3 * cost.flops)
+    found = facevid.train(RECIPE, dataset, dry_run=True)
+    assert isinstance(found, Estimate)
+    assert found.measured_samples in (1, 2, 3, 4) and found.micro_batch == 8
+
+
+def test_what_does_not_fit_or_takes_too_long_is_told_and_not_measured(
+    dataset: Path, recipe: Path, tasks: list[Any], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    place = "facevid.generate.training.estimate"
+    monkeypatch.setattr(f"{place}.Trainee", None)
+    weights = (
+        16 * ToyTask().cost().parameters
+    )  # and gradients, moments and average; it has the weights already
+    monkeypatch.setattr(f"{place}.free_memory", lambda _: weights + 100)
+    found = facevid.train(RECIPE, dataset, dry_run=True)
+    assert isinstance(found, Estimate)
+    assert (found.step_s, found.data_s, found.seconds, found.measured_bytes) == (None,) * 4
+    assert found.measured_samples == 0 and found.parameters > 0 and found.memory_bytes > weights
+    assert main(["train", str(recipe), "--data", str(dataset), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "Memory of a device: about" in said and "Time on cpu: not measured, since the training needs" in said
+    )
+    assert "raise optimisation.accumulate, set optimisation.checkpoint_activations" in said
+    monkeypatch.setattr(f"{place}.free_memory", lambda _: 100)
+    found = facevid.train(RECIPE, dataset, dry_run=True)
+    assert isinstance(found, Estimate) and found.unmeasured
+    assert "accumulate" not in found.unmeasured and "run it where there is more memory" in found.unmeasured
+    monkeypatch.setattr(f"{place}.free_memory", lambda _: 10**9)
+    monkeypatch.setattr(f"{place}.peak_flops", lambda *_: ToyTask().cost().flops / 20)
+    found = facevid.train(RECIPE, dataset, dry_run=True)
+    assert isinstance(found, Estimate) and found.unmeasured and found.samples == 50
+    assert "one sample takes at least 60 s here" in found.unmeasured and "for 20 s" in found.unmeasured
 
 
 def test_memory_is_what_the_parts_of_training_hold() -> None:

@@ -124,6 +124,9 @@ def _show_estimate(found: Estimate) -> None:
         f"{found.epochs:.3g} epochs of {found.samples:,} windows."
     )
     typer.echo(f"Memory of a device: about {_size(found.memory_bytes)} ({memory}).")
+    if found.seconds is None or found.step_s is None or found.data_s is None:
+        typer.echo(f"Time on {found.device}: {found.unmeasured}")
+        return
     typer.echo(
         f"Time on {found.device}: about {clock(found.seconds)}, {found.step_s:.3g} s a step by "
         f"{found.measured_samples} samples measured, and {found.data_s:.3g} s to read and decode its clips meanwhile, "

@@ -61,16 +61,16 @@ class Denoising(nn.Module):
         if fixed:
             none = torch.zeros(len(seeds), dtype=torch.bool, device=latents.device)
             only = self.family.modes == {"i2v"}
-            found = {"loss": self._loss(latents, noise, times, Conditions(text, first, none | only, fps))}
+            found = {"loss": self.loss(latents, noise, times, Conditions(text, first, none | only, fps))}
             if self.pictures and not only:
                 given = Conditions(text, first, ~none, fps)
-                found["loss_image"] = self._loss(latents, noise, times, given)
+                found["loss_image"] = self.loss(latents, noise, times, given)
             return found
         shown = (uniform(seeds, PICTURE) < self.conditioning.image).to(latents.device)
         if self.family.modes == {"i2v"}:
             shown = torch.ones_like(shown)
         text = self._dropped(text, uniform(seeds, PROMPT) < self.conditioning.drop_prompt)
-        return {"loss": self._loss(latents, noise, times, Conditions(text, first, shown, fps))}
+        return {"loss": self.loss(latents, noise, times, Conditions(text, first, shown, fps))}
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
         takes_pictures = "i2v" in self.family.modes
@@ -95,7 +95,8 @@ class Denoising(nn.Module):
             for name, value in text.items()
         }
 
-    def _loss(self, latents: Tensor, noise: Tensor, times: Tensor, given: Conditions) -> Tensor:
+    def loss(self, latents: Tensor, noise: Tensor, times: Tensor, given: Conditions) -> Tensor:
+        """Of each sample (B,), at that noise and those times (B,) in [0, 1]."""
         family, objective = self.family, self.family.objective
         answer = family.predict(
             objective.noisy(latents, noise, times), objective.timesteps(times), given
@@ -145,6 +146,17 @@ class DiffusionTask:
         self.module: Denoising = Denoising(family, recipe.conditioning)
         self._training, self._validation = training, _Fixed(validation)
 
+    def weighed(self) -> DiffusionTask:
+        """This task, or where it was made without weights, one that has them."""
+        from facevid.generate.families.loading import build_family
+
+        if not any(p.is_meta for p in self.module.parameters()):
+            return self
+        assert self.recipe.model is not None
+        kept = {name: self.family.parts[name] for name in ("tokenizer", "vae")}
+        family = build_family(self.recipe.model, times=self.recipe.times, seed=self.recipe.seed, **kept)
+        return DiffusionTask(family, self.recipe, self._training, self._validation)
+
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         self.family.to(device, dtype)
 
@@ -179,10 +191,12 @@ def diffusion_task(
     device: torch.device,
     on_the_fly: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
+    weights: bool = True,
 ) -> DiffusionTask:
     """The task of a recipe with `model` on the clips of two parts of a dataset.
 
     on_the_fly: encode pictures and captions at every step; otherwise once, into a store of latents that is reused.
+    weights: False to count only, on the fly (see `build_family`; `weighed` has them).
     Raises GenerateError where a part of the model is missing or does not fit, or no clip can be used.
     """
     from facevid.generate.data.latents import latent_store
@@ -195,7 +209,7 @@ def diffusion_task(
     text = recipe.conditioning.drop_prompt < 1
     seen = windows_of(train, recipe.data, captions=text)
     held = windows_of(validation, recipe.data, captions=text)
-    family = family_for(recipe, seen.captions)
+    family = family_for(recipe, seen.captions, weights=weights)
     for bucket in recipe.data.buckets:
         family.check(bucket.frames, bucket.height, bucket.width)
     if recipe.conditioning.image > 0 and "i2v" not in family.modes:
@@ -217,7 +231,7 @@ def diffusion_task(
     return DiffusionTask(family, recipe, sources[0], sources[1])
 
 
-def family_for(recipe: TrainRecipe, captions: Captions | None) -> Family:
+def family_for(recipe: TrainRecipe, captions: Captions | None, *, weights: bool = True) -> Family:
     """The model of a recipe with fresh or pretrained weights, adapters added where the recipe says so.
 
     Our own family built anew learns its words from the captions, unless the recipe names a tokenizer.
@@ -238,4 +252,4 @@ def family_for(recipe: TrainRecipe, captions: Captions | None) -> Family:
         said = (text.as_py() for texts in captions.texts for text in texts) if captions else iter(("",))
         length = int(model.config.get("text_length", TEXT_LENGTH))
         tokenizer = train_tokenizer(said, length=length)
-    return build_family(model, times=recipe.times, seed=recipe.seed, tokenizer=tokenizer)
+    return build_family(model, times=recipe.times, seed=recipe.seed, weights=weights, tokenizer=tokenizer)

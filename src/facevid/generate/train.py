@@ -88,7 +88,8 @@ def train(
     address. subset: a saved one; split: a saved one, whose parts train and validation are used; without it people are
     held out by `data.holdout` and the seed of the recipe. where: of all these only clips for which an SQL condition is
     true. autoencoder: takes the place of the recipe's `model.autoencoder`. on_the_fly: encode at every step instead of
-    once before. dry_run: give an Estimate instead and write nothing. Started by `torchrun` or `accelerate launch`, it
+    once before. dry_run: give an Estimate instead and write nothing; no model is made
+    that does not fit the memory. Started by `torchrun` or `accelerate launch`, it
     trains on all ranks.
 
     Raises GenerateError for a recipe, dataset or model that cannot be used, a training in `output` by another recipe or
@@ -103,7 +104,7 @@ def train(
     if dry_run:
         # What would be kept of it, such as latents, is made for its few steps only.
         with accelerator.main_process_first():
-            task = make_task(wanted, *parts, Path(output or "."), accelerator, True, told)
+            task = make_task(wanted, *parts, Path(output or "."), accelerator, True, told, False)
         return estimate(task, wanted, accelerator)
     if output is None:
         raise GenerateError("Name the folder for the model (output).")
@@ -148,15 +149,17 @@ def make_task(
     accelerator: Accelerator,
     on_the_fly: bool,
     on_progress: Callable[[Progress], None] | None,
+    weights: bool = True,
 ) -> Task:
-    """What a recipe trains, on these clips."""
+    """What a recipe trains, on these clips. weights: False where they are only counted (see `diffusion_task`)."""
     kind = "autoencoder.task" if recipe.autoencoder is not None else "diffusion"
     name = "autoencoder_task" if recipe.autoencoder is not None else "diffusion_task"
     make = getattr(import_module(f"facevid.generate.{kind}"), name)
+    more = {} if weights or recipe.autoencoder is not None else {"weights": False}
     with without_bars():
         task: Task = make(
             recipe, train, validation, folder=folder, device=accelerator.device, on_the_fly=on_the_fly,
-            on_progress=on_progress,
+            on_progress=on_progress, **more,
         )  # fmt: skip
     return task
 

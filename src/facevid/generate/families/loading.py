@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -55,7 +56,13 @@ def family_named(name: str) -> Any:
 
 
 def build_family(
-    model: Model, *, times: Times | None = None, seed: int = 0, dtype: Any = None, **parts: Any
+    model: Model,
+    *,
+    times: Times | None = None,
+    seed: int = 0,
+    dtype: Any = None,
+    weights: bool = True,
+    **parts: Any,
 ) -> Family:
     """The family that a recipe's `model` describes, with adapters where its method is "lora".
 
@@ -63,10 +70,13 @@ def build_family(
     beside weights, and what it lacks of that is as in the training that made the folder. Else weights are drawn by
     `seed` from config: arguments of each part by its name, where `tokenizer` and `text_encoder` may be folders. parts:
     made already, by their names (tokenizer, vae, text_encoder); they win. times: sampling of times in flow matching.
-    dtype: of pretrained weights that are frozen, float32 when not given.
+    dtype: of pretrained weights that are frozen, float32 when not given. weights: False for those of a model anew that
+    have a shape and take no memory (device "meta"), to count with; our own family only, others have them all the same.
 
     Raises GenerateError for a field of config that the family does not have.
     """
+    import torch
+
     from facevid.generate.families.parts import check_fields, seeded
     from facevid.generate.objectives import FlowMatching
 
@@ -96,7 +106,10 @@ def build_family(
                 if isinstance(config.get(name), str):
                     parts.setdefault(name, load(config[name]))
                     del config[name]
-            family = of.build(config, parts, objective)
+            # Other families' schedulers hold numbers that are needed.
+            bare = not weights and model.method == "full" and model.family == "facevid"
+            with torch.device("meta") if bare else nullcontext():
+                family = of.build(config, parts, objective)
         if model.method == "lora":
             family.add_lora(model.lora_rank, model.lora_alpha, model.lora_targets)
     return cast(Family, family)

@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -81,6 +82,22 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that this process can still take: of the device, or of the machine or container where that is a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    import psutil  # accelerate needs it too
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit, used = (
+            int(Path("/sys/fs/cgroup", f"memory.{name}").read_text()) for name in ("max", "current")
+        )
+    except (OSError, ValueError):  # no container, or one without a limit
+        return free
+    return min(free, limit - used)
 
 
 def _wait(device: torch.device) -> None:
