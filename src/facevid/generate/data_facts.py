@@ -9,13 +9,15 @@ from facevid.dataset.dataset import Dataset
 from facevid.dataset.describing.figures import GROUPED, Figures, in_order
 from facevid.dataset.describing.options import CardOptions
 from facevid.dataset.published import MANIFEST
+from facevid.recipe import Crop
 
 
-def data_facts(train: Dataset, validation: Dataset) -> dict[str, Any]:
+def data_facts(train: Dataset, validation: Dataset, crop: Crop | None = None) -> dict[str, Any]:
     """The part "data" of facevid.json, as plain values for JSON; the caller adds "subset" and "split".
 
     dataset, dataset_sha256 (of dataset.json), dataset_version, dataset_url, dataset_licence: of the whole dataset.
-    crop: margins by which its clips were cut, None where its recipe is not known; pictures are cut by them too.
+    crop: margins by which windows were cut (`data.crop`), or else clips, None where their recipe is not known;
+    pictures are cut by them too.
     chosen: how the training clips were chosen, one choice after the other. licences, consents: (word or None, clips,
     hours) of the training clips by what their sources state, the most hours first. train_clips, train_people,
     train_nobody (clips of nobody known), train_hours, train_captioned (clips), validation_clips, validation_people.
@@ -30,7 +32,7 @@ def data_facts(train: Dataset, validation: Dataset) -> dict[str, Any]:
         "dataset_version": options.version,
         "dataset_url": options.url,
         "dataset_licence": about.get("licence") or None,
-        "crop": (about.get("recipe") or {}).get("crop"),
+        "crop": (about.get("recipe") or {}).get("crop") if crop is None else crop.model_dump(),
         "chosen": list(train.why),
         "licences": _by_source(figures, "licence"),
         "consents": _by_source(figures, "consent"),

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from facevid.generate.errors import GenerateError
+from facevid.recipe import Crop
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -37,6 +38,7 @@ class Data(_Part):
     windows: of each clip and bucket, evenly spread over it. captions: lengths to draw from, and their weights.
     holdout: share of people kept for validation where no split is named. workers: processes that decode; 0 decodes in
     a thread. keep_mib: decoded windows that each of them keeps in memory, for small pictures that come again and again.
+    crop: margins around the face, in face heights, that every window is cut by; None shows clips as they were cut.
     """
 
     fps: Positive = 12.5
@@ -50,6 +52,7 @@ class Data(_Part):
     holdout: Share = 0.1
     workers: Annotated[int, Field(ge=0)] = 0
     keep_mib: Annotated[int, Field(ge=0)] = 0
+    crop: Crop | None = None
 
 
 class Model(_Part):

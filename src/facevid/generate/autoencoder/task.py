@@ -175,7 +175,9 @@ def autoencoder_task(
     )
     if recipe.autoencoder is not None and recipe.autoencoder.begin == "principal":
         begin_principal(autoencoder, _first(seen, recipe))
-    return AutoencoderTask(autoencoder, recipe, seen, held, lambda: data_facts(train, validation))
+    return AutoencoderTask(
+        autoencoder, recipe, seen, held, lambda: data_facts(train, validation, recipe.data.crop)
+    )
 
 
 def _first(seen: BatchSource, recipe: TrainRecipe) -> Iterator[Tensor]:

@@ -15,6 +15,7 @@ from facevid.dataset.loading.order import Ints
 from facevid.dataset.loading.serving import data_loader
 from facevid.dataset.loading.windows import window_frames
 from facevid.dataset.published import DatasetError
+from facevid.generate.data.faces import FaceSquares
 from facevid.generate.data.order import Samples
 from facevid.generate.data.windows import Windows
 from facevid.generate.errors import GenerateError
@@ -38,6 +39,7 @@ class PixelReader:
         self._fps, self._buckets = windows.fps, windows.buckets
         self._row, self._start, self._bucket = windows.row, windows.start, windows.bucket
         self._table = windows.dataset.rows(_COLUMNS).combine_chunks()
+        self._squares = None if windows.crop is None else FaceSquares(windows.crop)
         self._reader = WindowReader()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -53,8 +55,9 @@ class PixelReader:
     def read(self, window: int, out: Pixels | None = None) -> Pixels:
         """The pictures of a window, uint8 (T, 3, H, W), RGB, put in `out` where that is given.
 
-        Of a clip of another aspect ratio than its bucket's the centre is shown. Sizes change by area when they shrink
-        and bicubic when they grow. Raises one of UNREADABLE where the clip cannot be read.
+        Of a clip of another aspect ratio than its bucket's the centre is shown, and of windows that are cut around
+        their face the centre of that square. Sizes change by area when they shrink and bicubic when they
+        grow. Raises one of UNREADABLE where the clip cannot be read.
         """
         found = self._kept.get(window)
         if found is None:
@@ -71,16 +74,20 @@ class PixelReader:
         bucket = self._buckets[int(self._bucket[window])]
         row = self._table.slice(int(self._row[window]), 1).to_pylist()[0]
         shown = window_frames(bucket.frames, self._fps, float(row["fps"]), int(self._start[window]))
-        mp4 = self._dataset.at(row).read("mp4")
+        clip = self._dataset.at(row)
+        mp4 = clip.read("mp4")
         size = (bucket.height, bucket.width)
-        whole = _covering(int(row["height"]), int(row["width"]), *size)
+        high, wide = int(row["height"]), int(row["width"])
+        square = (0.0, 0.0, float(wide), float(high))
+        if self._squares is not None:
+            square = self._squares.of(clip, shown)
+        whole, top, left = _placed((high, wide), square, size)
         try:
             if whole == size:
                 return self._reader.read(mp4, shown.tolist(), size=size, out=out, name=row["clip_id"])
             pictures = self._reader.read(mp4, shown.tolist(), size=whole, name=row["clip_id"])
         except IndexError as error:
             raise DatasetError(f"Its table gives {row['frames']} frames, and {error}") from error
-        top, left = (whole[0] - size[0]) // 2, (whole[1] - size[1]) // 2
         centre = pictures[:, :, top : top + size[0], left : left + size[1]]
         if out is None:
             return np.ascontiguousarray(centre)
@@ -88,10 +95,17 @@ class PixelReader:
         return out
 
 
-def _covering(height: int, width: int, out_height: int, out_width: int) -> tuple[int, int]:
-    """The size, of the picture's own aspect ratio, that just covers the one wanted."""
-    scale = max(out_height / height, out_width / width)
-    return max(out_height, round(height * scale)), max(out_width, round(width * scale))
+def _placed(
+    picture: tuple[int, int], part: tuple[float, float, float, float], size: tuple[int, int]
+) -> tuple[tuple[int, int], int, int]:
+    """How large (height, width) the picture becomes, and from where on (top, left) `size` of it is shown, so that the
+    middle of its part x0, y0, x1, y1 just covers that."""
+    x0, y0, x1, y1 = part
+    scale = max(size[0] / (y1 - y0), size[1] / (x1 - x0))
+    whole = max(size[0], round(picture[0] * scale)), max(size[1], round(picture[1] * scale))
+    middle = (y0 + y1) / 2 * whole[0] / picture[0], (x0 + x1) / 2 * whole[1] / picture[1]
+    top, left = (min(max(0, int(m - s / 2)), w - s) for m, s, w in zip(middle, size, whole, strict=True))
+    return whole, top, left
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,8 @@ def _latents_made_of(windows: Windows, family: Family, precision: Precision) -> 
         "precision": precision,
         "fps": windows.fps,
         "buckets": [[b.frames, b.height, b.width] for b in windows.buckets],
+        # Named only where it is set, so that latents made before keep their names.
+        **({} if windows.crop is None else {"crop": windows.crop.model_dump()}),
     }
 
 

@@ -16,6 +16,7 @@ from facevid.dataset.loading.windows import span
 from facevid.generate.data.captions import Captions, captions_of
 from facevid.generate.errors import GenerateError
 from facevid.generate.recipe import Bucket, Data
+from facevid.recipe import Crop
 
 _TINY = 1e-9
 
@@ -28,6 +29,7 @@ class Windows:
     bucket: int64 (N,), number in `buckets`. fps: frames a second, by showing the frame that a player would. captions:
     None where no text is wanted. too_short: clips that fit no bucket for want of frames. no_caption: clips left out
     as they have no caption of the lengths asked for.
+    crop: margins around the face that each window is cut by; None shows all of a clip.
     """
 
     dataset: Dataset
@@ -39,6 +41,7 @@ class Windows:
     captions: Captions | None
     too_short: int
     no_caption: int
+    crop: Crop | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -72,15 +75,17 @@ class Windows:
 def windows_of(dataset: Dataset, data: Data, *, captions: bool = True) -> Windows:
     """The windows of all clips that are long enough.
 
-    A clip goes to the buckets whose aspect ratio is nearest to its own. captions: False takes clips whether anybody
-    described them or not. Raises GenerateError where no window is left, or no clip has a caption.
+    A clip goes to the buckets whose aspect ratio is nearest to its own; what is cut around a face is square.
+    captions: False takes clips whether anybody described them or not.
+    Raises GenerateError where no window is left, or no clip has a caption.
     """
     said = captions_of(dataset, {str(n): w for n, w in data.captions.items()}) if captions else None
     table = dataset.rows(["frames", "fps", "width", "height"])
     frames = np.asarray(table["frames"], np.int64)
     clip_fps, width, height = (np.asarray(table[n], np.float64) for n in ("fps", "width", "height"))
     wanted = np.ones(len(table), bool) if said is None else said.has.any(axis=1)
-    nearest = _nearest(width / height, data.buckets)
+    aspect = width / height if data.crop is None else np.ones(len(table))
+    nearest = _nearest(aspect, data.buckets)
     rows, starts, buckets = [], [], []
     long_enough = np.zeros(len(table), bool)
     for number, bucket in enumerate(data.buckets):
@@ -102,6 +107,7 @@ def windows_of(dataset: Dataset, data: Data, *, captions: bool = True) -> Window
         said,
         too_short=int((~long_enough).sum()),
         no_caption=int((long_enough & ~wanted).sum()),
+        crop=data.crop,
     )
     if not len(found):
         raise GenerateError(_nothing(found, frames, clip_fps))

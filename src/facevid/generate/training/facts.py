@@ -30,7 +30,7 @@ def facts_of(
         "family": recipe.autoencoder.type if recipe.autoencoder is not None else _family(recipe),
         "recipe": recipe.model_dump(mode="json"),
         "recipe_name": recipe.name,
-        "data": {**data_facts(*parts), "subset": subset, "split": split},
+        "data": {**data_facts(*parts, recipe.data.crop), "subset": subset, "split": split},
         "step": trained.step,
         "samples_seen": trained.samples_seen,
         "held_out_loss": trained.held_out,
