@@ -28,16 +28,16 @@ _RIDGE = 1e-6
 def begin_principal(autoencoder: VideoAutoencoder, videos: Iterable[Tensor]) -> None:
     """Sets the weights by videos float (B, 3, T, H, W) in [-1, 1], of a few hundred windows; all are held in memory.
 
-    Raises GenerateError for an autoencoder that is not of LTX's class with one block that halves time and sides, eight
-    times as many channels behind it, and the same in the decoder.
+    Raises GenerateError for an autoencoder that is not of LTX's class with blocks that halve time and sides, eight
+    times as many channels behind each, and the same in the decoder.
     """
     vae = autoencoder.vae
     fault = _fault(vae) if autoencoder.name == "AutoencoderKLLTXVideo" else "it is of another class"
     if fault:
         raise GenerateError(
-            f"autoencoder.begin is principal, but {fault}. Take AutoencoderKLLTXVideo with one LTXVideo095DownBlock3D, "
-            "block_out_channels [C, 8C], decoder_block_out_channels [8C], downsample_type [spatiotemporal], "
-            "upsample_residual [true], upsample_factor [8]; or set begin to random."
+            f"autoencoder.begin is principal, but {fault}. Take AutoencoderKLLTXVideo with one LTXVideo095DownBlock3D "
+            "or more, block_out_channels [C, 8C, ...], decoder_block_out_channels [8C, ...], downsample_type "
+            "[spatiotemporal, ...], upsample_residual [true, ...], upsample_factor [8, ...]; or set begin to random."
         )
     given = [video.float() for video in videos]
     encoder, decoder = vae.encoder, vae.decoder
@@ -97,18 +97,21 @@ def _balanced(axes: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _fault(vae: Any) -> str | None:
-    config = vae.config
-    down, up = [b for b in vae.encoder.down_blocks if b.downsamplers], vae.decoder.up_blocks
-    inner, outer = vae.encoder.conv_out.conv.in_channels, vae.encoder.conv_in.conv.out_channels
-    if config.patch_size_t != 1:
+    encoder, decoder = vae.encoder, vae.decoder
+    if vae.config.patch_size_t != 1:
         return "its patches take several frames"
-    if len(vae.encoder.down_blocks) != 1 or len(down) != 1 or len(up) != 1:
-        return "it changes size more or less often than once"
-    if inner != 8 * outer or vae.decoder.conv_in.conv.out_channels != inner:
-        return f"{inner} channels follow {outer}, not eight times as many"
-    sampler = (up[0].upsamplers or [None])[0]
-    if sampler is None or not sampler.residual or sampler.upscale_factor != 8:
-        return "its decoder has no shortcut that gives every number back"
+    if not all(block.downsamplers for block in encoder.down_blocks):
+        return "a block of its encoder does not change size"
+    if len(encoder.down_blocks) != len(decoder.up_blocks):
+        return "its decoder changes size more or less often than its encoder"
+    inner, outer = encoder.conv_out.conv.in_channels, encoder.conv_in.conv.out_channels
+    kept = outer * 8 ** len(encoder.down_blocks)
+    if inner != kept or decoder.conv_in.conv.out_channels != kept:
+        return f"{inner} channels follow {outer}, not {kept}, eight times as many at each change of size"
+    for block in decoder.up_blocks:
+        sampler = (block.upsamplers or [None])[0]
+        if sampler is None or not sampler.residual or sampler.upscale_factor != 8:
+            return "its decoder has no shortcut that gives every number back"
     return None
 
 
