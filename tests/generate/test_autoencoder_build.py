@@ -109,7 +109,8 @@ def test_statistics_normalise_latents_and_are_saved(name: str, tmp_path: Path) -
         assert latents.std(unbiased=False).item() == pytest.approx(1, abs=1e-3)
     assert torch.allclose(autoencoder.denormalise(latents), plain, atol=1e-4)
     autoencoder.save(tmp_path)
-    assert torch.equal(load_autoencoder(tmp_path).encode(video()), latents)
+    # Not bitwise: kernels of some processors go by where in memory weights lie, and loaded ones lie elsewhere.
+    assert torch.allclose(load_autoencoder(tmp_path).encode(video()), latents, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", TINY)

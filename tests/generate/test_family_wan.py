@@ -152,7 +152,8 @@ def test_the_pipeline_of_diffusers_loads_the_folder_and_samples_the_same(kind: s
     assert np.abs(theirs * 255 - ours).max() <= 0.51
     again = load_family(tmp_path)
     assert again.modes == family.modes
-    assert np.array_equal(again.sample(asked)[0], ours)
+    # One step of 255: kernels of some processors go by where in memory weights lie, and loaded ones lie elsewhere.
+    assert np.abs(again.sample(asked)[0].astype(int) - ours).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["ti2v", "i2v"])

@@ -157,13 +157,13 @@ def lock_mark(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 def _own_file(path: Path) -> TextIO:
     """The lock file, opened and locked, which is the one at `path`."""
-    for _ in range(_TRIES):
+    for left in reversed(range(_TRIES)):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a+", encoding="utf-8")
-        except FileNotFoundError:
-            continue  # who held the lock has just removed the folder that he had made
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and left:
+                continue  # who held the lock has just removed the folder that he had made
             plain = f"cannot write in the folder {path.parent}: {error.strerror}; choose another folder"
             raise StorageError(storage_sentence(error, path) or plain) from error
         try:
