@@ -199,9 +199,9 @@ def _missing(path: Path) -> list[Path]:
 
 def _remove_empty(lock: Path, folders: Sequence[Path]) -> None:
     """Removes the lock's file and those of the folders that hold nothing else, innermost first."""
-    if [entry.name for entry in lock.parent.iterdir()] != [lock.name]:
-        return
     with contextlib.suppress(OSError):
+        if [entry.name for entry in lock.parent.iterdir()] != [lock.name]:
+            return
         lock.unlink()
         for folder in folders:
             folder.rmdir()
