@@ -93,6 +93,17 @@ def test_stopped_by_ctrl_c_it_goes_on_bitwise(undisturbed: Path, tmp_path: Path)
     assert weights(tmp_path, 12) == weights(undisturbed, 12)
 
 
+def test_with_muon_it_goes_on_bitwise_too(tmp_path: Path) -> None:
+    recipe = toy_recipe("optimisation.optimizer=muon", "optimisation.muon_lr=0.02")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(whole, recipe)
+    with pytest.raises(KeyboardInterrupt):
+        train(parts, recipe, on_progress=at_step(6, interrupt))
+    assert train(parts, recipe).trained_steps == 6
+    assert curve(parts) == curve(whole)
+    assert weights(parts, 12) == weights(whole, 12)
+
+
 def test_a_finished_training_has_nothing_left_to_do(undisturbed: Path) -> None:
     before = curve(undisturbed)
     result = train(undisturbed, toy_recipe())

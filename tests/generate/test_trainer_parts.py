@@ -16,7 +16,7 @@ from facevid.generate.errors import GenerateError  # noqa: E402
 from facevid.generate.training.ema import Ema, decay_at  # noqa: E402
 from facevid.generate.training.feeding import Feeder  # noqa: E402
 from facevid.generate.training.model import checkpoint_activations, compile_blocks, keep_float32  # noqa: E402
-from facevid.generate.training.schedule import adamw, learning_rate  # noqa: E402
+from facevid.generate.training.schedule import learning_rate, optimizers  # noqa: E402
 from facevid.generate.training.seeding import seed_for  # noqa: E402
 from facevid.generate.training.tracking import Log, read_log  # noqa: E402
 
@@ -51,10 +51,28 @@ def test_without_warm_up_the_first_step_has_the_whole_rate() -> None:
 
 def test_biases_and_norms_are_not_decayed() -> None:
     network = Network(0.0)
-    groups = adamw(network, toy_recipe().optimisation).param_groups
+    (adamw,) = optimizers(network, toy_recipe().optimisation)
+    groups = adamw.param_groups
     by_decay = {group["weight_decay"]: {id(p) for p in group["params"]} for group in groups}
     names = {name for name, p in network.named_parameters() if id(p) in by_decay[0.1]}
     assert names == {"first.weight", "blocks.0.0.weight", "blocks.1.0.weight", "last.weight"}
+
+
+def test_muon_takes_the_matrices_of_blocks_at_its_own_rate_and_adamw_the_rest() -> None:
+    network = Network(0.0)
+    of = toy_recipe(
+        "optimisation.optimizer=muon", "optimisation.lr=0.01", "optimisation.muon_lr=0.03"
+    ).optimisation
+    muon, adamw = optimizers(network, of)
+    names = {id(p): name for name, p in network.named_parameters()}
+    assert isinstance(muon, torch.optim.Muon)
+    inner = {names[id(p)] for group in muon.param_groups for p in group["params"]}
+    rest = {names[id(p)] for group in adamw.param_groups for p in group["params"]}
+    assert inner == {"blocks.0.0.weight", "blocks.1.0.weight"}
+    assert inner | rest == set(names.values()) and not inner & rest
+    assert [g["scale"] for g in muon.param_groups + adamw.param_groups] == pytest.approx([3.0, 1.0, 1.0])
+    with pytest.raises(GenerateError, match=r"no matrix in a repeated block. Take adamw"):
+        optimizers(nn.Linear(2, 2), of)
 
 
 def test_the_average_follows_its_formula_and_swaps_without_losing_a_bit() -> None:

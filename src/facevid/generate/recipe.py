@@ -88,8 +88,10 @@ class Times(_Part):
 
 
 class Optimisation(_Part):
-    """AdamW and its schedule. batch: samples of one step over all ranks. warmup, steps: in steps.
+    """The optimizer and its schedule. batch: samples of one step over all ranks. warmup, steps: in steps.
 
+    optimizer: "adamw", or "muon" for the matrices in repeated blocks and AdamW for the rest. muon_lr: rate of these
+    matrices, which has the schedule of `lr`; null is `lr`, since updates are scaled to the size of AdamW's.
     decay: "cosine" to `final` x lr at the last step, "linear", or "constant". clip: largest norm of the gradient.
     ema: decay of the averaged weights, 0 for none; it warms up as min(ema, (1 + n) / (10 + n)). minutes: stop after
     that many of one process, with a checkpoint; the schedule is that of `steps`.
@@ -98,7 +100,9 @@ class Optimisation(_Part):
     steps: Count
     batch: Count
     accumulate: Count = 1
+    optimizer: Literal["adamw", "muon"] = "adamw"
     lr: Positive
+    muon_lr: Positive | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     betas: tuple[Share, Share] = (0.9, 0.99)
     eps: Positive = 1e-8

@@ -19,7 +19,7 @@ from facevid.generate.training.seeding import seed_for
 from facevid.generate.training.task import Batch, Cost, Task
 from facevid.generate.training.timing import free_memory, peak_flops, peak_memory
 
-_FLOAT = 4  # bytes; what is trained, its gradient, AdamW's two moments and the average are float32
+_FLOAT = 4  # bytes; what is trained, its gradient, the optimizer's moments and the average are float32
 _STEPS, _SECONDS = 4, 20.0
 _UNDER_PEAK = 4  # how much longer than at the speed of a matrix product a sample may take
 
@@ -175,7 +175,7 @@ def memory_of(cost: Cost, recipe: TrainRecipe, micro_batch: int, shares: int) ->
     return {
         "weights": trained,
         "gradients": trained,
-        "optimizer": 2 * trained,
+        "optimizer": 2 * trained,  # AdamW's moments; Muon has one of its matrices, so this is the most
         "average": trained if options.ema else 0,
         "frozen": cost.frozen_parameters * frozen,
         "activations": int(cost.bytes * micro_batch),

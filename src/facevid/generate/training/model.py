@@ -1,4 +1,4 @@
-"""A task's module as it is trained: wrapped for ranks and precision, with its optimizer and its averaged weights."""
+"""A task's module as it is trained: wrapped for ranks and precision, with its optimizers and its averaged weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facevid.generate.recipe import TrainRecipe
 from facevid.generate.training.checkpoints import Checkpoint
 from facevid.generate.training.ema import Ema
 from facevid.generate.training.ranks import blocks, shards, wrap_blocks
-from facevid.generate.training.schedule import adamw, trained
+from facevid.generate.training.schedule import optimizers, trained
 from facevid.generate.training.state import (
     gathered,
     moments_of,
@@ -39,13 +39,18 @@ class Trainee:
         if options.compile:
             compile_blocks(task.module)
         self._sharded = shards(accelerator, recipe)
+        if self._sharded and options.optimizer == "muon":
+            raise GenerateError(
+                "optimisation.optimizer is muon, which needs whole matrices, and fsdp shards them. Take adamw, or "
+                "optimisation.distributed=ddp."
+            )
         if self._sharded:
             wrap_blocks(accelerator, task.module)
         task.module.to(accelerator.device)
         task.module.train()
         self._fused = not self._sharded
-        self.optimizer = adamw(task.module, options, fused=self._fused)
-        self.model, self._prepared = accelerator.prepare(task.module, self.optimizer)
+        self.optimizers = optimizers(task.module, options, fused=self._fused)
+        self.model, *self._prepared = accelerator.prepare(task.module, *self.optimizers)
         self._parameters = list(trained(self._module).values())
         self.ema = Ema(trained(self._module), options.ema) if options.ema else None
 
@@ -71,10 +76,11 @@ class Trainee:
 
     def step(self, lr: float, done: int) -> None:
         """Changes the weights; done: number of steps with this one."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self._prepared.step()
-        self._prepared.zero_grad(set_to_none=True)
+        for optimizer in self._prepared:
+            for group in optimizer.param_groups:
+                group["lr"] = lr * group["scale"]
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         if self.ema:
             self.ema.update(done)
 
@@ -86,7 +92,7 @@ class Trainee:
         """Everything a checkpoint holds, as whole tensors on the CPU; all ranks call it, rank 0 keeps."""
         groups = {
             "weights": weights_of(self._module),
-            "optimizer": moments_of(self._module, self.optimizer),
+            "optimizer": moments_of(self._module, self.optimizers),
         }
         if self.ema:
             groups["ema"] = self.ema.average
@@ -96,7 +102,7 @@ class Trainee:
         """Goes on from a checkpoint."""
         what = f"The checkpoint of step {found.step}"
         put(weights_of(self._module), found.groups["weights"], what)
-        put_moments(self._module, self.optimizer, found.groups["optimizer"], fused=self._fused)
+        put_moments(self._module, self.optimizers, found.groups["optimizer"], fused=self._fused)
         if self.ema:
             put(self.ema.average, found.groups["ema"], what)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from facevid.generate.errors import GenerateError
 from facevid.generate.training.schedule import trained
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
+MOMENTS = ("exp_avg", "exp_avg_sq", "momentum_buffer")
+"""Of AdamW the first two, of Muon the last."""
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
@@ -23,12 +24,13 @@ def weights_of(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def moments_of(module: nn.Module, optimizer: Any) -> dict[str, Tensor]:
-    """AdamW's state as NAME.exp_avg, NAME.exp_avg_sq and NAME.step; nothing for what never had a gradient."""
+def moments_of(module: nn.Module, optimizers: Sequence[Any]) -> dict[str, Tensor]:
+    """The optimizers' state as NAME.exp_avg, NAME.step and so on; nothing for what never had a gradient."""
     found = {}
     for name, parameter in trained(module).items():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            found[f"{name}.{key}"] = value
+        for optimizer in optimizers:
+            for key, value in optimizer.state.get(parameter, {}).items():
+                found[f"{name}.{key}"] = value
     return found
 
 
@@ -58,20 +60,22 @@ def put(into: Mapping[str, Tensor], found: Mapping[str, Tensor], what: str) -> N
         _copy(tensor, found[name])
 
 
-def put_moments(module: nn.Module, optimizer: Any, found: Mapping[str, Tensor], *, fused: bool) -> None:
-    """Gives AdamW the state that `moments_of` told."""
+def put_moments(
+    module: nn.Module, optimizers: Sequence[Any], found: Mapping[str, Tensor], *, fused: bool
+) -> None:
+    """Gives the optimizers the state that `moments_of` told."""
+    owner = {id(p): o for o in optimizers for group in o.param_groups for p in group["params"]}
     for name, parameter in trained(module).items():
-        if f"{name}.step" not in found:
-            continue
-        state = {key: torch.zeros_like(parameter, memory_format=torch.preserve_format) for key in MOMENTS}
-        for key, tensor in state.items():
-            _copy(tensor, found[f"{name}.{key}"])
-        step = found[f"{name}.step"]
-        # AdamW keeps the number of steps on the CPU unless its kernel is fused.
-        optimizer.state[parameter] = {
-            "step": step.to(parameter.device if fused else "cpu", copy=True),
-            **state,
-        }
+        state: dict[str, Tensor] = {}
+        for key in MOMENTS:
+            if (whole := found.get(f"{name}.{key}")) is not None:
+                state[key] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                _copy(state[key], whole)
+        if (step := found.get(f"{name}.step")) is not None:
+            # AdamW keeps the number of steps on the CPU unless its kernel is fused.
+            state["step"] = step.to(parameter.device if fused else "cpu", copy=True)
+        if state:
+            owner[id(parameter)].state[parameter] = state
 
 
 def local(tensor: Tensor) -> Tensor:
