@@ -41,6 +41,7 @@ from facevid.generate.data.windows import windows_of
 from facevid.generate.families.family import Family, Request, Video
 from facevid.generate.families.loading import load_family
 from facevid.generate.recipe import Bucket, Data, TrainRecipe, read_recipe
+from facevid.generate.shapes import usual_shape
 from facevid.generate.training.parts import parts_of
 
 ABOVE_CHANCE, FOLLOWED = 0.20, 0.95
@@ -56,6 +57,11 @@ def main() -> None:
     recipe = read_recipe(facts["recipe"])
     data = recipe.data
     bucket = max(data.buckets, key=lambda b: b.share)
+    usual = usual_shape(facts)
+    assert usual is not None
+    for name in ("steps", "guidance", "temperature"):
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, getattr(usual, name))
     family = load_family(arguments.model)
     family.to(arguments.device)
     dataset = facevid.open(arguments.dataset)
@@ -63,7 +69,7 @@ def main() -> None:
     report: dict[str, Any] = {
         "model": str(arguments.model), "recipe": facts.get("recipe_name"), "step": facts.get("step"),
         "dataset": dataset.name, "size": [bucket.frames, bucket.height, bucket.width], "fps": data.fps,
-        "sampling": {"steps": arguments.steps, "guidance": arguments.guidance, "seed": arguments.seed},
+        "sampling": {name: getattr(arguments, name) for name in ("steps", "guidance", "temperature", "seed")},
     }  # fmt: skip
     try:
         if arguments.samples and "t2v" in family.modes:
@@ -243,6 +249,7 @@ def _sampled(
                 images=None if pictures is None else [pictures[k] for k in some],
                 steps=arguments.steps,
                 guidance=arguments.guidance,
+                temperature=arguments.temperature,
             )
         )
         print(f"{some.stop} of {len(texts)} videos, {time.monotonic() - begun:.0f} s", flush=True)
@@ -294,8 +301,8 @@ def _arguments() -> argparse.Namespace:
         "--least", type=int, default=3, help="people who must have a value for it to be asked for"
     )
     parser.add_argument("--epochs", type=int, default=30, help="of the probe")
-    parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--guidance", type=float, default=3.0)
+    for name, kind in (("--steps", int), ("--guidance", float), ("--temperature", float)):
+        parser.add_argument(name, type=kind, help="of sampling; else as the model's recipe has it")
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

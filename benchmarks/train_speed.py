@@ -3,7 +3,7 @@
     python benchmarks/train_speed.py RECIPE --data DATASET [--autoencoder DIR] [--set FIELD=VALUE]... [--steps 60]
         [--rounds 5] [--threads N] [--skip-fly] [--json]
 
-The bare loop takes the same module, optimizer (AdamW), batches and precision, and does forwards, backwards, clipping
+The bare loop takes the same module, optimizers, batches and precision, and does forwards, backwards, clipping
 and the step; no average, log, checks, or reading ahead. Both take turns in one process, first the one, then the
 other; the figure is the median of the ratios of neighbours (1: as fast; .95 is what we want). Latents against on the
 fly is the median over rounds of `facevid.train`'s samples a second, each in turn; latents are made before. Validation
@@ -29,7 +29,7 @@ from facevid.generate.recipe import TrainRecipe, read_recipe
 from facevid.generate.train import make_task
 from facevid.generate.training.parts import parts_of
 from facevid.generate.training.ranks import accelerator_for, split_batch
-from facevid.generate.training.schedule import trained
+from facevid.generate.training.schedule import optimizers, trained
 from facevid.generate.training.task import Task
 from facevid.generate.training.tracking import TrainProgress
 from facevid.generate.training.trainer import Trainer
@@ -113,9 +113,7 @@ def _bare(task: Task, recipe: TrainRecipe, device: torch.device, steps: int) -> 
     options = recipe.optimisation
     module = task.module.to(device).train()
     parameters = list(trained(module).values())
-    optimizer = torch.optim.AdamW(
-        parameters, lr=options.lr, betas=options.betas, weight_decay=options.weight_decay, fused=True
-    )
+    changing = optimizers(module, options)
     half = options.precision == "bf16"
     split_batch(recipe, 1)
     batches = task.training().iterate(0, steps, batch=options.batch, accumulate=options.accumulate)
@@ -132,8 +130,9 @@ def _bare(task: Task, recipe: TrainRecipe, device: torch.device, steps: int) -> 
                 loss = module(batch)["loss"].mean() / options.accumulate
             loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, options.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in changing:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
     _wait(device)
     return (steps - WARM) * options.batch / (time.perf_counter() - began)
 

@@ -27,7 +27,9 @@ def test_recipes_keep_the_rule_of_sizes(name: str) -> None:
     size = size_of(SIZES[name])
     assert (recipe.model.config["width"], recipe.model.config["depth"]) == (size.width, size.depth)
     assert recipe.optimisation.batch == size.batch
+    assert recipe.optimisation.optimizer == "muon"
     assert recipe.optimisation.lr == pytest.approx(size.lr, rel=0.01)
+    assert recipe.optimisation.muon_lr == pytest.approx(size.muon_lr, rel=0.01)
 
 
 def test_sizes_grow_as_they_are_written_down() -> None:
@@ -42,7 +44,8 @@ def test_parameters_reach_from_a_million_to_a_billion() -> None:
     for width in SIZES.values():
         with torch.device("meta"):
             made = LTXVideoTransformer3DModel(
-                in_channels=128, out_channels=128, num_attention_heads=width // 64, attention_head_dim=64,
+                in_channels=128, out_channels=128, num_attention_heads=max(4, width // 64),
+                attention_head_dim=min(64, width // 4),
                 cross_attention_dim=width, num_layers=size_of(width).depth, caption_channels=width,
             )  # fmt: skip
         counts.append(sum(p.numel() for p in made.parameters()))

@@ -36,7 +36,7 @@ FACTS: dict[str, Any] = {
                 {"frames": 5, "height": 32, "width": 32, "share": 0.8},
             ],
         },
-        "validation": {"grid_steps": 2, "guidance": 2.0},
+        "validation": {"grid_steps": 2, "guidance": 2.0, "temperature": 0.9},
     },
 }
 TEXT = "a woman with black hair smiles"
@@ -72,17 +72,19 @@ def test_the_file_has_the_frames_size_and_rate_the_model_was_trained_with(
     assert float(info.fps) == 12.5
     assert frames_of(tmp_path / "out.mp4").shape == (5, 32, 32, 3)
     assert found.videos[0].path == str(tmp_path / "out.mp4") and found.videos[0].frames is None
-    assert (found.shape.steps, found.shape.guidance) == (2, 2.0)
+    assert (found.shape.steps, found.shape.guidance, found.shape.temperature) == (2, 2.0, 0.9)
 
 
 def test_what_is_asked_goes_before_what_was_trained(model: Path, tmp_path: Path) -> None:
-    generate(model, TEXT, frames=9, size="64x32", fps=10, steps=1, guidance=1, output=tmp_path / "a.mp4")
+    generate(model, TEXT, frames=9, size="64x32", fps=10, steps=1, guidance=1, temperature=0.5,
+             output=tmp_path / "a.mp4")  # fmt: skip
     info = probe(tmp_path / "a.mp4")
     assert (info.width, info.height, float(info.fps)) == (64, 32, 10.0)
     with VideoReader(tmp_path / "a.mp4", fps=10) as reader:
         assert sum(1 for _ in reader) == 9
     record = json.loads((tmp_path / "a.json").read_text())
-    assert record["request"]["steps"] == 1 and record["request"]["guidance"] == 1
+    told = [record["request"][name] for name in ("steps", "guidance", "temperature")]
+    assert told == [1, 1, 0.5]
 
 
 def test_the_record_says_how_to_make_the_video_again(model: Path, tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_the_record_says_how_to_make_the_video_again(model: Path, tmp_path: Path
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["request"] == {
         "prompt": TEXT, "seed": 3, "frames": 5, "width": 32, "height": 32, "fps": 12.5, "steps": 2, "guidance": 2.0,
-        "image": None,
+        "temperature": 0.9, "image": None,
     }  # fmt: skip
     assert record["model"] == {
         "name": "tiny", "family": "ltx", "weights_sha256": weights_sha256(model), "step": 12
@@ -213,6 +215,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"fps": 0}, "fps is 0; it must be above 0"),
     ({"guidance": 0.5}, "guidance is 0.5; it must be at least 1"),
     ({"steps": 0}, "steps is 0"),
+    ({"temperature": 0}, "temperature is 0; it must be above 0"),
     ({"frames": 6}, r"cannot make 6 frames.*Nearest: 5 or 9"),
     ({"size": 40}, r"cannot make a height of 40.*Nearest: 32 or 64"),
     ({"device": "abacus"}, "There is no device 'abacus'"),

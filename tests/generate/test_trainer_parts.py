@@ -16,6 +16,7 @@ from facevid.generate.errors import GenerateError  # noqa: E402
 from facevid.generate.training.ema import Ema, decay_at  # noqa: E402
 from facevid.generate.training.feeding import Feeder  # noqa: E402
 from facevid.generate.training.model import checkpoint_activations, compile_blocks, keep_float32  # noqa: E402
+from facevid.generate.training.muon import Muon, orthogonal  # noqa: E402
 from facevid.generate.training.schedule import learning_rate, optimizers  # noqa: E402
 from facevid.generate.training.seeding import seed_for  # noqa: E402
 from facevid.generate.training.tracking import Log, read_log  # noqa: E402
@@ -65,7 +66,7 @@ def test_muon_takes_the_matrices_of_blocks_at_its_own_rate_and_adamw_the_rest() 
     ).optimisation
     muon, adamw = optimizers(network, of)
     names = {id(p): name for name, p in network.named_parameters()}
-    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(muon, Muon)
     inner = {names[id(p)] for group in muon.param_groups for p in group["params"]}
     rest = {names[id(p)] for group in adamw.param_groups for p in group["params"]}
     assert inner == {"blocks.0.0.weight", "blocks.1.0.weight"}
@@ -73,6 +74,32 @@ def test_muon_takes_the_matrices_of_blocks_at_its_own_rate_and_adamw_the_rest() 
     assert [g["scale"] for g in muon.param_groups + adamw.param_groups] == pytest.approx([3.0, 1.0, 1.0])
     with pytest.raises(GenerateError, match=r"no matrix in a repeated block. Take adamw"):
         optimizers(nn.Linear(2, 2), of)
+
+
+def test_muon_changes_matrices_as_torchs_own_does() -> None:
+    torch.manual_seed(0)
+    ours, theirs = ([nn.Parameter(torch.empty(s)) for s in ((8, 24), (24, 8), (8, 24))] for _ in range(2))
+    for a, b in zip(ours, theirs, strict=True):
+        nn.init.normal_(a)
+        b.data.copy_(a)
+    mine = Muon(ours, 0.1, weight_decay=0.05)
+    reference = torch.optim.Muon(theirs, 0.1, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        mine.step()
+        reference.step()
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a - b).abs().max() < 0.02 * 3 * 0.1 * 0.2 * 24**0.5  # bfloat16 has two digits
+
+
+def test_orthogonal_matrices_have_singular_values_near_one() -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonal(torch.randn(3, 12, 40) * 7))
+    assert values.min() > 0.6 and values.max() < 1.3
+    with pytest.raises(ValueError, match="Muon takes matrices"):
+        Muon([nn.Parameter(torch.zeros(3))], 0.1)
 
 
 def test_the_average_follows_its_formula_and_swaps_without_losing_a_bit() -> None:

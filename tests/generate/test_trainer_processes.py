@@ -99,25 +99,28 @@ def test_killed_at_any_moment_it_goes_on_bitwise(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_ranks_whole_or_in_shards_train_as_one_and_go_on_from_each_other(tmp_path: Path) -> None:
     one, two, shards, mixed = (tmp_path / name for name in ("one", "two", "shards", "mixed"))
+    alone, muon = tmp_path / "alone", tmp_path / "muon"
     changes = ("optimisation.decay=constant", "optimisation.accumulate=2")
     train(one, *changes, dropout=0.0)
     train(mixed, *changes, "optimisation.steps=5", dropout=0.0)
+    train(alone, *changes, "optimisation.optimizer=muon", dropout=0.0)
     options = ",".join(["no-dropout", *changes])
     said = on_two_ranks(
         f"{two},{options}",
         f"{shards},{options},optimisation.distributed=fsdp",
         f"{mixed},{options},optimisation.distributed=fsdp,optimisation.steps=9",
+        f"{muon},{options},optimisation.distributed=fsdp,optimisation.optimizer=muon",
     )
     for text in said:
-        assert [line.split()[0] for line in text.splitlines() if str(tmp_path) in line] == ["whole"] + 2 * [
+        assert [line.split()[0] for line in text.splitlines() if str(tmp_path) in line] == ["whole"] + 3 * [
             "sharded"
         ]
     train(mixed, *changes, dropout=0.0)  # 5 steps by one rank, 4 by two in shards, 3 by one
-    for other in (two, shards, mixed):
-        for line, expected in zip(curve(other), _without(curve(one), curve(other)), strict=True):
+    for other, whole in ((two, one), (shards, one), (mixed, one), (muon, alone)):
+        for line, expected in zip(curve(other), _without(curve(whole), curve(other)), strict=True):
             assert line == pytest.approx(expected, rel=1e-4, abs=1e-7)
         for name in ("weights", "ema"):
-            ours, theirs = weights(other, 12, name), weights(one, 12, name)
+            ours, theirs = weights(other, 12, name), weights(whole, 12, name)
             assert all(torch.allclose(ours[k], theirs[k], rtol=0, atol=1e-5) for k in theirs)
 
 

@@ -71,6 +71,14 @@ def generate(
         float | None,
         typer.Option("--guidance", metavar="G", help="How closely the prompt is followed; 1 is no guidance."),
     ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--temperature",
+            metavar="T",
+            help="Deviation of the noise at the beginning; below 1 videos vary and break less.",
+        ),
+    ] = None,
     no_crop: Annotated[
         bool, typer.Option("--no-crop", help="Take the picture as it is instead of cutting it to its face.")
     ] = False,
@@ -106,6 +114,7 @@ def generate(
             fps=fps,
             steps=steps,
             guidance=guidance,
+            temperature=temperature,
             crop=not no_crop,
             output=output,
             sheet=sheet,

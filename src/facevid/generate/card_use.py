@@ -20,6 +20,12 @@ def how_to_use(folder: Path, facts: Mapping[str, Any]) -> str:
         return _of_autoencoder(folder)
     arguments = _arguments(_class_name(folder / INDEX), facts)
     shape = usual_shape(facts)
+    cooler = ""
+    if shape and shape.temperature != 1:
+        cooler = (
+            f"\nfacevid begins with noise of deviation {shape.temperature:g}, as its record says; pipelines of "
+            "diffusers take such noise as `latents`, and begin with 1 where they are given none.\n"
+        )
     fps = f", fps={shape.fps:g}" if shape else ""
     prompt = _PROMPT if "t2v" in (facts.get("modes") or ["t2v"]) else ""
     asked = f'--prompt "{prompt}"' if prompt else "--unconditional"
@@ -41,7 +47,7 @@ made = pipeline(
 )
 export_to_video(made.frames[0], "out.mp4"{fps})
 ```
-
+{cooler}
 With facevid, which also writes down how to make the same video again:
 
 ```bash

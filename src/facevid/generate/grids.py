@@ -92,6 +92,7 @@ def _request(
         None if picture is None else [picture],
         recipe.validation.grid_steps,
         recipe.validation.guidance,
+        recipe.validation.temperature,
     )
 
 

@@ -78,6 +78,7 @@ def generate(
     fps: float | None = None,
     steps: int | None = None,
     guidance: float | None = None,
+    temperature: float | None = None,
     crop: bool = True,
     output: str | Path | None = None,
     sheet: str | Path | None = None,
@@ -90,11 +91,11 @@ def generate(
     model: folder that `facevid train` made, folder of diffusers of a known family, or hub id. prompt: text, several
     texts, or the Path of a text file with one a line. image: first picture (file or RGB array) of every video, or one
     for each prompt; cut around its face as clips are, unless `crop` is False. unconditional: without a prompt.
-    frames, size ((width, height), "WxH" or the side of a square), fps, steps, guidance: those that the model was
-    trained with unless given; guidance 1 is none. output: an .mp4, or a folder for several; a JSON beside each says
-    how to make it again, and what is there already is not made again. sheet: PNG with frames of each video. overwrite:
-    replace videos of another request. device: "cuda" where there is one, else "cpu". on_progress: called with videos
-    done and to do.
+    frames, size ((width, height), "WxH" or the side of a square), fps, steps, guidance, temperature: those that the
+    model was trained with unless given; guidance 1 is none, temperature scales the noise at the beginning. output: an
+    .mp4, or a folder for several; a JSON beside each says how to make it again, and what is there already is not made
+    again. sheet: PNG with frames of each video. overwrite: replace videos of another request. device: "cuda" where
+    there is one, else "cpu". on_progress: called with videos done and to do.
 
     A video depends on its own prompt, seed and image alone. Raises GenerateError for what the model cannot do, with
     what it can; StorageError where the output cannot be written.
@@ -113,7 +114,16 @@ def generate(
     where = device_of(device)
     family = _loaded(found, where)
     check_modes(family, found, text=not unconditional, image=image is not None)
-    shape = shape_of(found, family, frames=frames, size=size, fps=fps, steps=steps, guidance=guidance)
+    shape = shape_of(
+        found,
+        family,
+        frames=frames,
+        size=size,
+        fps=fps,
+        steps=steps,
+        guidance=guidance,
+        temperature=temperature,
+    )
 
     summary = GenerateSummary(found.name, family.name, str(where), shape, [])
     read = _pictures([i for _, i, _ in wanted], found.facts, shape, crop, summary.notes)
@@ -246,6 +256,7 @@ def _sampled(
             images=images or None,
             steps=shape.steps,
             guidance=shape.guidance,
+            temperature=shape.temperature,
         )
         try:
             sampled = family.sample(request)

@@ -127,6 +127,7 @@ class Validation(_Part):
     grid_seconds: Annotated[float, Field(ge=0)] = 60.0
     grid_steps: Count = 30
     guidance: Annotated[float, Field(ge=1)] = 3.0
+    temperature: Positive = 1.0
     prompts: Sequence[str] = ()
 
 

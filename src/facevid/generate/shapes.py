@@ -1,4 +1,4 @@
-"""What a video is to be like: frames, size, rate, steps and guidance, as asked or as the model was trained."""
+"""What a video is to be like: frames, size, rate and how it is sampled, as asked or as the model was trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from facevid.generate.model_folder import ModelFolder
 
 @dataclass(frozen=True)
 class Shape:
-    """frames; width and height in pixels; fps in frames a second; steps of sampling; guidance, 1 for none."""
+    """frames; width and height in pixels; fps in frames a second; steps of sampling; guidance, 1 for none;
+    temperature, the deviation of the noise that sampling begins with."""
 
     frames: int
     width: int
@@ -23,6 +24,7 @@ class Shape:
     fps: float
     steps: int
     guidance: float
+    temperature: float = 1.0
 
 
 # For models that facevid did not train: the defaults of their pipelines in diffusers 0.42, and where those leave a
@@ -48,6 +50,7 @@ def shape_of(
     fps: float | None = None,
     steps: int | None = None,
     guidance: float | None = None,
+    temperature: float | None = None,
 ) -> Shape:
     """What is asked, filled up from how the model was trained. size: (width, height), "WxH", or a square's side.
 
@@ -62,6 +65,7 @@ def shape_of(
         "fps": fps,
         "steps": steps,
         "guidance": guidance,
+        "temperature": temperature,
     }
     for name, value in asked.items():
         least = 1 if name == "guidance" else 0
@@ -72,6 +76,8 @@ def shape_of(
     whole: dict[str, Any] = {
         name: getattr(usual, name, None) if value is None else value for name, value in asked.items()
     }
+    if whole["temperature"] is None:
+        whole["temperature"] = 1.0
     if missing := [f.name for f in fields(Shape) if whole[f.name] is None]:
         raise GenerateError(
             f"The model {model.name} does not say its {', '.join(missing)}. Give --frames, --size, --fps, --steps and "
@@ -87,7 +93,7 @@ def shape_of(
 
 
 def usual_shape(facts: Mapping[str, Any]) -> Shape | None:
-    """How a model was trained, by its facevid.json: its bucket of the largest share, its grids' steps and guidance."""
+    """How a model was trained, by its facevid.json: its bucket of the largest share, and how its grids are sampled."""
     recipe = facts.get("recipe")
     if not recipe or not recipe.get("data", {}).get("buckets"):
         return None
@@ -100,6 +106,7 @@ def usual_shape(facts: Mapping[str, Any]) -> Shape | None:
         float(facts.get("fps") or recipe["data"].get("fps", 12.5)),
         validation.get("grid_steps", 30),
         float(validation.get("guidance", 3.0)),
+        float(validation.get("temperature", 1.0)),
     )
 
 

@@ -209,7 +209,7 @@ class CogVideoX(DiffusersFamily):
         if config.patch_size_t is not None:
             frames += frames % config.patch_size_t
         shape = (vae.config.latent_channels, request.height // self._side, request.width // self._side)
-        latents = noise((1, frames, *shape), seed, self.device).to(self.dtype)
+        latents = noise((1, frames, *shape), seed, self.device, request.temperature).to(self.dtype)
         pipeline = self.pipeline("CogVideoXPipeline") if image is None else self._showing(image, latents)
         answer = pipeline(
             **({} if image is None else {"image": picture_of(image)}),

@@ -235,7 +235,9 @@ class EasyAnimate(ScaledVideo):
                 width=request.width,
                 num_inference_steps=request.steps,
                 guidance_scale=request.guidance if prompt else 1.0,
-                latents=noise((1, vae.config.latent_channels, *shape), seed, self.device).to(self.dtype),
+                latents=noise(
+                    (1, vae.config.latent_channels, *shape), seed, self.device, request.temperature
+                ).to(self.dtype),
                 output_type="latent",
                 return_dict=False,
             )[0]

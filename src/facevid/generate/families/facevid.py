@@ -14,20 +14,22 @@ from facevid.generate.families.parts import check_fields, need
 from facevid.generate.objectives import FlowMatching
 
 _COUNTS = ("width", "depth", "text_width", "text_depth", "text_length")
-HEAD = 64
-"""Channels of one head of attention, as in LTX-Video and Wan."""
-BASE_WIDTH, BASE_DEPTH, BASE_LR, BASE_BATCH = 128, 4, 1e-3, 32
+HEAD, LEAST_HEADS = 64, 4
+"""Channels of one head of attention, as in LTX-Video and Wan, and how many heads there are at least: LTX sorts rotary
+frequencies over all heads, so of two the first knows only what is far, and the second mistakes far for near."""
+BASE_WIDTH, BASE_DEPTH, BASE_LR, BASE_MUON_LR, BASE_BATCH = 128, 4, 2e-3, 2e-2, 32
 SIZES: dict[str, int] = {"xs": 128, "s": 256, "m": 512, "l": 1024, "xl": 1536}
 """Names of the family's members, and their widths."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """One member of the family: channels, layers, and the learning rate and batch that go with them."""
+    """One member of the family: channels, layers, and the learning rates and batch that go with them."""
 
     width: int
     depth: int
     lr: float
+    muon_lr: float
     batch: int
 
 
@@ -35,8 +37,10 @@ def size_of(width: int) -> Size:
     """What a width brings with it.
 
     depth = round(4 (width / 128)^(3/4)): between constant shape (1) and width alone (0); Kaplan et al. 2020 (section
-    3.1) find the shape to matter little within a factor of some ten. lr = 1e-3 x 128 / width: hidden layers under Adam
-    want 1 / width (Yang et al., "Tensor Programs V", 2022, table 3). batch = 32 x 2^round(log2(width / 128) / 2):
+    3.1) find the shape to matter little within a factor of some ten. lr = 2e-3 x 128 / width: layers under Adam want
+    1 / width (Yang et al., "Tensor Programs V", 2022, table 3). muon_lr = 2e-2 x (128 / width)^.5: updates of square
+    matrices want the same spectral norm at every width (Yang, Simon, Bernstein 2023, condition 1), and Muon's, scaled
+    to AdamW's size, have one that grows with its root. batch = 32 x 2^round(log2(width / 128) / 2):
     larger models reach lower losses, where larger batches still help (McCandlish et al. 2018).
     """
     from math import log2
@@ -46,6 +50,7 @@ def size_of(width: int) -> Size:
         width,
         round(BASE_DEPTH * grown**0.75),
         BASE_LR / grown,
+        BASE_MUON_LR / grown**0.5,
         int(BASE_BATCH * 2 ** round(log2(grown) / 2)),
     )
 
@@ -99,13 +104,14 @@ class Facevid(LTX):
         tokenizer = need(parts.get("tokenizer"), "a tokenizer", cls.name)
         text = parts.get("text_encoder")
         channels = text.config.d_model if text is not None else config.get("text_width", width)
+        heads = max(LEAST_HEADS, width // HEAD)
         transformer = LTXVideoTransformer3DModel(
             in_channels=vae.config.latent_channels,
             out_channels=vae.config.latent_channels,
             patch_size=1,
             patch_size_t=1,
-            num_attention_heads=width // HEAD,
-            attention_head_dim=HEAD,
+            num_attention_heads=heads,
+            attention_head_dim=width // heads,
             cross_attention_dim=width,
             num_layers=depth,
             caption_channels=channels,

@@ -39,7 +39,8 @@ class Request:
     """What is to be sampled: as many videos as there are prompts.
 
     prompts: "" is unconditional. images: uint8 (H, W, 3) each of height x width, for image-to-video. seeds: one a
-    video; the same seed gives the same video whatever is sampled beside it.
+    video; the same seed gives the same video whatever is sampled beside it. temperature: deviation of the noise that
+    sampling begins with; below 1 videos vary and break less (Kingma, Dhariwal 2018, section 6, sample a flow so).
     """
 
     prompts: Sequence[str]
@@ -51,6 +52,7 @@ class Request:
     images: Sequence[Video] | None = None
     steps: int = 30
     guidance: float = 3.0
+    temperature: float = 1.0
 
 
 class Family(Protocol):

@@ -191,7 +191,7 @@ class HunyuanVideo(ScaledVideo):
             num_inference_steps=request.steps,
             guidance_scale=asked,
             true_cfg_scale=1.0 if embedded else asked,
-            latents=noise((1, vae.config.latent_channels, *shape), seed, self.device),
+            latents=noise((1, vae.config.latent_channels, *shape), seed, self.device, request.temperature),
             output_type="latent",
             return_dict=False,
         )[0]

@@ -183,7 +183,7 @@ class Latte(DiffusersFamily):
             width=request.width,
             num_inference_steps=request.steps,
             guidance_scale=request.guidance if prompt else 1.0,
-            latents=noise(shape, seed, self.device).to(self.dtype),
+            latents=noise(shape, seed, self.device, request.temperature).to(self.dtype),
             output_type="latent",
             return_dict=False,
         )[0]

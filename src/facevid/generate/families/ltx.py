@@ -196,7 +196,7 @@ class LTX(DiffusersFamily):
             request.height // vae.spatial_compression_ratio,
             request.width // vae.spatial_compression_ratio,
         )
-        latents = noise((1, self.denoiser.config.in_channels, *shape), seed, self.device)
+        latents = noise((1, self.denoiser.config.in_channels, *shape), seed, self.device, request.temperature)
         if image is not None:
             latents[:, :, :1] = self.encode(image)
         text, empty = (self._prompt(p) for p in (prompt, ""))

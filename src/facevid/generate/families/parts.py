@@ -155,9 +155,10 @@ def with_first(noisy: Tensor, clean: Tensor, given: Conditions) -> Tensor:
     return noisy if given.first is None else torch.where(clean, given.first.to(noisy), noisy)
 
 
-def noise(shape: Sequence[int], seed: int, device: Any) -> Tensor:
-    """Standard normal noise, float32, drawn on the CPU so that a seed gives the same on every device."""
-    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)).to(device)
+def noise(shape: Sequence[int], seed: int, device: Any, temperature: float = 1.0) -> Tensor:
+    """Normal noise of deviation `temperature`, float32; drawn on the CPU, so a seed gives the same on every device."""
+    drawn = torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed))
+    return (temperature * drawn).to(device)
 
 
 @contextmanager

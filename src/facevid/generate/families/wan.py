@@ -260,7 +260,7 @@ class Wan(DiffusersFamily):
             num_frames=request.frames,
             num_inference_steps=request.steps,
             guidance_scale=request.guidance if prompt else 1.0,
-            latents=noise((1, config.z_dim, *shape), seed, self.device),
+            latents=noise((1, config.z_dim, *shape), seed, self.device, request.temperature),
             output_type="latent",
             return_dict=False,
         )[0].float()

@@ -39,11 +39,6 @@ class Trainee:
         if options.compile:
             compile_blocks(task.module)
         self._sharded = shards(accelerator, recipe)
-        if self._sharded and options.optimizer == "muon":
-            raise GenerateError(
-                "optimisation.optimizer is muon, which needs whole matrices, and fsdp shards them. Take adamw, or "
-                "optimisation.distributed=ddp."
-            )
         if self._sharded:
             wrap_blocks(accelerator, task.module)
         task.module.to(accelerator.device)

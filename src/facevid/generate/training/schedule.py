@@ -10,6 +10,7 @@ from torch import nn
 
 from facevid.generate.errors import GenerateError
 from facevid.generate.recipe import Optimisation
+from facevid.generate.training.muon import Muon
 from facevid.generate.training.ranks import blocks
 
 
@@ -55,9 +56,9 @@ def optimizers(module: nn.Module, of: Optimisation, *, fused: bool = True) -> li
     if inner:
         rate = of.muon_lr or of.lr
         made.append(
-            torch.optim.Muon(
+            Muon(
                 [{"params": list(inner.values()), "scale": rate / of.lr}],
-                lr=rate, weight_decay=of.weight_decay, adjust_lr_fn="match_rms_adamw",
+                lr=rate, weight_decay=of.weight_decay,
             )
         )  # fmt: skip
     if groups:
