@@ -12,7 +12,8 @@ number of values.
 
 Picture: PAIRS first pictures of held-out people are given; a video follows its picture where the face in its first and
 in its last frame are both nearer to that picture than to the picture of somebody else. To pass, .95 do. The same is
-counted for the real clips and for them behind the autoencoder: no model is expected to do better.
+counted for the real clips and for them behind the autoencoder: no model is expected to do better. Since a still picture
+would follow too, the report also says how far last frames are from first ones ("motion"), of all three.
 
 Written to the output folder: follow.json, text.png and image.png (samples with what they were given), samples.npz.
 """
@@ -59,7 +60,7 @@ def main() -> None:
     bucket = max(data.buckets, key=lambda b: b.share)
     usual = usual_shape(facts)
     assert usual is not None
-    for name in ("steps", "guidance", "temperature"):
+    for name in ("steps", "guidance", "temperature", "strength"):
         if getattr(arguments, name) is None:
             setattr(arguments, name, getattr(usual, name))
     family = load_family(arguments.model)
@@ -69,7 +70,9 @@ def main() -> None:
     report: dict[str, Any] = {
         "model": str(arguments.model), "recipe": facts.get("recipe_name"), "step": facts.get("step"),
         "dataset": dataset.name, "size": [bucket.frames, bucket.height, bucket.width], "fps": data.fps,
-        "sampling": {name: getattr(arguments, name) for name in ("steps", "guidance", "temperature", "seed")},
+        "sampling": {
+            name: getattr(arguments, name) for name in ("steps", "guidance", "temperature", "strength", "seed")
+        },
     }  # fmt: skip
     try:
         if arguments.samples and "t2v" in family.modes:
@@ -177,7 +180,7 @@ def follow_image(
             Pair(given[k], given[other[k]], reader.embed(video[0]), reader.embed(video[-1]))
             for k, video in enumerate(some)
         ]
-        found[kind] = followed(pairs)
+        found[kind] = followed(pairs) | {"motion": motion(some)}
     found["passes"] = found["model"]["followed"] >= FOLLOWED
     write_image_sheet(
         arguments.output / "image.png",
@@ -187,6 +190,13 @@ def follow_image(
         [p.followed for p in pairs],
     )
     return found
+
+
+def motion(videos: Sequence[Video]) -> float:
+    """How far the last frames are from the first, mean absolute difference of values of 0 to 255."""
+    return round(
+        float(np.mean([np.abs(v[-1].astype(np.float32) - v[0].astype(np.float32)).mean() for v in videos])), 2
+    )
 
 
 def held_out_clips(
@@ -250,6 +260,7 @@ def _sampled(
                 steps=arguments.steps,
                 guidance=arguments.guidance,
                 temperature=arguments.temperature,
+                strength=arguments.strength,
             )
         )
         print(f"{some.stop} of {len(texts)} videos, {time.monotonic() - begun:.0f} s", flush=True)
@@ -301,7 +312,9 @@ def _arguments() -> argparse.Namespace:
         "--least", type=int, default=3, help="people who must have a value for it to be asked for"
     )
     parser.add_argument("--epochs", type=int, default=30, help="of the probe")
-    for name, kind in (("--steps", int), ("--guidance", float), ("--temperature", float)):
+    for name, kind in (
+        ("--steps", int), ("--guidance", float), ("--temperature", float), ("--strength", float),
+    ):  # fmt: skip
         parser.add_argument(name, type=kind, help="of sampling; else as the model's recipe has it")
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)

@@ -167,6 +167,35 @@ def test_image_to_video_keeps_the_picture_s_latents(family: LTX) -> None:
     assert video.shape == (9, 64, 64, 3)
 
 
+def test_with_less_strength_it_begins_from_copies_of_the_picture_at_a_smaller_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from facevid.generate.families.parts import noise, pixels, resting
+
+    family = made(shift=3.0)
+    seen: list[tuple[float, torch.Tensor]] = []
+    predict = family.denoiser.forward
+
+    def spy(*args: Any, **named: Any) -> Any:
+        seen.append((float(named["timestep"].max()), named["hidden_states"]))
+        return predict(*args, **named)
+
+    monkeypatch.setattr(family.denoiser, "forward", spy)
+    image = pixels([tiny.picture(64)], "cpu")
+    request = tiny.request(
+        9, 64, images=[tiny.picture(64)], steps=4, guidance=1.0, strength=0.4, temperature=0.5
+    )
+    with resting(family.parts):
+        family.latents_of(request, "", 3, image)
+        first = family.encode(image)
+    even = np.array([1.0, 0.75, 0.5, 0.25])
+    assert np.allclose([time for time, _ in seen], 400 * 3 * even / (1 + 2 * even), atol=1e-3)
+    begun = seen[0][1].transpose(1, 2).unflatten(2, (3, 8, 8))
+    assert torch.equal(begun[:, :, :1], first)
+    drawn = noise((1, 8, 3, 8, 8), 3, "cpu", 0.5)
+    assert torch.allclose(begun[:, :, 1:], (0.6 * first + 0.4 * drawn)[:, :, 1:], atol=1e-6)
+
+
 def test_a_text_encoder_trained_along_gives_ids_and_learns() -> None:
     family = made(train_text=True)
     assert family.trained == ("transformer", "text_encoder")

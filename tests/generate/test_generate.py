@@ -92,7 +92,7 @@ def test_the_record_says_how_to_make_the_video_again(model: Path, tmp_path: Path
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["request"] == {
         "prompt": TEXT, "seed": 3, "frames": 5, "width": 32, "height": 32, "fps": 12.5, "steps": 2, "guidance": 2.0,
-        "temperature": 0.9, "image": None,
+        "temperature": 0.9, "strength": 1.0, "image": None,
     }  # fmt: skip
     assert record["model"] == {
         "name": "tiny", "family": "ltx", "weights_sha256": weights_sha256(model), "step": 12
@@ -216,6 +216,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"guidance": 0.5}, "guidance is 0.5; it must be at least 1"),
     ({"steps": 0}, "steps is 0"),
     ({"temperature": 0}, "temperature is 0; it must be above 0"),
+    ({"strength": 0.5}, "strength is 0.5, which is for videos from a picture. Give --image too"),
+    ({"strength": 1.5, "image": "face.png"}, "strength is 1.5; it must be above 0 and at most 1"),
     ({"frames": 6}, r"cannot make 6 frames.*Nearest: 5 or 9"),
     ({"size": 40}, r"cannot make a height of 40.*Nearest: 32 or 64"),
     ({"device": "abacus"}, "There is no device 'abacus'"),

@@ -79,6 +79,14 @@ def generate(
             help="Deviation of the noise at the beginning; below 1 videos vary and break less.",
         ),
     ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            "--strength",
+            metavar="S",
+            help="With --image: how much noise covers copies of it at the beginning; below 1 videos keep to it.",
+        ),
+    ] = None,
     no_crop: Annotated[
         bool, typer.Option("--no-crop", help="Take the picture as it is instead of cutting it to its face.")
     ] = False,
@@ -115,6 +123,7 @@ def generate(
             steps=steps,
             guidance=guidance,
             temperature=temperature,
+            strength=strength,
             crop=not no_crop,
             output=output,
             sheet=sheet,

@@ -93,6 +93,7 @@ def _request(
         recipe.validation.grid_steps,
         recipe.validation.guidance,
         recipe.validation.temperature,
+        recipe.validation.strength,
     )
 
 

@@ -79,6 +79,7 @@ def generate(
     steps: int | None = None,
     guidance: float | None = None,
     temperature: float | None = None,
+    strength: float | None = None,
     crop: bool = True,
     output: str | Path | None = None,
     sheet: str | Path | None = None,
@@ -91,17 +92,20 @@ def generate(
     model: folder that `facevid train` made, folder of diffusers of a known family, or hub id. prompt: text, several
     texts, or the Path of a text file with one a line. image: first picture (file or RGB array) of every video, or one
     for each prompt; cut around its face as clips are, unless `crop` is False. unconditional: without a prompt.
-    frames, size ((width, height), "WxH" or the side of a square), fps, steps, guidance, temperature: those that the
-    model was trained with unless given; guidance 1 is none, temperature scales the noise at the beginning. output: an
-    .mp4, or a folder for several; a JSON beside each says how to make it again, and what is there already is not made
-    again. sheet: PNG with frames of each video. overwrite: replace videos of another request. device: "cuda" where
-    there is one, else "cpu". on_progress: called with videos done and to do.
+    frames, size ((width, height), "WxH" or the side of a square), fps, steps, guidance, temperature, strength: those
+    that the model was trained with unless given; guidance 1 is none, temperature scales the noise at the beginning, of
+    which a strength below 1 leaves copies of the picture under it. output: an .mp4, or a folder for several; a JSON
+    beside each says how to make it again, and what is there already is not made again. sheet: PNG with frames of each
+    video. overwrite: replace videos of another request. device: "cuda" where there is one, else "cpu". on_progress:
+    called with videos done and to do.
 
     A video depends on its own prompt, seed and image alone. Raises GenerateError for what the model cannot do, with
     what it can; StorageError where the output cannot be written.
     """
     prompts, pictures = what_is_asked(prompt, image, unconditional, count)
     wanted = [(p, i, seed + k) for k, (p, i) in enumerate(zip(prompts, pictures, strict=True))]
+    if strength is not None and image is None:
+        raise GenerateError(f"strength is {strength}, which is for videos from a picture. Give --image too.")
     if seed < 0:
         raise GenerateError(f"The seed is {seed}; it is a whole number from 0.")
     paths = None if output is None else output_paths(Path(output), len(wanted))
@@ -122,8 +126,8 @@ def generate(
         fps=fps,
         steps=steps,
         guidance=guidance,
-        temperature=temperature,
-    )
+        temperature=temperature, strength=strength,
+    )  # fmt: skip
 
     summary = GenerateSummary(found.name, family.name, str(where), shape, [])
     read = _pictures([i for _, i, _ in wanted], found.facts, shape, crop, summary.notes)
@@ -257,6 +261,7 @@ def _sampled(
             steps=shape.steps,
             guidance=shape.guidance,
             temperature=shape.temperature,
+            strength=shape.strength,
         )
         try:
             sampled = family.sample(request)

@@ -120,7 +120,8 @@ class Optimisation(_Part):
 
 class Validation(_Part):
     """every: steps between validations. samples: held-out windows, all at fixed noise and times. seconds: budget of
-    the sample grid; prompts: "" is unconditional."""
+    the sample grid; prompts: "" is unconditional. guidance, temperature, strength (see `Request`): of grids, and
+    what the model is sampled with where nothing else is asked."""
 
     every: Count = 500
     samples: Count = 256
@@ -128,6 +129,7 @@ class Validation(_Part):
     grid_steps: Count = 30
     guidance: Annotated[float, Field(ge=1)] = 3.0
     temperature: Positive = 1.0
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     prompts: Sequence[str] = ()
 
 

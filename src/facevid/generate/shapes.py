@@ -16,7 +16,7 @@ from facevid.generate.model_folder import ModelFolder
 @dataclass(frozen=True)
 class Shape:
     """frames; width and height in pixels; fps in frames a second; steps of sampling; guidance, 1 for none;
-    temperature, the deviation of the noise that sampling begins with."""
+    temperature, the deviation of the noise that sampling begins with; strength, its share over copies of a picture."""
 
     frames: int
     width: int
@@ -25,6 +25,7 @@ class Shape:
     steps: int
     guidance: float
     temperature: float = 1.0
+    strength: float = 1.0
 
 
 # For models that facevid did not train: the defaults of their pipelines in diffusers 0.42, and where those leave a
@@ -51,6 +52,7 @@ def shape_of(
     steps: int | None = None,
     guidance: float | None = None,
     temperature: float | None = None,
+    strength: float | None = None,
 ) -> Shape:
     """What is asked, filled up from how the model was trained. size: (width, height), "WxH", or a square's side.
 
@@ -66,6 +68,7 @@ def shape_of(
         "steps": steps,
         "guidance": guidance,
         "temperature": temperature,
+        "strength": strength,
     }
     for name, value in asked.items():
         least = 1 if name == "guidance" else 0
@@ -76,8 +79,15 @@ def shape_of(
     whole: dict[str, Any] = {
         name: getattr(usual, name, None) if value is None else value for name, value in asked.items()
     }
-    if whole["temperature"] is None:
-        whole["temperature"] = 1.0
+    for name in ("temperature", "strength"):
+        whole[name] = 1.0 if whole[name] is None else whole[name]
+    if whole["strength"] > 1:
+        raise GenerateError(f"strength is {whole['strength']}; it must be above 0 and at most 1.")
+    if whole["strength"] < 1 and not family.strengths:
+        raise GenerateError(
+            f"strength is {whole['strength']}, and models of the family {family.name} begin with noise alone. Leave "
+            "--strength out."
+        )
     if missing := [f.name for f in fields(Shape) if whole[f.name] is None]:
         raise GenerateError(
             f"The model {model.name} does not say its {', '.join(missing)}. Give --frames, --size, --fps, --steps and "
@@ -107,6 +117,7 @@ def usual_shape(facts: Mapping[str, Any]) -> Shape | None:
         validation.get("grid_steps", 30),
         float(validation.get("guidance", 3.0)),
         float(validation.get("temperature", 1.0)),
+        float(validation.get("strength", 1.0)),
     )
 
 

@@ -31,6 +31,8 @@ class DiffusersFamily(ABC):
     lora_targets: ClassVar[tuple[str, ...]] = lora.ATTENTION
     precise: ClassVar[tuple[str, ...]] = ()
     """Parts that stay in float32 whatever the precision of the others."""
+    strengths: ClassVar[bool] = False
+    """Whether it can begin from copies of a picture (Request.strength)."""
     fields: ClassVar[tuple[str, ...]] = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
     """What a recipe's model.config may hold for a model anew."""
     fields_tuned: ClassVar[tuple[str, ...]] = ()

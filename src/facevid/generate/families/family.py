@@ -41,6 +41,8 @@ class Request:
     prompts: "" is unconditional. images: uint8 (H, W, 3) each of height x width, for image-to-video. seeds: one a
     video; the same seed gives the same video whatever is sampled beside it. temperature: deviation of the noise that
     sampling begins with; below 1 videos vary and break less (Kingma, Dhariwal 2018, section 6, sample a flow so).
+    strength: with a picture, the share of noise over copies of it that sampling begins with, as SDEdit does (Meng et
+    al. 2022); below 1 videos keep to their picture and move less. 1 is noise alone, and all that most families can.
     """
 
     prompts: Sequence[str]
@@ -53,6 +55,7 @@ class Request:
     steps: int = 30
     guidance: float = 3.0
     temperature: float = 1.0
+    strength: float = 1.0
 
 
 class Family(Protocol):
@@ -64,6 +67,8 @@ class Family(Protocol):
 
     name: str
     modes: frozenset[Mode]
+    strengths: bool
+    """Whether it can begin from copies of a picture (Request.strength)."""
     objective: Objective
     parts: dict[str, Any]
     """Modules, tokenizers and schedulers by the names that the pipeline gives them."""

@@ -22,6 +22,7 @@ from facevid.generate.families.parts import (
     token_ids,
     with_first,
 )
+from facevid.generate.families.schedule import less_noise
 from facevid.generate.objectives import FlowMatching, Objective
 
 PIPELINE_SIDE = 32
@@ -38,6 +39,7 @@ class LTX(DiffusersFamily):
 
     name: ClassVar[str] = "ltx"
     saved_as: ClassVar[str] = "LTXPipeline"
+    strengths: ClassVar[bool] = True
     fields: ClassVar[tuple[str, ...]] = (*DiffusersFamily.fields, "text_length", "train_text")
     kept: ClassVar[tuple[str, ...]] = ("text_length", "train_text")
 
@@ -197,10 +199,15 @@ class LTX(DiffusersFamily):
             request.width // vae.spatial_compression_ratio,
         )
         latents = noise((1, self.denoiser.config.in_channels, *shape), seed, self.device, request.temperature)
+        parts = dict(self.parts)
         if image is not None:
-            latents[:, :, :1] = self.encode(image)
+            first = self.encode(image)
+            if request.strength < 1:
+                latents = (1 - request.strength) * first + request.strength * latents
+                parts["scheduler"] = less_noise(parts["scheduler"], request.strength)
+            latents[:, :, :1] = first
         text, empty = (self._prompt(p) for p in (prompt, ""))
-        pipeline = self.pipeline("LTXPipeline" if image is None else "LTXImageToVideoPipeline")
+        pipeline = self.pipeline("LTXPipeline" if image is None else "LTXImageToVideoPipeline", parts)
         packed = pipeline(
             prompt_embeds=text[0],
             prompt_attention_mask=text[1],
