@@ -15,7 +15,12 @@ from torch import nn  # noqa: E402
 from facevid.generate.errors import GenerateError  # noqa: E402
 from facevid.generate.training.ema import Ema, decay_at  # noqa: E402
 from facevid.generate.training.feeding import Feeder  # noqa: E402
-from facevid.generate.training.model import checkpoint_activations, compile_blocks, keep_float32  # noqa: E402
+from facevid.generate.training.model import (  # noqa: E402
+    checkpoint_activations,
+    compile_blocks,
+    compiling,
+    keep_float32,
+)
 from facevid.generate.training.muon import Muon, orthogonal  # noqa: E402
 from facevid.generate.training.schedule import learning_rate, optimizers  # noqa: E402
 from facevid.generate.training.seeding import seed_for  # noqa: E402
@@ -117,6 +122,16 @@ def test_the_average_follows_its_formula_and_swaps_without_losing_a_bit() -> Non
     with ema.swapped():
         assert parameter.item() == kept
     assert (parameter.item(), float(ema.average["w"])) == (1.5, kept)
+
+
+def test_where_nothing_can_be_compiled_a_sentence_says_so() -> None:
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    with (
+        pytest.raises(GenerateError, match=r"cannot compile here: .*no g\+\+.*optimisation.compile to false"),
+        compiling(True),
+    ):
+        raise BackendCompilerFailed(compile_blocks, RuntimeError("no g++"), None)
 
 
 def test_the_average_warms_up() -> None:

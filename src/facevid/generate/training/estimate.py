@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from facevid.generate.recipe import TrainRecipe
 from facevid.generate.training.feeding import on_device
-from facevid.generate.training.model import Trainee
+from facevid.generate.training.model import Trainee, compiling
 from facevid.generate.training.ranks import on_main, shards, split_batch
 from facevid.generate.training.schedule import learning_rate
 from facevid.generate.training.seeding import seed_for
@@ -90,7 +90,8 @@ def estimate(task: Task, recipe: TrainRecipe, accelerator: Accelerator) -> Estim
         whole.to(accelerator.device, dtype)
         trainee = Trainee(whole, recipe, accelerator)
         try:
-            times, measured = _measured(whole, trainee, recipe, accelerator, at_once)
+            with compiling(recipe.optimisation.compile):
+                times, measured = _measured(whole, trainee, recipe, accelerator, at_once)
         finally:
             trainee.unwrap()
         # The first step lays out memory; without another it is all there is.

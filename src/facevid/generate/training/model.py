@@ -137,6 +137,24 @@ def compile_blocks(module: nn.Module) -> None:
         part.compile()
 
 
+@contextmanager
+def compiling(wanted: bool) -> Iterator[None]:
+    """Around what calls compiled blocks, whose first call compiles: GenerateError where that cannot be done here."""
+    if not wanted:
+        yield
+        return
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    try:
+        yield
+    except BackendCompilerFailed as error:
+        why = next((line for line in str(error).splitlines()[1:] if line.strip()), str(error))
+        raise GenerateError(
+            f"optimisation.compile is true, and torch cannot compile here: {why.strip()}. Install a C++ compiler "
+            "(g++; for a GPU also Triton), or set optimisation.compile to false; what was trained is kept."
+        ) from error
+
+
 def load_weights(module: nn.Module, found: Checkpoint) -> None:
     """Puts a checkpoint's averaged weights (or, without, its weights) into a module that nothing wraps."""
     put(weights_of(module), found.groups["weights"], f"The checkpoint of step {found.step}")

@@ -18,7 +18,7 @@ from facevid.generate.recipe import TrainRecipe
 from facevid.generate.training import losses
 from facevid.generate.training.checkpoints import Checkpoint, Checkpoints
 from facevid.generate.training.feeding import Feeder
-from facevid.generate.training.model import Trainee
+from facevid.generate.training.model import Trainee, compiling
 from facevid.generate.training.ranks import accelerator_for, on_main, owned, shards, split_batch
 from facevid.generate.training.resume import deciding, digest, refuse_another
 from facevid.generate.training.schedule import learning_rate
@@ -105,7 +105,8 @@ class Trainer:
             self.trainee = Trainee(self.task, self.recipe, self.accelerator)
             try:
                 first = self._restore()
-                return self._run(first, stop)
+                with compiling(self.recipe.optimisation.compile):
+                    return self._run(first, stop)
             except torch.OutOfMemoryError as error:
                 raise GenerateError(self._too_large(error)) from error
             finally:
