@@ -165,6 +165,20 @@ def test_what_is_not_known_stands_as_unknown(folder: Path, tmp_path: Path) -> No
         assert line in text
 
 
+def test_a_card_says_how_facevid_begins_where_diffusers_begins_otherwise(
+    folder: Path, facts: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "model_index.json").write_bytes((folder / "model_index.json").read_bytes())
+
+    def told(**sampling: float) -> str:
+        recipe = {**facts["recipe"], "validation": {**facts["recipe"]["validation"], **sampling}}
+        return write_card(tmp_path, {**facts, "recipe": recipe}).read_text()
+
+    assert "facevid begins" not in told(temperature=1.0)
+    text = told(temperature=0.8, strength=0.5)
+    assert "noise of deviation 0.8" in text and "under 0.5 of the noise" in text
+
+
 def test_notes_of_people_stay_and_the_same_model_gives_the_same_bytes(
     folder: Path, facts: dict[str, Any]
 ) -> None:

@@ -20,11 +20,16 @@ def how_to_use(folder: Path, facts: Mapping[str, Any]) -> str:
         return _of_autoencoder(folder)
     arguments = _arguments(_class_name(folder / INDEX), facts)
     shape = usual_shape(facts)
-    cooler = ""
+    begun = ""
     if shape and shape.temperature != 1:
-        cooler = (
+        begun += (
             f"\nfacevid begins with noise of deviation {shape.temperature:g}, as its record says; pipelines of "
             "diffusers take such noise as `latents`, and begin with 1 where they are given none.\n"
+        )
+    if shape and shape.strength != 1:
+        begun += (
+            f"\nWith a picture facevid begins from copies of it under {shape.strength:g} of the noise (`--strength`); "
+            "diffusers begins with noise alone, so its videos move more and keep less to their picture.\n"
         )
     fps = f", fps={shape.fps:g}" if shape else ""
     prompt = _PROMPT if "t2v" in (facts.get("modes") or ["t2v"]) else ""
@@ -47,7 +52,7 @@ made = pipeline(
 )
 export_to_video(made.frames[0], "out.mp4"{fps})
 ```
-{cooler}
+{begun}
 With facevid, which also writes down how to make the same video again:
 
 ```bash
