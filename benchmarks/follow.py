@@ -41,7 +41,7 @@ from facevid.generate.data.reading import PixelReader
 from facevid.generate.data.windows import windows_of
 from facevid.generate.families.family import Family, Request, Video
 from facevid.generate.families.loading import load_family
-from facevid.generate.recipe import Bucket, Data, TrainRecipe, read_recipe
+from facevid.generate.recipe import Bucket, Data, TrainRecipe, read_recipe, usual_bucket
 from facevid.generate.shapes import usual_shape
 from facevid.generate.training.parts import parts_of
 
@@ -57,7 +57,7 @@ def main() -> None:
     facts = json.loads((arguments.model / "facevid.json").read_text())
     recipe = read_recipe(facts["recipe"])
     data = recipe.data
-    bucket = max(data.buckets, key=lambda b: b.share)
+    bucket = usual_bucket(data.buckets)
     usual = usual_shape(facts)
     assert usual is not None
     for name in ("steps", "guidance", "temperature", "strength"):

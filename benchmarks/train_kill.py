@@ -1,7 +1,7 @@
 """Kills `facevid train` with SIGKILL at random steps, finishes it, and compares it bitwise with an undisturbed one.
 
-    python benchmarks/train_kill.py RECIPE --data DATASET [--autoencoder DIR] [--set FIELD=VALUE]... [--kills 10]
-        [--seed 1] [--keep DIR]
+    python benchmarks/train_kill.py RECIPE --data DATASET [--autoencoder DIR] [--text DIR]
+        [--set FIELD=VALUE]... [--kills 10] [--seed 1] [--keep DIR]
 
 The command is the real one, in a process of its own. Each kill waits until the log has a number of steps that is drawn
 evenly over the training, in rising order, and then for up to a step longer. Compared are the losses, rates and gradient
@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("recipe")
     parser.add_argument("--data", required=True)
     parser.add_argument("--autoencoder")
+    parser.add_argument("--text", help="folder of a text encoder")
     parser.add_argument("--set", action="append", default=[], dest="changes")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
@@ -80,6 +81,8 @@ def _start(options: argparse.Namespace, output: Path) -> subprocess.Popen[bytes]
     ]
     if options.autoencoder:
         command += ["--autoencoder", options.autoencoder]
+    if options.text:
+        command += ["--text", options.text]
     for change in options.changes:
         command += ["--set", change]
     output.parent.mkdir(parents=True, exist_ok=True)

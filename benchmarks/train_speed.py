@@ -1,7 +1,7 @@
 """Measures what our trainer costs: against a bare loop, and with latents kept against encoding on the fly.
 
-    python benchmarks/train_speed.py RECIPE --data DATASET [--autoencoder DIR] [--set FIELD=VALUE]... [--steps 60]
-        [--rounds 5] [--threads N] [--skip-fly] [--json]
+    python benchmarks/train_speed.py RECIPE --data DATASET [--autoencoder DIR] [--text DIR]
+        [--set FIELD=VALUE]... [--steps 60] [--rounds 5] [--threads N] [--skip-fly] [--json]
 
 The bare loop takes the same module, optimizers, batches and precision, and does forwards, backwards, clipping
 and the step; no average, log, checks, or reading ahead. Both take turns in one process, first the one, then the
@@ -33,6 +33,7 @@ from facevid.generate.training.schedule import optimizers, trained
 from facevid.generate.training.task import Task
 from facevid.generate.training.tracking import TrainProgress
 from facevid.generate.training.trainer import Trainer
+from facevid.generate.words.folder import words_of
 
 WARM = 10  # steps that are not timed; on a GPU the trainer looks at its losses every 10
 NEVER = 10**9
@@ -48,6 +49,8 @@ def main() -> int:
     ]  # fmt: skip
     if options.autoencoder:
         changes.append(f"model.autoencoder={options.autoencoder}")
+    if options.text:
+        changes += words_of(options.text)
     recipe = read_recipe(options.recipe, changes)
     found = _against_bare(recipe, options)
     if recipe.model is not None and not options.skip_fly:
@@ -67,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("recipe")
     parser.add_argument("--data", required=True)
     parser.add_argument("--autoencoder")
+    parser.add_argument("--text", help="folder of a text encoder")
     parser.add_argument("--set", action="append", default=[], dest="changes")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)

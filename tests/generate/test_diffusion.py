@@ -112,6 +112,16 @@ def test_dropped_prompts_are_the_empty_one_and_shares_are_those_of_the_recipe() 
     assert (shown & dropped).float().mean() == pytest.approx(0.03, abs=0.009)
 
 
+def test_stills_are_never_given_their_picture_and_have_no_loss_with_it() -> None:
+    family: Any = Knowing([10.0])
+    module = Denoising(family, Conditioning(image=1.0, drop_prompt=0.0))
+    assert module(batch(4, frames=1))["loss"].tolist() == pytest.approx([100.0] * 4, rel=1e-3)
+    assert not family.given[0].has_first.any()
+    fixed = module(batch(4, frames=1, **{FIXED: True}))
+    assert fixed["loss"].tolist() == pytest.approx([100.0] * 4, rel=1e-3)
+    assert fixed["loss_image"].isnan().all()
+
+
 def test_a_sample_depends_on_its_own_seed_alone() -> None:
     family: Any = Knowing([10.0, 1.0, 2.0])
     module = Denoising(family, Conditioning(image=0.5, drop_prompt=0.5))

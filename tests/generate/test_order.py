@@ -11,11 +11,14 @@ import pyarrow as pa
 import pytest
 
 from facevid.generate.data.order import FixedOrder, TrainingOrder
+from facevid.generate.data.sources import requests
 from facevid.generate.data.windows import Windows
 from facevid.generate.recipe import Bucket
 
 
-def windows(*counts: int, shares: tuple[float, ...] = (1.0, 1.0), people: int = 10) -> Windows:
+def windows(
+    *counts: int, shares: tuple[float, ...] = (1.0, 1.0), people: int = 10, batches: tuple[int, ...] = (1, 1)
+) -> Windows:
     """So many windows in each bucket; window k is of clip k, and clip k of person k modulo `people`."""
     total = sum(counts)
     table = pa.table(
@@ -23,7 +26,10 @@ def windows(*counts: int, shares: tuple[float, ...] = (1.0, 1.0), people: int = 
     )
     dataset: Any = SimpleNamespace(columns=table.column_names, rows=lambda names: table.select(names))
     return Windows(
-        dataset, 25.0, tuple(Bucket(frames=4 + k, height=8, width=8, share=shares[k]) for k in range(len(counts))),
+        dataset, 25.0,
+        tuple(
+            Bucket(frames=4 + k, height=8, width=8, share=shares[k], batches=batches[k]) for k in range(len(counts))
+        ),
         np.arange(total), np.zeros(total, np.int64), np.repeat(np.arange(len(counts)), counts), None, 0, 0,
     )  # fmt: skip
 
@@ -65,6 +71,21 @@ def test_a_step_holds_one_bucket_and_buckets_come_by_share_times_windows() -> No
     whole = len(seen) // 300
     times = np.bincount(seen[: whole * 300] - 100)
     assert (times == whole).all()
+
+
+def test_a_bucket_may_have_larger_batches_which_ranks_and_parts_share_evenly() -> None:
+    table = windows(40, 60, batches=(1, 3))
+    order = TrainingOrder(table, seed=4)
+    steps = [order.at(step, 8) for step in range(60)]
+    assert {(s.bucket, len(s)) for s in steps} == {(0, 8), (1, 24)}
+    seen = np.concatenate([s.windows for s in steps if s.bucket == 1])[:60]
+    assert sorted(seen.tolist()) == list(range(40, 100))  # each once in an epoch still
+    shared = [list(requests(order, 0, 60, 8, 2, rank, 2)) for rank in range(2)]
+    assert len(shared[0]) == len(shared[1]) == 120
+    for step, whole in enumerate(steps):
+        parts = [shared[rank][2 * step + part] for part in range(2) for rank in range(2)]
+        assert [p.stop - p.start for p in parts] == [len(whole) // 4] * 4
+        assert [k for p in parts for k in range(p.start, p.stop)] == list(range(len(whole)))
 
 
 def test_a_far_step_is_quick_to_find() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facevid.generate.errors import GenerateError
-from facevid.generate.recipe import read_recipe, recipe_names
+from facevid.generate.recipe import Bucket, read_recipe, recipe_names, usual_bucket
 from facevid.generate.training.resume import refuse_another
 
 
@@ -35,6 +35,14 @@ def test_wrong_values_are_all_named_at_once() -> None:
     assert "data.buckets = 3: it must be a list" in told
     assert "data.buckets = []: Value should have at least 1 item" in said("data.buckets=[]")
     assert "conditioning.image = 2: Input should be less than or equal to 1" in told
+
+
+def test_a_model_makes_what_it_saw_most_of_among_videos_and_stills_only_where_there_is_nothing_else() -> None:
+    still, short, long = (
+        Bucket(frames=frames, height=8, width=8, share=share) for frames, share in ((1, 5), (5, 1), (9, 2))
+    )
+    assert usual_bucket([still, short, long]) == long
+    assert usual_bucket([still]) == still
 
 
 def test_a_field_that_is_missing_is_named() -> None:

@@ -170,7 +170,7 @@ def test_what_is_asked_reaches_the_task(dataset: Path, tasks: list[tuple[Any, ..
     assert recipe.model.autoencoder == str(tmp_path / "ae") and folder == tmp_path / "m" and on_the_fly
     assert len(train) > len(held) and accelerator.device.type in ("cpu", "cuda")
     own = {**RECIPE, "model": None, "autoencoder": {}}
-    with pytest.raises(GenerateError, match="trains an autoencoder; it takes none"):
+    with pytest.raises(GenerateError, match="trains an autoencoder and takes no other part"):
         facevid.train(own, dataset, tmp_path / "m", autoencoder=tmp_path / "ae")
 
 

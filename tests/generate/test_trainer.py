@@ -305,6 +305,24 @@ def test_the_held_out_loss_is_that_of_the_averaged_weights_and_the_same_at_any_b
     assert found[2:] == pytest.approx(found[:2], rel=1e-6)
 
 
+def test_a_figure_that_some_samples_lack_is_the_mean_of_those_that_have_it() -> None:
+    class Partly(torch.nn.Module):
+        def forward(self, batch: Any) -> dict[str, Any]:
+            one = batch["x"][:, 0]
+            with_picture = torch.where(torch.arange(len(one)) > 0, 2.0, torch.nan)
+            return {
+                "loss": torch.ones_like(one),
+                "picture": with_picture,
+                "no": torch.full_like(one, torch.nan),
+            }
+
+    accelerator = accelerator_for(toy_recipe())
+    assert held_out(Partly(), ToyTask().validation(), accelerator, micro_batch=4) == {
+        "loss": 1.0,
+        "picture": 2.0,
+    }
+
+
 def test_afterwards_the_module_holds_the_averaged_weights(tmp_path: Path) -> None:
     task = ToyTask()
     train(tmp_path, toy_recipe(), task)

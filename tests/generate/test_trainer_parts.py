@@ -24,6 +24,7 @@ from facevid.generate.training.model import (  # noqa: E402
 from facevid.generate.training.muon import Muon, orthogonal  # noqa: E402
 from facevid.generate.training.schedule import learning_rate, optimizers  # noqa: E402
 from facevid.generate.training.seeding import seed_for  # noqa: E402
+from facevid.generate.training.timing import Laps  # noqa: E402
 from facevid.generate.training.tracking import Log, read_log  # noqa: E402
 
 from .toy_task import Network, Sine, toy_recipe  # noqa: E402
@@ -219,3 +220,13 @@ def test_a_log_of_before_is_cut_at_the_step_that_is_gone_on_from(tmp_path: Path)
     log.write(step=3, loss=0.5)
     log.close()
     assert [(line["step"], line["loss"]) for line in read_log(path)] == [(1, 1), (2, 2), (2, 2), (3, 0.5)]
+
+
+def test_samples_a_second_are_of_all_samples_though_steps_differ_in_size() -> None:
+    laps = Laps()
+    for count in (999, 999, 999, 8, 24, 16):  # the first three are warming up
+        laps.lap(0.0, count)
+    speed = laps.speed(2.0, 1e9)
+    assert speed.steps == 3
+    assert speed.samples_per_s == pytest.approx(48 / (3 * speed.step_s))
+    assert speed.mfu == pytest.approx(3 * 2.0 * speed.samples_per_s / 1e9)

@@ -34,6 +34,10 @@ def latents(
         Path | None,
         typer.Option("--autoencoder", metavar="DIR", help="Autoencoder in the place of the recipe's."),
     ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option("--text", metavar="DIR", help="Text encoder trained before, in the place of a new one."),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Change the recipe: data.windows=8; repeatable."),
@@ -65,6 +69,7 @@ def latents(
             recipe=recipe,
             model=model,
             autoencoder=autoencoder,
+            text=text,
             output=output,
             changes=changes or (),
             where=where,

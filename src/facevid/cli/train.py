@@ -1,4 +1,4 @@
-"""`facevid train`: a model or an autoencoder from a recipe and a dataset."""
+"""`facevid train`: a model, an autoencoder or a text encoder from a recipe and a dataset."""
 
 from __future__ import annotations
 
@@ -56,6 +56,10 @@ def train(
         Path | None,
         typer.Option("--autoencoder", metavar="DIR", help="Autoencoder in the place of the recipe's."),
     ] = None,
+    text: Annotated[
+        Path | None,
+        typer.Option("--text", metavar="DIR", help="Text encoder trained before, in the place of a new one."),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,7 +74,7 @@ def train(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Train a video model or an autoencoder on a dataset; the same command again goes on where it stopped."""
+    """Train a video model, an autoencoder or a text encoder; the same command again goes on where it stopped."""
     from facevid.generate.train import train as make
 
     if output is None and not dry_run:
@@ -78,7 +82,7 @@ def train(
     with ProgressDisplay(quiet=as_json) as display:
         done = make(
             recipe, data, output, where=where, subset=subset, split=split, autoencoder=autoencoder,
-            changes=changes or (), on_the_fly=on_the_fly, dry_run=dry_run, on_progress=display.update,
+            text=text, changes=changes or (), on_the_fly=on_the_fly, dry_run=dry_run, on_progress=display.update,
         )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":
         return OK  # of several ranks the first one tells

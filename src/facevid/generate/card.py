@@ -56,7 +56,7 @@ def _front_matter(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     base, found = _base(facts), _HUB_DATASET.fullmatch(str(data.get("dataset_url") or ""))
     matter = {
         **_licence(facts, data),
-        "library_name": "diffusers",
+        "library_name": "transformers" if facts.get("kind") == "text" else "diffusers",
         **({"pipeline_tag": tag} if (tag := _pipeline_tag(facts)) else {}),
         **({"base_model": base} if base and _HUB_MODEL.fullmatch(base) else {}),
         **({"datasets": [found[1]]} if found else {}),
@@ -78,7 +78,11 @@ def _pipeline_tag(facts: Mapping[str, Any]) -> str | None:
 
 def _modes(facts: Mapping[str, Any]) -> list[str]:
     """What it makes videos from; text, where a model does not say."""
-    return [] if facts.get("kind") == "autoencoder" else list(facts.get("modes") or ["t2v"])
+    return list(facts.get("modes") or ["t2v"]) if _makes_videos(facts) else []
+
+
+def _makes_videos(facts: Mapping[str, Any]) -> bool:
+    return facts.get("kind", "video") == "video"
 
 
 def _licence(facts: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
@@ -112,6 +116,8 @@ def _head(folder: Path, facts: Mapping[str, Any], data: Mapping[str, Any]) -> st
     counts = parameters(folder)
     if facts.get("kind") == "autoencoder":
         what = "A video autoencoder: it turns videos of faces into latents and back"
+    elif facts.get("kind") == "text":
+        what = "A text encoder that has learnt which captions go with which pictures of faces"
     else:
         made = [
             w for m, w in (("t2v", "from text"), ("i2v", "from a picture"), ("unconditional", "from neither"))
@@ -215,7 +221,7 @@ def _training(folder: Path, facts: Mapping[str, Any]) -> str:
     curve = _curve(folder / ".train" / "log.jsonl")
     if curve:
         fixed = ", at noise and times that are the same at every validation"
-        same = "" if facts.get("kind") == "autoencoder" else fixed
+        same = fixed if _makes_videos(facts) else ""
         body += f"\nLoss on held-out clips{same}:\n\n" + table(
             ["step", "held-out loss"], [(f"{step:,}", f"{loss:.4f}") for step, loss in curve]
         )
@@ -239,6 +245,10 @@ def _limits(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
             "was trained on.",
             "It works on pictures alone: sound is not kept.",
         ]
+    if facts.get("kind") == "text":
+        found = [
+            "It knows the words of the captions it was trained on, spells others in bytes, and has no grammar."
+        ]
     if recipe.get("data", {}).get("buckets"):
         found.append(f"It was trained at {_sizes(recipe)}; other sizes and lengths are untried.")
     balance = data.get("balance") or {}
@@ -261,7 +271,7 @@ def _limits(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
             f"Trained on fewer than {THIN_PERSONS} people of: {', '.join(thin)}. Expect it to be worse there."
         )
     captioned, clips = data.get("train_captioned"), data.get("train_clips")
-    if facts.get("kind") != "autoencoder" and clips and captioned == 0:
+    if _makes_videos(facts) and clips and captioned == 0:
         found.append("No training clip had a caption, so text cannot steer it.")
     if all(facts.get(key) is None for key in _MEASURED):
         found.append("Its measurements, beside the held-out loss, are unknown: none were recorded.")
@@ -297,7 +307,10 @@ def _curve(log: Path) -> list[tuple[int, float]]:
 
 def _sizes(recipe: Mapping[str, Any]) -> str:
     buckets: Iterable[Mapping[str, Any]] = (recipe.get("data") or {}).get("buckets") or []
-    shown = [f"{b['width']}x{b['height']} with {b['frames']} frames" for b in buckets]
+    shown = [
+        f"{b['width']}x{b['height']} " + ("(stills)" if b["frames"] == 1 else f"with {b['frames']} frames")
+        for b in buckets
+    ]
     return ", ".join(dict.fromkeys(shown)) or _UNKNOWN
 
 

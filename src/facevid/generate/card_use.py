@@ -18,6 +18,8 @@ def how_to_use(folder: Path, facts: Mapping[str, Any]) -> str:
     """Code for whoever stands in the model's folder. folder: with its model_index.json, or config.json."""
     if facts.get("kind") == "autoencoder":
         return _of_autoencoder(folder)
+    if facts.get("kind") == "text":
+        return _of_text(facts)
     arguments = _arguments(_class_name(folder / INDEX), facts)
     shape = usual_shape(facts)
     begun = ""
@@ -100,6 +102,29 @@ latents = autoencoder.encode(video).latent_dist.mode()
 ```
 
 With facevid: name this folder as `model.autoencoder` in the recipe of a model, and run `facevid train`.
+"""
+
+
+def _of_text(facts: Mapping[str, Any]) -> str:
+    length = facts["recipe"]["text"]["length"]
+    return f"""## How to use it
+
+In this folder, with transformers:
+
+```python
+import torch
+from transformers import AutoTokenizer, T5EncoderModel
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+encoder = T5EncoderModel.from_pretrained(".")
+# It was trained on captions that are padded to {length} tokens, and sees the padding.
+asked = {{"padding": "max_length", "truncation": True, "max_length": {length}, "return_tensors": "pt"}}
+ids = tokenizer(["{_PROMPT}"], **asked).input_ids
+with torch.no_grad():
+    features = encoder(ids)[0]  # (captions, tokens, channels)
+```
+
+With facevid: `facevid train RECIPE --data DATASET --autoencoder AUTOENCODER --text .` trains a model that reads by it.
 """
 
 

@@ -20,7 +20,8 @@ from facevid.generate.training.task import Cost
 
 
 def cost_of(family: Family, recipe: TrainRecipe) -> Cost:
-    """Counted for one sample of each bucket, averaged by the buckets' shares.
+    """Counted for one sample of each bucket, averaged by the buckets' samples (shares times `batches`); bytes are those
+    of the bucket whose steps take most.
 
     Operations are those of matrix products, convolutions and attention (torch's flop counter) of everything that is
     trained; encoding is not in them. Bytes are what autograd keeps for the way back, in the recipe's precision, less
@@ -30,13 +31,15 @@ def cost_of(family: Family, recipe: TrainRecipe) -> Cost:
     """
     everything = sum(p.numel() for m in modules(family).values() for p in m.parameters())
     trained = sum(p.numel() for p in Denoising(family, recipe.conditioning).parameters() if p.requires_grad)
-    found = [(_sample(family, bucket, recipe), bucket.share) for bucket in recipe.data.buckets]
+    buckets = recipe.data.buckets
+    found = [(_sample(family, bucket, recipe), bucket.share * bucket.batches) for bucket in buckets]
     whole = sum(share for _, share in found)
 
     def mean(place: int) -> float:
         return sum(sample[place] * share for sample, share in found) / whole
 
-    return Cost(trained, everything - trained, mean(0), mean(1), round(mean(2)))
+    most = max(sample[1] * bucket.batches for (sample, _), bucket in zip(found, buckets, strict=True))
+    return Cost(trained, everything - trained, mean(0), most, round(mean(2)))
 
 
 def _sample(family: Family, bucket: Bucket, recipe: TrainRecipe) -> tuple[float, float, int]:
@@ -84,8 +87,8 @@ def _counted(family: Family, bucket: Bucket, recipe: TrainRecipe) -> tuple[float
         one()
     with _as_trained(module, recipe):
         # What two keep more than one: weights in another type, say, are kept once for all.
-        kept = _kept(module, two) - _kept(module, one)
-    return float(counted.get_total_flops()), kept, tokens
+        bytes_kept = kept(module, two) - kept(module, one)
+    return float(counted.get_total_flops()), bytes_kept, tokens
 
 
 def _pass(
@@ -131,7 +134,7 @@ def _as_trained(module: nn.Module, recipe: TrainRecipe) -> Iterator[None]:
             part.disable_gradient_checkpointing()
 
 
-def _kept(module: nn.Module, loss: Callable[[], Tensor]) -> float:
+def kept(module: nn.Module, loss: Callable[[], Tensor]) -> float:
     """Bytes that autograd would keep of one forward pass, each storage once, without the weights; none is kept here."""
     weights = {p.untyped_storage()._cdata for p in module.parameters()}
     # What refers weakly to a storage frees its memory, but nothing else takes its name meanwhile.

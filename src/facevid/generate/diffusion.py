@@ -33,7 +33,8 @@ class Denoising(nn.Module):
 
     The loss is the mean squared error of the family's answer, over what is not given: a clean first frame counts
     nothing. Of training samples a share is given its first picture, and a share loses its prompt, together decided by
-    the sample's seed. Fixed samples keep their prompt; with pictures they give "loss_image" too.
+    the sample's seed; stills (latents of one frame) are never given theirs, which would be all of them. Fixed samples
+    keep their prompt; with pictures they give "loss_image" too, which is NaN for stills.
     """
 
     def __init__(self, family: Family, conditioning: Conditioning) -> None:
@@ -55,6 +56,7 @@ class Denoising(nn.Module):
         seeds = batch["seed"]
         draws = uniform(seeds, TIME).to(latents.device)
         noise = noise_like(latents, seeds, NOISE, anywhere=fixed)
+        still = latents.shape[2] == 1
         objective = self.family.objective
         times = objective.levels(draws) if fixed else objective.times(draws)
         fps = batch["fps"].to(latents.device)
@@ -64,9 +66,10 @@ class Denoising(nn.Module):
             found = {"loss": self.loss(latents, noise, times, Conditions(text, first, none | only, fps))}
             if self.pictures and not only:
                 given = Conditions(text, first, ~none, fps)
-                found["loss_image"] = self.loss(latents, noise, times, given)
+                unknown = torch.full_like(found["loss"], torch.nan)
+                found["loss_image"] = unknown if still else self.loss(latents, noise, times, given)
             return found
-        shown = (uniform(seeds, PICTURE) < self.conditioning.image).to(latents.device)
+        shown = (uniform(seeds, PICTURE) < (0 if still else self.conditioning.image)).to(latents.device)
         if self.family.modes == {"i2v"}:
             shown = torch.ones_like(shown)
         text = self._dropped(text, uniform(seeds, PROMPT) < self.conditioning.drop_prompt)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from facevid.generate.families.family import Family, Request, Video
 from facevid.generate.families.parts import frames_of
-from facevid.generate.recipe import Bucket, TrainRecipe
+from facevid.generate.recipe import Bucket, TrainRecipe, usual_bucket
 from facevid.generate.training.task import BatchSource
 
 SHOWN = 8
@@ -43,8 +43,8 @@ def sample_grid(
 
 
 def requests(family: Family, recipe: TrainRecipe, held_out: BatchSource) -> Iterator[Request]:
-    """One video each, of the bucket that has most weight."""
-    bucket = max(recipe.data.buckets, key=lambda b: b.share)
+    """One video each, of the recipe's usual bucket."""
+    bucket = usual_bucket(recipe.data.buckets)
     settings = recipe.validation
     if "t2v" in family.modes:
         for number, prompt in enumerate(settings.prompts or [""]):

@@ -48,6 +48,11 @@ def open_model(model: str | Path) -> ModelFolder:
             f"{path} is an autoencoder, which makes no videos by itself. Name it as model.autoencoder of a recipe, "
             "train with that, and generate with the model that comes of it."
         )
+    if facts.get("kind") == "text":
+        raise GenerateError(
+            f"{path} is a text encoder, which makes no videos by itself. Train a model with it (facevid train RECIPE "
+            "--text), and generate with that."
+        )
     if not (path / INDEX).is_file():
         if (path / ".train").is_dir():
             raise GenerateError(

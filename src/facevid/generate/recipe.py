@@ -24,12 +24,15 @@ class _Part(BaseModel):
 
 
 class Bucket(_Part):
-    """One shape of training sample; a batch holds one bucket only. `share`: weight among buckets."""
+    """One shape of training sample; a batch holds one bucket only. `share`: weight among buckets; one frame is a still,
+    which is never given its first picture. batches: how many times optimisation.batch a step of it holds, since small
+    samples cost less."""
 
     frames: Count
     height: Count
     width: Count
     share: Positive = 1.0
+    batches: Count = 1
 
 
 class Data(_Part):
@@ -88,7 +91,8 @@ class Times(_Part):
 
 
 class Optimisation(_Part):
-    """The optimizer and its schedule. batch: samples of one step over all ranks. warmup, steps: in steps.
+    """The optimizer and its schedule. batch: samples of one step over all ranks (times a
+    bucket's `batches`). warmup, steps: in steps.
 
     optimizer: "adamw", or "muon" for the matrices in repeated blocks and AdamW for the rest. muon_lr: rate of these
     matrices, which has the schedule of `lr`; null is `lr`, since updates are scaled to the size of AdamW's.
@@ -161,14 +165,30 @@ class Autoencoder(_Part):
     kl: Annotated[float, Field(ge=0)] = 1e-6
 
 
+class Text(_Part):
+    """A text encoder that learns which caption goes with which picture: T5's, of `width` channels and `depth` layers.
+
+    length: tokens of a caption. The picture encoder beside it, which is left behind: `side`, pixels that pictures are
+    resized to, a multiple of 8; `hidden`, channels of a patch; `common`, of the vectors that are compared.
+    """
+
+    width: Annotated[int, Field(ge=32, multiple_of=32)] = 128
+    depth: Count = 2
+    length: Count = 128
+    side: Annotated[int, Field(ge=8, multiple_of=8)] = 64
+    hidden: Count = 64
+    common: Count = 128
+
+
 class TrainRecipe(_Part):
-    """A whole training; exactly one of `model` and `autoencoder` is there."""
+    """A whole training; exactly one of `model`, `autoencoder` and `text` is there."""
 
     name: str
     seed: Annotated[int, Field(ge=0)] = 0
     data: Data
     model: Model | None = None
     autoencoder: Autoencoder | None = None
+    text: Text | None = None
     conditioning: Conditioning = Conditioning()
     times: Times = Times()
     optimisation: Optimisation
@@ -176,10 +196,15 @@ class TrainRecipe(_Part):
     checkpoints: Checkpoints = Checkpoints()
     tracking: Sequence[Literal["tensorboard", "wandb"]] = ("tensorboard",)
 
+    @property
+    def kind(self) -> Literal["video", "autoencoder", "text"]:
+        """What comes of it, as facevid.json says it."""
+        return "text" if self.text is not None else "autoencoder" if self.autoencoder is not None else "video"
+
     @model_validator(mode="after")
     def _one_kind(self) -> TrainRecipe:
-        if (self.model is None) == (self.autoencoder is None):
-            raise ValueError("give either `model` or `autoencoder`, not both and not neither")
+        if sum(part is not None for part in (self.model, self.autoencoder, self.text)) != 1:
+            raise ValueError("give one of `model`, `autoencoder` and `text`, not several and not none")
         return self
 
 
@@ -188,12 +213,19 @@ _PARTS: dict[str, type[BaseModel]] = {
     "buckets": Bucket,
     "model": Model,
     "autoencoder": Autoencoder,
+    "text": Text,
     "conditioning": Conditioning,
     "times": Times,
     "optimisation": Optimisation,
     "validation": Validation,
     "checkpoints": Checkpoints,
 }
+
+
+def usual_bucket(buckets: Sequence[Bucket]) -> Bucket:
+    """The bucket that a model makes videos of where nothing else is asked: of the largest share among those of more
+    than one frame, or of the largest share where all are stills."""
+    return max(buckets, key=lambda b: (b.frames > 1, b.share))
 
 
 def recipe_names() -> list[str]:

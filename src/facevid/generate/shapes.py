@@ -11,6 +11,7 @@ from typing import Any
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Family
 from facevid.generate.model_folder import ModelFolder
+from facevid.generate.recipe import Bucket, usual_bucket
 
 
 @dataclass(frozen=True)
@@ -103,16 +104,16 @@ def shape_of(
 
 
 def usual_shape(facts: Mapping[str, Any]) -> Shape | None:
-    """How a model was trained, by its facevid.json: its bucket of the largest share, and how its grids are sampled."""
+    """How a model was trained, by its facevid.json: its usual bucket, and how its grids are sampled."""
     recipe = facts.get("recipe")
     if not recipe or not recipe.get("data", {}).get("buckets"):
         return None
-    bucket = max(recipe["data"]["buckets"], key=lambda b: b.get("share", 1.0))
+    bucket = usual_bucket([Bucket.model_validate(b) for b in recipe["data"]["buckets"]])
     validation = recipe.get("validation", {})
     return Shape(
-        bucket["frames"],
-        bucket["width"],
-        bucket["height"],
+        bucket.frames,
+        bucket.width,
+        bucket.height,
         float(facts.get("fps") or recipe["data"].get("fps", 12.5)),
         validation.get("grid_steps", 30),
         float(validation.get("guidance", 3.0)),

@@ -1,4 +1,4 @@
-"""A tokenizer trained on a dataset's captions, for a text encoder that is trained along with its model."""
+"""A tokenizer trained on a dataset's captions, and a small text encoder with random weights that goes with it."""
 
 from __future__ import annotations
 
@@ -38,4 +38,24 @@ def train_tokenizer(captions: Iterable[str], *, length: int, vocabulary: int = V
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token=PAD, eos_token=END, unk_token=UNKNOWN, model_max_length=length
+    )
+
+
+def new_text_encoder(tokenizer: Any, *, width: int, depth: int) -> Any:
+    """A T5EncoderModel with random weights: `width` channels, heads of 32 of them, `depth` layers."""
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=len(tokenizer),
+            d_model=width,
+            d_kv=32,
+            d_ff=2 * width,
+            num_heads=max(1, width // 32),
+            num_layers=depth,
+            feed_forward_proj="gated-gelu",
+            dropout_rate=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
     )

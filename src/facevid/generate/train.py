@@ -29,8 +29,15 @@ from facevid.generate.training.ranks import accelerator_for, on_main, owned, sha
 from facevid.generate.training.resume import deciding, refuse_another
 from facevid.generate.training.task import Task
 from facevid.generate.training.trainer import TRAIN_FOLDER, Trained, Trainer
+from facevid.generate.words.folder import words_of
 
 SUMMARY = "summary.json"
+_TASKS = {
+    "video": ("diffusion", "diffusion_task"),
+    "autoencoder": ("autoencoder.task", "autoencoder_task"),
+    "text": ("words.task", "text_task"),
+}
+"""Where the task of each kind of recipe is made."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +84,19 @@ def train(
     subset: str | None = None,
     split: str | None = None,
     autoencoder: str | os.PathLike[str] | None = None,
+    text: str | os.PathLike[str] | None = None,
     changes: Sequence[str] = (),
     on_the_fly: bool = False,
     dry_run: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TrainSummary | Estimate:
-    """Train a model, or an autoencoder, on a dataset's clips, and save it with its card in the folder `output`.
+    """Train a model, an autoencoder or a text encoder on a dataset's clips; saved with its card in `output`.
 
     recipe: name, file or mapping, with `changes` such as "optimisation.steps=100". data: a dataset, its folder or
     address. subset: a saved one; split: a saved one, whose parts train and validation are used; without it people are
     held out by `data.holdout` and the seed of the recipe. where: of all these only clips for which an SQL condition is
-    true. autoencoder: takes the place of the recipe's `model.autoencoder`. on_the_fly: encode at every step instead of
+    true. autoencoder: takes the place of the recipe's `model.autoencoder`; text: of its `model.config.text_encoder` and
+    `tokenizer`, a folder of the recipe `text`. on_the_fly: encode at every step instead of
     once before. dry_run: give an Estimate instead and write nothing; no model is made
     that does not fit the memory. Started by `torchrun` or `accelerate launch`, it
     trains on all ranks.
@@ -96,7 +105,7 @@ def train(
     on other data, and a loss that is no number (naming step and clips); FolderBusy, StorageError, and KeyboardInterrupt
     after a checkpoint. What was trained is kept, and the same call goes on.
     """
-    wanted = _recipe(recipe, changes, autoencoder)
+    wanted = _recipe(recipe, changes, autoencoder, text)
     whole = data if isinstance(data, Dataset) else open(data)
     parts, notes = parts_of(whole, wanted, where=where, subset=subset, split=split)
     accelerator = accelerator_for(wanted)
@@ -152,10 +161,9 @@ def make_task(
     weights: bool = True,
 ) -> Task:
     """What a recipe trains, on these clips. weights: False where they are only counted (see `diffusion_task`)."""
-    kind = "autoencoder.task" if recipe.autoencoder is not None else "diffusion"
-    name = "autoencoder_task" if recipe.autoencoder is not None else "diffusion_task"
-    make = getattr(import_module(f"facevid.generate.{kind}"), name)
-    more = {} if weights or recipe.autoencoder is not None else {"weights": False}
+    place, name = _TASKS[recipe.kind]
+    make = getattr(import_module(f"facevid.generate.{place}"), name)
+    more = {"weights": False} if recipe.kind == "video" and not weights else {}
     with without_bars():
         task: Task = make(
             recipe, train, validation, folder=folder, device=accelerator.device, on_the_fly=on_the_fly,
@@ -164,16 +172,23 @@ def make_task(
     return task
 
 
-def _recipe(recipe: Any, changes: Sequence[str], autoencoder: str | os.PathLike[str] | None) -> TrainRecipe:
+def _recipe(
+    recipe: Any,
+    changes: Sequence[str],
+    autoencoder: str | os.PathLike[str] | None,
+    text: str | os.PathLike[str] | None,
+) -> TrainRecipe:
     source = recipe.model_dump(mode="json") if isinstance(recipe, TrainRecipe) else recipe
     found = read_recipe(source, changes)
-    if autoencoder is None:
-        return found
-    if found.model is None:
-        raise GenerateError(f"The recipe {found.name} trains an autoencoder; it takes none.")
-    return read_recipe(
-        found.model_dump(mode="json"), [f"model.autoencoder={json.dumps(os.fspath(autoencoder))}"]
-    )
+    for part, given in (("an autoencoder", autoencoder), ("a text encoder", text)):
+        if given is not None and found.model is None:
+            what = {"autoencoder": "an autoencoder", "text": "a text encoder"}[found.kind]
+            raise GenerateError(
+                f"The recipe {found.name} trains {what} and takes no other part; leave {part} out."
+            )
+    more = [] if autoencoder is None else [f"model.autoencoder={json.dumps(os.fspath(autoencoder))}"]
+    more += [] if text is None else words_of(os.fspath(text))
+    return read_recipe(found.model_dump(mode="json"), more) if more else found
 
 
 def _refuse_early(

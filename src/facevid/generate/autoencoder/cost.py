@@ -15,8 +15,8 @@ from facevid.generate.training.task import Cost
 
 
 def cost_of(autoencoder: VideoAutoencoder, recipe: TrainRecipe) -> Cost:
-    """Counted for one sample of each bucket: operations and tokens averaged by the buckets' shares, bytes of the
-    largest.
+    """Counted for one sample of each bucket: operations and tokens averaged by the buckets' samples (shares times
+    `batches`), bytes of the bucket whose steps take most.
 
     Operations are those of convolutions, matrix products and attention (torch's flop counter), the face embedder's
     too. Bytes are what autograd keeps for the way back.
@@ -32,10 +32,11 @@ def cost_of(autoencoder: VideoAutoencoder, recipe: TrainRecipe) -> Cost:
     for bucket in recipe.data.buckets:
         _, *shape = copy.latent_shape(bucket.frames, bucket.height, bucket.width)
         found_flops, found_kept = _sample(module, bucket)
-        flops += bucket.share * found_flops
-        tokens += bucket.share * math.prod(shape)
-        kept = max(kept, found_kept)
-        shares += bucket.share
+        share = bucket.share * bucket.batches
+        flops += share * found_flops
+        tokens += share * math.prod(shape)
+        kept = max(kept, found_kept * bucket.batches)
+        shares += share
     return Cost(trained, module.frozen_parameters, flops / shares, kept, round(tokens / shares))
 
 

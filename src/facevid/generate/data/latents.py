@@ -31,6 +31,7 @@ from facevid.generate.data.windows import Windows, windows_of
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Family
 from facevid.generate.recipe import TrainRecipe, read_recipe
+from facevid.generate.words.folder import words_of
 
 _TOKENS = 8  # of a tokenizer that nobody asks
 
@@ -76,6 +77,7 @@ def latents(
     recipe: str | Path | Mapping[str, Any] | TrainRecipe | None = None,
     model: str | os.PathLike[str] | None = None,
     autoencoder: str | os.PathLike[str] | None = None,
+    text: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
     changes: Sequence[str] = (),
     where: str | None = None,
@@ -90,27 +92,28 @@ def latents(
 
     recipe: name, file or mapping of a recipe of training, with `changes` such as "data.windows=8". model: folder of a
     trained model, whose encoders are taken, and whose recipe where none is given. autoencoder: takes the place of
-    the recipe's `model.autoencoder`. output: folder to write in; None is DATASET/.work/latents, from where a takedown
-    removes what it must. where, subset, split: only some clips. precision: "float16", "bfloat16" or "float32". device:
-    "cuda" where there is one, else "cpu". A killed run goes on when called again. Raises GenerateError where the model
-    or the recipe cannot be used, or no window can be read; DatasetError where no clip is chosen.
+    the recipe's `model.autoencoder`; text: of its text encoder and tokenizer, a folder of the recipe `text`.
+    output: folder to write in; None is DATASET/.work/latents, from where a takedown removes what it must. where,
+    subset, split: only some clips. precision: "float16", "bfloat16" or "float32". device: "cuda" where there is one,
+    else "cpu". A killed run goes on when called again. Raises GenerateError where the model or the recipe cannot be
+    used, or no window can be read; DatasetError where no clip is chosen.
     """
     began = time.monotonic()
     if precision not in get_args(Precision):
         raise GenerateError(
             f"There is no precision {precision!r}; allowed: {', '.join(get_args(Precision))}."
         )
-    wanted = _recipe(recipe, model, changes, autoencoder)
+    wanted = _recipe(recipe, model, changes, autoencoder, text)
     opened = dataset if isinstance(dataset, Dataset) else open(dataset)
     chosen = choose(opened, where=where, subset=subset, split=split).dataset
     windows = windows_of(chosen, wanted.data, captions=wanted.conditioning.drop_prompt < 1)
-    family, text = _family(wanted, model)
+    family, frozen = _family(wanted, model)
     for bucket in wanted.data.buckets:
         family.check(bucket.frames, bucket.height, bucket.width)
     family.to(_device(device))
     folder = None if output is None else Path(output)
     count = _would_make if dry_run else _made
-    counted = count(chosen, windows, family, wanted, folder, precision, text, on_progress)
+    counted = count(chosen, windows, family, wanted, folder, precision, frozen, on_progress)
     return LatentsSummary(
         dataset=opened.location,
         model=str(model or wanted.name),
@@ -126,17 +129,20 @@ def latents(
 
 
 def _recipe(
-    recipe: Any, model: Any, changes: Sequence[str], autoencoder: str | os.PathLike[str] | None
+    recipe: Any,
+    model: Any,
+    changes: Sequence[str],
+    autoencoder: str | os.PathLike[str] | None,
+    text: str | os.PathLike[str] | None,
 ) -> TrainRecipe:
     from facevid.generate.model_folder import open_model
 
     changed = list(changes)
-    if autoencoder is not None:
-        if model is not None:
-            raise GenerateError(
-                "A trained model has its own autoencoder: give model or autoencoder, not both."
-            )
-        changed.append(f"model.autoencoder={json.dumps(os.fspath(autoencoder))}")
+    for what, given in (("autoencoder", autoencoder), ("text encoder", text)):
+        if given is not None and model is not None:
+            raise GenerateError(f"A trained model has its own {what}: give a model or that, not both.")
+    changed += [] if autoencoder is None else [f"model.autoencoder={json.dumps(os.fspath(autoencoder))}"]
+    changed += [] if text is None else words_of(os.fspath(text))
     if recipe is None:
         if model is None:
             raise GenerateError(
@@ -149,7 +155,7 @@ def _recipe(
     found = read_recipe(source, changed)
     if found.model is None:
         raise GenerateError(
-            f"The recipe {found.name} trains an autoencoder, which learns from video, not latents."
+            f"The recipe {found.name} trains no model of videos, so it learns from pictures, not latents."
         )
     return found
 

@@ -50,7 +50,8 @@ class Order(Protocol):
     windows: Windows
 
     def at(self, step: int, batch: int) -> Samples | None:
-        """The samples of a step of `batch` samples; None behind the last step."""
+        """The samples of a step of `batch` samples, or a multiple of it that its bucket asks for; None behind the last
+        step."""
 
     @property
     def samples(self) -> int:
@@ -58,7 +59,8 @@ class Order(Protocol):
 
 
 class TrainingOrder:
-    """Buckets drawn by share x number of windows; those of a bucket shuffled, each once an epoch of its bucket."""
+    """Buckets drawn by share x number of windows; those of a bucket shuffled, each once an epoch of its bucket. A step
+    has `batches` of its bucket times as many samples as asked for."""
 
     def __init__(self, windows: Windows, seed: int) -> None:
         self.windows, self.seed = windows, seed
@@ -75,6 +77,7 @@ class TrainingOrder:
 
     def at(self, step: int, batch: int) -> Samples:
         bucket, before = self._bucket(step)
+        batch *= self.windows.buckets[bucket].batches
         count = int(self._bounds[bucket + 1] - self._bounds[bucket])
         places = before * batch + np.arange(batch)
         epochs = places // count

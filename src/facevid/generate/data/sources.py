@@ -141,11 +141,11 @@ def requests(
             f"A batch of {batch} cannot be shared by {world_size} ranks in {accumulate} parts each; "
             f"optimisation.batch must be a multiple of {accumulate * world_size}."
         )
-    size = batch // (accumulate * world_size)
     for step in range(first, last):
         samples = order.at(step, batch)
         if samples is None:
             return
+        size = max(batch, len(samples)) // (accumulate * world_size)
         for part in range(accumulate):
             start = (part * world_size + rank) * size
             stop = min(start + size, len(samples))

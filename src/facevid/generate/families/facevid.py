@@ -1,4 +1,4 @@
-"""Our own family, facevid-xs to facevid-xl: LTX's transformer at five sizes, with a text encoder trained along."""
+"""Our own family, facevid-xs to facevid-xl: LTX's transformer at five sizes, with a small text encoder of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from facevid.generate.errors import GenerateError
 from facevid.generate.families.ltx import LTX
 from facevid.generate.families.parts import check_fields, need
 from facevid.generate.objectives import FlowMatching
+from facevid.generate.text import new_text_encoder
 
 _COUNTS = ("width", "depth", "text_width", "text_depth", "text_length")
 HEAD, LEAST_HEADS = 64, 4
@@ -83,7 +84,6 @@ class Facevid(LTX):
             FlowMatchEulerDiscreteScheduler,
             LTXVideoTransformer3DModel,
         )
-        from transformers import T5Config, T5EncoderModel
 
         _check(config)
         width, depth = config.get("width", BASE_WIDTH), config.get("depth", BASE_DEPTH)
@@ -116,20 +116,7 @@ class Facevid(LTX):
             num_layers=depth,
             caption_channels=channels,
         )
-        made = text or T5EncoderModel(
-            T5Config(
-                vocab_size=len(tokenizer),
-                d_model=channels,
-                d_kv=32,
-                d_ff=2 * channels,
-                num_heads=max(1, channels // 32),
-                num_layers=config.get("text_depth", 2),
-                feed_forward_proj="gated-gelu",
-                dropout_rate=0.0,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-            )
-        )
+        made = text or new_text_encoder(tokenizer, width=channels, depth=config.get("text_depth", 2))
         scheduler = FlowMatchEulerDiscreteScheduler(shift=objective.shift)
         return cls(
             transformer,

@@ -44,6 +44,10 @@ PIPELINES = {
 }
 """The family of a folder that facevid did not write, by the class in its model_index.json."""
 
+_PARTS = {
+    "autoencoder": "an autoencoder (model.autoencoder of a recipe)",
+    "text": "a text encoder (facevid train --text)",
+}
 WEIGHTS = ("*.safetensors", "*.bin")
 
 
@@ -184,7 +188,7 @@ def _about(folder: Path) -> dict[str, Any]:
     about = _json(file)
     if about.get("kind", "video") != "video":
         raise GenerateError(
-            f"{folder} holds an {about['kind']}, no video model. Name it as model.autoencoder of a recipe."
+            f"{folder} holds {_PARTS.get(about['kind'], about['kind'])}, no video model. Name it as a part of one."
         )
     return about
 

@@ -109,7 +109,7 @@ def estimate(task: Task, recipe: TrainRecipe, accelerator: Accelerator) -> Estim
         micro_batch=micro_batch,
         ranks=ranks,
         samples=samples,
-        epochs=options.steps * options.batch / samples,
+        epochs=options.steps * options.batch * _batches(recipe) / samples,
         memory=memory,
         memory_bytes=sum(memory.values()),
         measured_bytes=None if unmeasured else peak_memory(accelerator.device),
@@ -120,6 +120,12 @@ def estimate(task: Task, recipe: TrainRecipe, accelerator: Accelerator) -> Estim
         device=str(accelerator.device),
         unmeasured=unmeasured,
     )
+
+
+def _batches(recipe: TrainRecipe) -> float:
+    """How many times optimisation.batch a step has on average, where buckets have equally many windows."""
+    buckets = recipe.data.buckets
+    return sum(b.share * b.batches for b in buckets) / sum(b.share for b in buckets)
 
 
 @runtime_checkable

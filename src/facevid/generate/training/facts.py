@@ -26,8 +26,8 @@ def facts_of(
     return {
         "format": "facevid-model",
         "version": 1,
-        "kind": "autoencoder" if recipe.autoencoder is not None else "video",
-        "family": recipe.autoencoder.type if recipe.autoencoder is not None else _family(recipe),
+        "kind": recipe.kind,
+        "family": _family(recipe),
         "recipe": recipe.model_dump(mode="json"),
         "recipe_name": recipe.name,
         "data": {**data_facts(*parts, recipe.data.crop), "subset": subset, "split": split},
@@ -43,8 +43,9 @@ def facts_of(
 
 
 def _family(recipe: TrainRecipe) -> str:
-    assert recipe.model is not None
-    return recipe.model.family
+    if recipe.autoencoder is not None:
+        return recipe.autoencoder.type
+    return "T5EncoderModel" if recipe.model is None else recipe.model.family
 
 
 def _versions() -> dict[str, str]:

@@ -68,9 +68,12 @@ def identity_of(recipe: TrainRecipe, train: Dataset, validation: Dataset) -> dic
     }
     manifest = train.storage.beside("dataset.json")
     found["data_read"]["dataset_sha256"] = hashlib.sha256(manifest or b"").hexdigest()
-    place = recipe.model.autoencoder if recipe.model is not None else None
-    if place is not None and Path(place).is_dir():
-        found["autoencoder_sha256"] = weights_sha256(Path(place))
+    if recipe.model is not None:
+        for name, place in (
+            ("autoencoder", recipe.model.autoencoder), ("text", recipe.model.config.get("text_encoder")),
+        ):  # fmt: skip
+            if isinstance(place, str) and Path(place).is_dir():
+                found[f"{name}_sha256"] = weights_sha256(Path(place))
     return found
 
 

@@ -27,7 +27,7 @@ class BatchSource(Protocol):
         """The micro-batches of this rank for steps first to before last, `accumulate` of them a step.
 
         batch: samples of one step over all ranks and micro-batches; a multiple of accumulate * world_size. All samples
-        of a step are of one shape.
+        of a step are of one shape, and a shape may have a multiple of `batch`.
         """
 
     @property
@@ -65,7 +65,8 @@ class Task(Protocol):
 @dataclass(frozen=True)
 class Cost:
     """parameters: trained ones. frozen_parameters: the others. flops: of one sample forwards (multiply and add are
-    two); a training step takes three times that. bytes: activations of one sample, about. tokens: of one sample."""
+    two); a training step takes three times that. bytes: activations of one sample, about, times the `batches` of its
+    bucket. tokens: of one sample."""
 
     parameters: int
     frozen_parameters: int

@@ -34,28 +34,29 @@ class Laps:
         self._last = time.perf_counter()
         self._laps = 0
         self._spent = self._waited = 0.0
-        self._kept = 0
+        self._kept = self._samples = 0
 
     def resume(self) -> None:
         self._last = time.perf_counter()
 
-    def lap(self, waited_s: float) -> float:
-        """Seconds since the last lap or `resume`; waited_s: of them, for data."""
+    def lap(self, waited_s: float, samples: int) -> float:
+        """Seconds since the last lap or `resume`; waited_s: of them, for data. samples: of the step, over all ranks."""
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
         self._laps += 1
         if self._laps == _WARM + 1:
             self._spent = self._waited = 0.0
-            self._kept = 0
+            self._kept = self._samples = 0
         self._spent += seconds
         self._waited += waited_s
         self._kept += 1
+        self._samples += samples
         return seconds
 
-    def speed(self, samples: int, flops: float, peak: float | None) -> Speed:
-        """samples: of a step, over all ranks. flops: of one sample forwards. peak: of all devices, a second."""
+    def speed(self, flops: float, peak: float | None) -> Speed:
+        """flops: of one sample forwards. peak: of all devices, a second."""
         step_s = self._spent / self._kept if self._kept else 0.0
-        per_s = samples / step_s if step_s else 0.0
+        per_s = self._samples / self._spent if self._spent else 0.0
         # Forwards once, backwards twice that (Kaplan et al. 2020, section 2.1).
         used = 3 * flops * per_s / peak if peak and flops else None
         stall = self._waited / self._spent if self._spent else 0.0

@@ -86,6 +86,7 @@ class Trainer:
         self._held = held
         self._micro_batch = split_batch(recipe, self.accelerator.num_processes)
         self._held_out: float | None = None
+        self._seen = 0
         self._pending: list[losses.Pending] = []
         self._notes: list[str] = []
         self._tracking: Tracking | None = None
@@ -177,7 +178,9 @@ class Trainer:
             pending.add(answer, batch["clip_id"], batch["batch_id"])
         pending.norm = trainee.clip(options.clip)
         pending.waited_s = feeder.waited_s
-        pending.seconds = self._laps.lap(feeder.waited_s)
+        samples = len(pending.clips) * self.accelerator.num_processes
+        self._seen += samples
+        pending.seconds = self._laps.lap(feeder.waited_s, samples)
         self._pending.append(pending)
         self._asked = "go on"
         # On the CPU each step is looked at before it changes the weights; a GPU is not made to wait that often.
@@ -269,7 +272,7 @@ class Trainer:
         main = self.accelerator.is_main_process
         groups = self.trainee.gathered(keep=main)
         facts = {
-            "samples_seen": done * self.recipe.optimisation.batch,
+            "samples_seen": self._seen,
             "ranks": self.accelerator.num_processes,
             "held_out": self._held_out,
             "recipe": self.recipe.model_dump(mode="json"),
@@ -295,7 +298,7 @@ class Trainer:
             return 0
         refuse_another(found.facts["deciding"], self._deciding, self.place.parent)
         self.trainee.put(found)
-        self._held_out = found.facts["held_out"]
+        self._held_out, self._seen = found.facts["held_out"], found.facts["samples_seen"]
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             self._checkpoints.drop_after(found.step)
@@ -305,7 +308,7 @@ class Trainer:
         if self._on_progress is None or not self.accelerator.is_main_process:
             return
         options = self.recipe.optimisation
-        speed = self._laps.speed(options.batch, 0, None)
+        speed = self._laps.speed(0, None)
         left = (options.steps - step) * speed.step_s
         if options.minutes is not None:
             left = min(left, max(0.0, 60 * options.minutes - (time.monotonic() - self._began)))
@@ -317,13 +320,13 @@ class Trainer:
         )  # fmt: skip
 
     def _trained(self, done: int, steps: int, ended: Any) -> Trained:
-        options, accelerator = self.recipe.optimisation, self.accelerator
+        accelerator = self.accelerator
         peak = self._peak * accelerator.num_processes if self._peak else None
-        speed = self._laps.speed(options.batch, self._cost.flops, peak) if steps else None
+        speed = self._laps.speed(self._cost.flops, peak) if steps else None
         device = accelerator.device
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         return Trained(
-            done, done * options.batch, self._held_out, ended, steps, speed, self._peak, peak_memory(device), name,
+            done, self._seen, self._held_out, ended, steps, speed, self._peak, peak_memory(device), name,
             accelerator.num_processes, self._cost.parameters, tuple(self._notes),
         )  # fmt: skip
 

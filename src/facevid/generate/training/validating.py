@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -22,7 +23,8 @@ Figures = dict[str, list[float]]
 def held_out(
     module: nn.Module, source: BatchSource, accelerator: Accelerator, *, micro_batch: int
 ) -> dict[str, float]:
-    """Means of a module's figures over all samples of a source that ends by itself: {"loss": ..., ...}.
+    """Means of a module's figures over all samples of a source that ends by itself: {"loss": ..., ...}; samples that
+    have none of a name (NaN, of another figure than the loss) do not count in it, and a name that none has is left out.
 
     They are added in the order of the samples, whatever the ranks and the size of a batch, of 16 at most.
     """
@@ -44,7 +46,8 @@ def held_out(
     every = sorted(gather_object(mine), key=lambda found: found[:2])
     names = every[0][2]
     values = {name: [value for _, _, figures in every for value in figures[name]] for name in names}
-    return {name: sum(of) / len(of) for name, of in values.items()}
+    had = {name: [v for v in of if name == "loss" or not math.isnan(v)] for name, of in values.items()}
+    return {name: sum(of) / len(of) for name, of in had.items() if of}
 
 
 def _together(
