@@ -1,0 +1,1 @@
+"""Evidence: metrics of generated videos, comparisons of groups, and scaling studies."""
