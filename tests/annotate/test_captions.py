@@ -128,6 +128,33 @@ def test_nobody_is_introduced_by_make_up_where_hair_or_face_is_known() -> None:
             assert text.index("long hair") < text.index("lipstick"), text
 
 
+def test_glasses_are_said_at_every_length_so_that_silence_about_them_says_no() -> None:
+    worn = {
+        "clothing": "shirt",
+        "scarf": "yes",
+        "tie": "yes",
+        "headwear": "hat",
+        "necklace": "yes",
+        "lipstick": "yes",
+    }
+    looks = {
+        "hair_length": "long",
+        "hair_colour": "red",
+        "freckles": "yes",
+        "beard": "yes",
+        "mustache": "yes",
+    }
+    for name in lexicon.EYEWEAR:
+        for k in range(60):
+            some = dict(random.Random(k).sample(sorted({**worn, **looks}.items()), k % 8))
+            labels = (
+                acting(("nod", 1, 2), **some, **{name: "yes"}) if k % 2 else labelled(**some, **{name: "yes"})
+            )
+            for text in captions(labels, clip_id=f"c{k}", duration_s=4).values():
+                read = parse(text)
+                assert read.attributes.get(name) == {"yes"} and not read.errors, text
+
+
 def test_what_an_action_contradicts_holds_mostly() -> None:
     away = acting(("gaze away", 1, 2), gaze="camera", head_pose="frontal")
     smiles = acting(("smile", 1, 2), emotion="neutral")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from facevid.annotate.caption_person import Person, adornments, carried, features, garments
+from facevid.annotate.caption_person import Person, carried, eyewear, features, garments, ornaments
 from facevid.annotate.grammar import Choice, listed
 from facevid.annotate.lexicon import ORNAMENTS
 
@@ -15,26 +15,37 @@ _MAKE_UP = frozenset({*ORNAMENTS["lipstick"], *ORNAMENTS["heavy_makeup"]})
 
 @dataclass(frozen=True)
 class Looks:
-    """What the person has (hair and face first) and wears, as noun phrases; dressed: how many of those are clothes."""
+    """What the person has (hair and face first) and wears, as noun phrases; dressed: how many of those are clothes,
+    which come first; glassed: how many are glasses, which come next."""
 
     has: tuple[str, ...]
     wears: tuple[str, ...]
     dressed: int
+    glassed: int
     clothed: bool
     """Whether the first of those is a garment of the upper body, so that it can follow "in"."""
 
     @classmethod
     def of(cls, values: Mapping[str, str], choice: Choice, *, full: bool) -> Looks:
         """All that is known; full: also what is said to be absent."""
-        clothes = garments(values, choice)
-        worn = [*clothes, *adornments(values, choice)]
-        return cls(
-            tuple(features(values, choice, full=full)), tuple(worn), len(clothes), "clothing" in values
-        )
+        clothes, glasses = garments(values, choice), eyewear(values, choice)
+        worn = (*clothes, *glasses, *ornaments(values, choice))
+        has = tuple(features(values, choice, full=full))
+        return cls(has, worn, len(clothes), len(glasses), "clothing" in values)
 
     def first(self, has: int, wears: int) -> Looks:
         """The first so many of each."""
-        return Looks(self.has[:has], self.wears[:wears], min(self.dressed, wears), self.clothed)
+        dressed = min(self.dressed, wears)
+        glassed = min(self.glassed, max(0, wears - self.dressed))
+        return Looks(self.has[:has], self.wears[:wears], dressed, glassed, self.clothed)
+
+    def brief(self) -> Looks:
+        """The first of each, and glasses: they change a face as hair does, so who reads nothing of them takes it that
+        there are none."""
+        clothes = self.wears[: min(self.dressed, 1)]
+        glasses = self.wears[self.dressed : self.dressed + self.glassed]
+        worn = (*clothes, *glasses) or self.wears[:1]
+        return Looks(self.has[:1], worn, len(clothes), len(glasses), self.clothed)
 
     @property
     def count(self) -> int:

@@ -122,9 +122,14 @@ def garments(values: Mapping[str, str], choice: Choice) -> list[str]:
     return worn
 
 
-def adornments(values: Mapping[str, str], choice: Choice) -> list[str]:
-    """What else the person wears: glasses, jewellery, make-up."""
-    return _flags(values, words.EYEWEAR, choice) + _flags(values, words.ORNAMENTS, choice)
+def eyewear(values: Mapping[str, str], choice: Choice) -> list[str]:
+    """Glasses that the person wears."""
+    return _flags(values, words.EYEWEAR, choice)
+
+
+def ornaments(values: Mapping[str, str], choice: Choice) -> list[str]:
+    """What else the person wears: jewellery, make-up."""
+    return _flags(values, words.ORNAMENTS, choice)
 
 
 def carried(values: Mapping[str, str], choice: Choice) -> list[str]:

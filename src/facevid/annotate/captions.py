@@ -25,8 +25,8 @@ from facevid.dataset.statements import CAPTION_LENGTHS, Statement
 BY = "measured:grammar"
 """`by` of these captions: they are derived from labels, no model and no person wrote them."""
 
-_HAS = {"short": 1, "medium": 3, "long": 99}
-_WEARS = {"short": 1, "medium": 3, "long": 99}
+_HAS = {"medium": 3, "long": 99}
+_WEARS = {"medium": 3, "long": 99}
 _DOES = {"short": 2, "medium": 4, "long": 8}
 _A_SENTENCE = 3  # things named in one list
 _A_LINE = 110  # characters of a sentence to which the scene may still be added
@@ -96,7 +96,7 @@ class _Caption:
     # --- short: one sentence ---
 
     def _short(self) -> None:
-        looks = Looks.of(self.values, self.choice, full=False).first(_HAS["short"], _WEARS["short"])
+        looks = Looks.of(self.values, self.choice, full=False).brief()
         subject = introduced(self.who, self.choice)
         act = next(iter(self._acting(subject, fronted=False)), None)
         if act is None:
@@ -115,9 +115,9 @@ class _Caption:
 
     def _described(self) -> None:
         """Looks, then manner and acts, then the scene, their sentences apart or drawn together by one of the plans."""
-        looks = Looks.of(self.values, self.choice, full=self.full).first(
-            _HAS[self.length], _WEARS[self.length]
-        )
+        looks = Looks.of(self.values, self.choice, full=self.full)
+        with_glasses = looks.dressed + looks.glassed if looks.glassed else 0
+        looks = looks.first(_HAS[self.length], max(_WEARS[self.length], with_glasses))
         subject = introduced(self.who, self.choice)
         happened = chosen(self.seen, _DOES[self.length])
         how = manner(
