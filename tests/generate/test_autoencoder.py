@@ -212,6 +212,6 @@ def test_what_cannot_be_trained_is_said(clips: facevid.Dataset, tmp_path: Path) 
 
 def test_the_recipe_that_comes_with_facevid_is_built() -> None:
     made = new_autoencoder(read_recipe("autoencoder"))
-    assert made.latent_shape(17, 64, 64) == (40, 5, 8, 8)
+    assert made.latent_shape(17, 64, 64) == (48, 5, 8, 8)
     assert (made.vae.spatial_compression_ratio, made.vae.temporal_compression_ratio) == (8, 4)
     assert made.vae.config.timestep_conditioning is False

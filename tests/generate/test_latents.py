@@ -114,14 +114,15 @@ def test_what_a_training_makes_is_found(described: Path, family: FakeFamily, tmp
     ("options", "said"),
     [
         ({}, "Name a recipe"),
-        ({"model": "m", "recipe": RECIPE, "autoencoder": "a"}, "give model or autoencoder"),
+        ({"model": "m", "recipe": RECIPE, "autoencoder": "a"}, "has its own autoencoder"),
+        ({"model": "m", "recipe": RECIPE, "text": "t"}, "has its own text encoder"),
         ({"recipe": RECIPE, "precision": "int8"}, "no precision 'int8'; allowed: float16, bfloat16, float32"),
         ({"recipe": RECIPE, "device": "toaster"}, "no device 'toaster'"),
         (
             {"recipe": RECIPE, "changes": ["data.buckets=[{frames: 4, height: 30, width: 30}]"]},
             "multiples of 4",
         ),
-        ({"recipe": "autoencoder"}, "trains an autoencoder"),
+        ({"recipe": "autoencoder"}, "trains no model of videos"),
     ],
 )
 def test_what_cannot_be_is_said(
