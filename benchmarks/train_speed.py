@@ -33,7 +33,7 @@ from facevid.generate.training.schedule import optimizers, trained
 from facevid.generate.training.task import Task
 from facevid.generate.training.tracking import TrainProgress
 from facevid.generate.training.trainer import Trainer
-from facevid.generate.words.folder import words_of
+from facevid.generate.words.folder import parts_named
 
 WARM = 10  # steps that are not timed; on a GPU the trainer looks at its losses every 10
 NEVER = 10**9
@@ -47,10 +47,7 @@ def main() -> int:
         *options.changes, f"optimisation.steps={options.steps}", f"validation.every={NEVER}", "validation.samples=1",
         "validation.grid_seconds=0", f"checkpoints.every={NEVER}",
     ]  # fmt: skip
-    if options.autoencoder:
-        changes.append(f"model.autoencoder={options.autoencoder}")
-    if options.text:
-        changes += words_of(options.text)
+    changes += parts_named(options.autoencoder, options.text)
     recipe = read_recipe(options.recipe, changes)
     found = _against_bare(recipe, options)
     if recipe.model is not None and not options.skip_fly:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import zlib
@@ -96,3 +97,19 @@ def damage(folder: Path, clip_id: str) -> None:
 
 def index_of(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "index.json").read_text()))
+
+
+def six_people(place: Path) -> Path:
+    """A dataset of 12 clips of six people, 8 frames of 64 x 64, in a folder of `place`."""
+    sys.path.insert(0, str(CURATE))
+    from packing import work
+
+    from facevid.curate.pack import pack_dataset
+
+    tables = work(place / "cut", 12)
+    people = {clip: f"p{k % 6}" for k, clip in enumerate(tables.identity)}
+    pack_dataset(
+        place / "dataset", tables=dataclasses.replace(tables, identity=people), clip_folder=place / "cut",
+        recipe={"fps": 25.0}, name="six people",
+    )  # fmt: skip
+    return place / "dataset"

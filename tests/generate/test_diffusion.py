@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import resource
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -332,20 +330,9 @@ def test_a_pretrained_text_encoder_needs_its_own_tokenizer() -> None:
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """12 described clips of six people, 8 frames of 64 x 64."""
-    sys.path.insert(0, str(fakes.CURATE))
-    from packing import work
-
-    from facevid.curate.pack import pack_dataset
-
-    place = tmp_path_factory.mktemp("diffusion")
-    tables = work(place / "cut", 12)
-    people = {clip: f"p{k % 6}" for k, clip in enumerate(tables.identity)}
-    pack_dataset(
-        place / "dataset", tables=dataclasses.replace(tables, identity=people), clip_folder=place / "cut",
-        recipe={"fps": 25.0}, name="six people",
-    )  # fmt: skip
-    fakes.describe(place / "dataset", lambda *_: ("short", "long"))
-    return place / "dataset"
+    place = fakes.six_people(tmp_path_factory.mktemp("diffusion"))
+    fakes.describe(place, lambda *_: ("short", "long"))
+    return place
 
 
 @pytest.fixture(scope="module")
@@ -373,6 +360,16 @@ def model(dataset: Path, autoencoder: Path, tmp_path_factory: pytest.TempPathFac
     done = facevid.train(small(), dataset, place, autoencoder=autoencoder)
     assert done.step == 4
     return place
+
+
+def test_stills_are_refused_for_a_model_that_only_goes_on_from_pictures(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    family = fakes.FakeFamily()
+    family.modes = frozenset({"i2v"})
+    monkeypatch.setattr("facevid.generate.diffusion.family_for", lambda *_, **__: family)
+    with pytest.raises(GenerateError, match=r"stills of 32x32 \(frames: 1\).*nothing to learn"):
+        facevid.train(small("data.buckets=[{frames: 1, height: 32, width: 32}]"), dataset, tmp_path / "m")
 
 
 def log(folder: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from facevid.generate.training.parts import parts_of  # noqa: E402
 from facevid.generate.training.publishing import finish, publish  # noqa: E402
 from facevid.generate.training.task import Cost  # noqa: E402
 
+from . import fakes  # noqa: E402
 from .toy_task import RECIPE, ToyTask, toy_recipe  # noqa: E402
 
 torch.set_num_threads(1)
@@ -38,18 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "curate"))
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """12 clips of six people."""
-    from packing import work
-
-    from facevid.curate.pack import pack_dataset
-
-    place = tmp_path_factory.mktemp("train")
-    tables = work(place / "cut", 12)
-    people = {clip: f"p{k % 6}" for k, clip in enumerate(tables.identity)}
-    pack_dataset(
-        place / "dataset", tables=dataclasses.replace(tables, identity=people), clip_folder=place / "cut",
-        recipe={"fps": 25.0}, name="six people",
-    )  # fmt: skip
-    return place / "dataset"
+    return fakes.six_people(tmp_path_factory.mktemp("train"))
 
 
 class SavingTask(ToyTask):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,20 +123,9 @@ def test_it_learns_from_which_side_the_light_comes() -> None:
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """12 described clips of six people, 8 frames of 64 x 64."""
-    sys.path.insert(0, str(fakes.CURATE))
-    from packing import work
-
-    from facevid.curate.pack import pack_dataset
-
-    place = tmp_path_factory.mktemp("words")
-    tables = work(place / "cut", 12)
-    people = {clip: f"p{k % 6}" for k, clip in enumerate(tables.identity)}
-    pack_dataset(
-        place / "dataset", tables=dataclasses.replace(tables, identity=people), clip_folder=place / "cut",
-        recipe={"fps": 25.0}, name="six people",
-    )  # fmt: skip
-    fakes.describe(place / "dataset", lambda *_: ("short", "long"))
-    return place / "dataset"
+    place = fakes.six_people(tmp_path_factory.mktemp("words"))
+    fakes.describe(place, lambda *_: ("short", "long"))
+    return place
 
 
 @pytest.fixture(scope="module")

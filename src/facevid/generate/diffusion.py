@@ -215,6 +215,11 @@ def diffusion_task(
     family = family_for(recipe, seen.captions, weights=weights)
     for bucket in recipe.data.buckets:
         family.check(bucket.frames, bucket.height, bucket.width)
+        if bucket.frames == 1 and family.modes == {"i2v"}:
+            raise GenerateError(
+                f"data.buckets has stills of {bucket.width}x{bucket.height} (frames: 1), and this model of the family "
+                f"{family.name} only goes on from a picture: a still leaves nothing to learn. Take more frames."
+            )
     if recipe.conditioning.image > 0 and "i2v" not in family.modes:
         raise GenerateError(
             f"conditioning.image is {recipe.conditioning.image}, but models of the family {family.name} start from no "

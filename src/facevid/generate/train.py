@@ -29,7 +29,7 @@ from facevid.generate.training.ranks import accelerator_for, on_main, owned, sha
 from facevid.generate.training.resume import deciding, refuse_another
 from facevid.generate.training.task import Task
 from facevid.generate.training.trainer import TRAIN_FOLDER, Trained, Trainer
-from facevid.generate.words.folder import words_of
+from facevid.generate.words.folder import parts_named
 
 SUMMARY = "summary.json"
 _TASKS = {
@@ -186,8 +186,7 @@ def _recipe(
             raise GenerateError(
                 f"The recipe {found.name} trains {what} and takes no other part; leave {part} out."
             )
-    more = [] if autoencoder is None else [f"model.autoencoder={json.dumps(os.fspath(autoencoder))}"]
-    more += [] if text is None else words_of(os.fspath(text))
+    more = parts_named(autoencoder, text)
     return read_recipe(found.model_dump(mode="json"), more) if more else found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,7 @@ from facevid.generate.data.windows import Windows, windows_of
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Family
 from facevid.generate.recipe import TrainRecipe, read_recipe
-from facevid.generate.words.folder import words_of
+from facevid.generate.words.folder import parts_named
 
 _TOKENS = 8  # of a tokenizer that nobody asks
 
@@ -141,8 +140,7 @@ def _recipe(
     for what, given in (("autoencoder", autoencoder), ("text encoder", text)):
         if given is not None and model is not None:
             raise GenerateError(f"A trained model has its own {what}: give a model or that, not both.")
-    changed += [] if autoencoder is None else [f"model.autoencoder={json.dumps(os.fspath(autoencoder))}"]
-    changed += [] if text is None else words_of(os.fspath(text))
+    changed += parts_named(autoencoder, text)
     if recipe is None:
         if model is None:
             raise GenerateError(

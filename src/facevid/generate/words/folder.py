@@ -1,12 +1,19 @@
-"""A folder that `facevid train text` wrote, as part of a model's recipe."""
+"""Folders of an autoencoder and of a text encoder as changes of the recipe of a model."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from facevid.generate.errors import GenerateError
 from facevid.generate.model_folder import FACTS, read_facts
+
+
+def parts_named(autoencoder: str | os.PathLike[str] | None, text: str | os.PathLike[str] | None) -> list[str]:
+    """The changes of a recipe by which a model takes these parts; none for those that are None."""
+    coder = [] if autoencoder is None else [f"model.autoencoder={json.dumps(os.fspath(autoencoder))}"]
+    return coder + ([] if text is None else words_of(os.fspath(text)))
 
 
 def words_of(folder: str) -> list[str]:
