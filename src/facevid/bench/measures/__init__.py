@@ -1,0 +1,1 @@
+"""What is measured of every video, from what was seen in it."""
