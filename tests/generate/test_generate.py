@@ -150,6 +150,16 @@ def test_what_another_request_made_is_left_unless_told(model: Path, tmp_path: Pa
     assert (tmp_path / "mine.mp4").read_bytes() == b"somebody's"
 
 
+def test_each_video_may_have_a_seed_and_a_file_of_its_own(model: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "one" / "b.mp4", tmp_path / "two" / "a.mp4"]
+    found = generate(model, [TEXT, "the man nods"], seed=[9, 4], output=files)
+    assert [(v.seed, v.path) for v in found.videos] == [(9, str(files[0])), (4, str(files[1]))]
+    alone = generate(model, "the man nods", seed=4, output=tmp_path / "alone.mp4")
+    assert files[1].read_bytes() == (tmp_path / "alone.mp4").read_bytes() and not alone.videos[0].reused
+    again = generate(model, ["the man nods", TEXT], seed=(4, 9), output=files[::-1])
+    assert [v.reused for v in again.videos] == [True, True]
+
+
 def test_prompts_of_a_file_are_one_a_line(model: Path, tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_text("a woman smiles\n\n  the man nods \n")
     found = generate(model, tmp_path / "prompts.txt", steps=1)
@@ -211,6 +221,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"prompt": ["a", "b"], "image": ["x.png"]}, "2 prompts and 1 images"),
     ({"count": 0}, "The count is 0"),
     ({"seed": -1}, "The seed is -1"),
+    ({"seed": [3, -2], "count": 2}, "The seed is -2"),
+    ({"seed": [3, 4]}, "1 videos and 2 seeds: give one seed, or one for each video"),
     ({"size": "big"}, "write WIDTHxHEIGHT"),
     ({"fps": 0}, "fps is 0; it must be above 0"),
     ({"guidance": 0.5}, "guidance is 0.5; it must be at least 1"),
@@ -224,6 +236,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"image": "gone.png"}, "There is no image gone.png"),
     ({"output": "a.gif"}, "videos are written as .mp4"),
     ({"output": "a.mp4", "count": 2}, "do not go into one file"),
+    ({"output": ["a.mp4"], "count": 2}, "2 videos and 1 outputs: name a folder, or another .mp4 for each"),
+    ({"output": ["a.mp4", "a.mp4"], "count": 2}, "2 videos and 1 outputs"),
     ({"sheet": "a.gif"}, "a sheet is a .png file"),
     ({"prompt": Path("gone.txt")}, "There is no file of prompts gone.txt"),
 ]

@@ -71,7 +71,7 @@ def generate(
     *,
     image: Image | Sequence[Image] | None = None,
     unconditional: bool = False,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     count: int = 1,
     frames: int | None = None,
     size: int | tuple[int, int] | str | None = None,
@@ -81,35 +81,34 @@ def generate(
     temperature: float | None = None,
     strength: float | None = None,
     crop: bool = True,
-    output: str | Path | None = None,
+    output: str | Path | Sequence[str | Path] | None = None,
     sheet: str | Path | None = None,
     overwrite: bool = False,
     device: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GenerateSummary:
-    """Sample videos from a model: `count` of each prompt, the k-th of all with the seed `seed + k`.
+    """Sample videos from a model: `count` of each prompt, the k-th of all with the seed `seed + k`, or the k-th of
+    several seeds.
 
     model: folder that `facevid train` made, folder of diffusers of a known family, or hub id. prompt: text, several
     texts, or the Path of a text file with one a line. image: first picture (file or RGB array) of every video, or one
     for each prompt; cut around its face as clips are, unless `crop` is False. unconditional: without a prompt.
     frames, size ((width, height), "WxH" or the side of a square), fps, steps, guidance, temperature, strength: those
     that the model was trained with unless given; guidance 1 is none, temperature scales the noise at the beginning, of
-    which a strength below 1 leaves copies of the picture under it. output: an .mp4, or a folder for several; a JSON
-    beside each says how to make it again, and what is there already is not made again. sheet: PNG with frames of each
-    video. overwrite: replace videos of another request. device: "cuda" where there is one, else "cpu". on_progress:
-    called with videos done and to do.
+    which a strength below 1 leaves copies of the picture under it. output: an .mp4, a folder for several, or an .mp4
+    for each; a JSON beside each says how to make it again, and what is there already is not made again. sheet: PNG with
+    frames of each video. overwrite: replace videos of another request. device: "cuda" where there is one, else "cpu".
+    on_progress: called with videos done and to do.
 
     A video depends on its own prompt, seed and image alone. Raises GenerateError for what the model cannot do, with
     what it can; StorageError where the output cannot be written.
     """
     prompts, pictures = what_is_asked(prompt, image, unconditional, count)
-    wanted = [(p, i, seed + k) for k, (p, i) in enumerate(zip(prompts, pictures, strict=True))]
+    wanted = list(zip(prompts, pictures, _seeds(seed, len(prompts)), strict=True))
     if strength is not None and image is None:
         raise GenerateError(f"strength is {strength}, which is for videos from a picture. Give --image too.")
-    if seed < 0:
-        raise GenerateError(f"The seed is {seed}; it is a whole number from 0.")
-    paths = None if output is None else output_paths(Path(output), len(wanted))
-    for path in [] if paths is None else paths[:1]:
+    paths = None if output is None else _paths(output, len(wanted))
+    for path in {path.parent: path for path in paths or ()}.values():
         check_writable(path)
     if sheet is not None:
         check_sheet(Path(sheet))
@@ -169,6 +168,29 @@ def generate(
         write_rows(Path(sheet), [rows[k] for k in range(len(wanted))])
         summary.sheet = str(sheet)
     return summary
+
+
+def _seeds(seed: int | Sequence[int], count: int) -> list[int]:
+    """The seed of each of `count` videos."""
+    seeds = list(seed) if isinstance(seed, Sequence) else [seed + k for k in range(count)]
+    if len(seeds) != count:
+        raise GenerateError(f"{count} videos and {len(seeds)} seeds: give one seed, or one for each video.")
+    for number in seeds:
+        if number < 0:
+            raise GenerateError(f"The seed is {number}; it is a whole number from 0.")
+    return seeds
+
+
+def _paths(output: str | Path | Sequence[str | Path], count: int) -> list[Path]:
+    """The MP4 of each of `count` videos."""
+    if isinstance(output, str | Path):
+        return output_paths(Path(output), count)
+    paths = [path for one in output for path in output_paths(Path(one), 1)]
+    if len(paths) != count or len(set(paths)) != count:
+        raise GenerateError(
+            f"{count} videos and {len(set(paths))} outputs: name a folder, or another .mp4 for each."
+        )
+    return paths
 
 
 def _loaded(found: ModelFolder, where: Any) -> Family:
