@@ -13,7 +13,7 @@ from facevid.recipe import Analyze
 Image = NDArray[np.uint8]
 LARGEST = 1600
 """Longer side in pixels that a picture should have at most: a detector made for video finds no face that fills more."""
-_LOOKS = 5
+LOOKS = 5
 """Times that a mesh is fitted to one picture: it settles as it does over the first frames of a track."""
 
 
@@ -45,7 +45,7 @@ def look_for_faces(image: Image, detector: FaceDetector, settings: Analyze) -> S
 def settled_mesh(still: Still, face: Face, mesh: FaceMesh) -> Floats | None:
     """The mesh of a face of `still`, (478, 3) in pixels of its image; None where none fits."""
     tracker, points = mesh.tracker(), None
-    for _ in range(_LOOKS):
+    for _ in range(LOOKS):
         points = tracker.update(still.image, face.box)
     tracker.release()
     return points

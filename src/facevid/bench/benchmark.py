@@ -1,0 +1,135 @@
+"""`facevid.benchmark`: judges videos, or a model that makes them, against the clips of a dataset."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facevid.bench.distances import Settings
+from facevid.bench.looking.step import eyes_of
+from facevid.bench.page import write_page
+from facevid.bench.result import RESULT, VIDEOS, Result
+from facevid.bench.running.evidence import Evidence, items_of, real_windows
+from facevid.bench.running.findings import judge
+from facevid.bench.running.judged import Asked, Task, judged_folder, judged_model
+from facevid.bench.running.learning import learn
+from facevid.bench.running.samples import shown_samples
+from facevid.bench.running.seeing import SeenFolder, look_at_all
+from facevid.dataset.dataset import Dataset
+from facevid.dataset.dataset import open as open_dataset
+from facevid.engine import Progress, write_json_atomic, write_parquet_atomic
+from facevid.recipe import load_recipe
+
+OnProgress = Callable[[Progress], None] | None
+
+
+@dataclass
+class BenchSummary:
+    """What a benchmark did. output: its folder. page: what to look at. reused: videos looked at before."""
+
+    output: str
+    page: str
+    result: Result
+    reused: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values for JSON."""
+        return {**vars(self), "result": self.result.to_dict()}
+
+
+def benchmark(
+    videos: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Dataset,
+    *,
+    output: str | os.PathLike[str],
+    task: Task = "prompts",
+    count: int | None = None,
+    seeds: int = 1,
+    seed: int = 0,
+    where: str | None = None,
+    subset: str | None = None,
+    split: str | None = None,
+    suite: str | os.PathLike[str] | None = None,
+    crossings: Sequence[Sequence[str]] = (("gender", "skin_tone"),),
+    resamples: int = 200,
+    cache: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    on_progress: OnProgress = None,
+) -> BenchSummary:
+    """Judge videos against real clips: distances between the sets, numbers of every video, groups, and a page.
+
+    videos: the folder of a model, which is then asked for videos (task: "prompts" or "pictures"; `count` of them with
+    `seeds` seeds each, drawn by `seed`), or a folder of .mp4 files, with a videos.jsonl that says what was asked for
+    each if there is one. data: the dataset with the real clips; where, subset and split choose of them, else all are
+    taken, and for pictures those of people whom the model was not trained on. suite: one made before, taken in place of
+    a new one. crossings: attributes whose combinations are told apart, beside each alone. resamples: of the intervals
+    of distances. cache: folder for what is seen in videos, which benchmarks of other models may share; else in the
+    output. workers: processes, one a core by default.
+
+    Written to the output folder: bench.json, videos.parquet, index.html and samples/; of a model also suite/ and
+    videos/. The same again makes nothing twice. A video that cannot be read is named in the result and left out.
+    Raises BenchError, DatasetError or GenerateError where nothing can be compared, FolderBusy where another benchmark
+    uses the folder, StorageError where it cannot be written.
+    """
+    began = time.monotonic()
+    folder, place = Path(output), Path(videos)
+    dataset = data if isinstance(data, Dataset) else open_dataset(data)
+    asked = Asked(
+        task, count, seeds, seed, where, subset, split, None if suite is None else Path(suite), device
+    )
+    is_model = not place.is_dir() or any(
+        (place / name).exists() for name in ("model_index.json", "facevid.json")
+    )
+    judged = (
+        judged_model(videos, dataset, folder, asked, on_progress)
+        if is_model
+        else judged_folder(place, dataset, asked)
+    )
+    recipe = load_recipe(None)
+    windows = real_windows(judged.real, judged.shape)
+    seen = SeenFolder(folder / ".work" if cache is None else Path(cache))
+    looked = look_at_all(items_of(judged, windows), seen, recipe, workers=workers, on_progress=on_progress)
+    settings = Settings(resamples=resamples, seed=seed)
+    whole = Evidence(judged, windows, looked)
+    learnt = learn(whole.real_films(), whole.made_films(), seen, device=device, settings=settings)
+    result, rows, table = judge(whole, learnt, asked, eyes_of(recipe).versions, settings, crossings)
+    result.shown = shown_samples(rows, result.metrics, judged.videos, folder)
+    result.settings["command"] = _command(videos, dataset, folder, asked, resamples, crossings)
+    write_parquet_atomic(table, folder / VIDEOS)
+    write_json_atomic(result.to_dict(), folder / RESULT)
+    page = write_page(result, folder, table)
+    return BenchSummary(str(folder), str(page), result, looked.reused, round(time.monotonic() - began, 2))
+
+
+def _command(
+    videos: str | os.PathLike[str],
+    data: Dataset,
+    output: Path,
+    asked: Asked,
+    resamples: int,
+    crossings: Sequence[Sequence[str]],
+) -> list[str]:
+    """The words of the command that makes the same report."""
+    words = [
+        "facevid",
+        "bench",
+        os.fspath(videos),
+        "--data",
+        data.location,
+        "-o",
+        str(output),
+        "--task",
+        asked.task,
+    ]
+    options = {
+        "--count": asked.count, "--seeds": asked.seeds, "--seed": asked.seed, "--where": asked.where,
+        "--subset": asked.subset, "--split": asked.split, "--suite": asked.suite, "--resamples": resamples,
+    }  # fmt: skip
+    words += [str(w) for name, value in options.items() if value is not None for w in (name, value)]
+    return words + [word for some in crossings for word in ("--by", ",".join(some))]

@@ -1,0 +1,1 @@
+"""Features of whole videos, of which sets are compared: faces, movement, colours."""
