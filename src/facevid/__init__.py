@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from facevid.errors import FacevidError
 
 if TYPE_CHECKING:
+    from facevid.bench.benchmark import benchmark
+    from facevid.bench.study.scale import scale
     from facevid.curate.build import analyze, build, clean, cut, identify, pack, scan, select, status
     from facevid.curate.takedown import takedown
     from facevid.dataset import open, sheet
@@ -32,6 +34,7 @@ __all__ = [
     "FacevidError",
     "__version__",
     "analyze",
+    "benchmark",
     "build",
     "card",
     "clean",
@@ -51,6 +54,7 @@ __all__ = [
     "query",
     "release",
     "report",
+    "scale",
     "scan",
     "select",
     "sheet",
@@ -68,6 +72,7 @@ __all__ = [
 _BUILD = "facevid.curate.build"
 _HOMES = {
     "analyze": _BUILD,
+    "benchmark": "facevid.bench.benchmark",
     "build": _BUILD,
     "card": "facevid.dataset.describing.describe",
     "clean": _BUILD,
@@ -87,6 +92,7 @@ _HOMES = {
     "query": "facevid.dataset.query",
     "release": "facevid.dataset.sharing",
     "report": "facevid.web.report",
+    "scale": "facevid.bench.study.scale",
     "scan": _BUILD,
     "select": _BUILD,
     "sheet": "facevid.dataset",

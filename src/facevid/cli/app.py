@@ -12,6 +12,7 @@ import typer
 import facevid
 from facevid.cli import (
     annotate,
+    bench,
     demo,
     describe,
     explore,
@@ -24,6 +25,7 @@ from facevid.cli import (
     recipe,
     report,
     review,
+    scale,
     sheet,
     steps,
     subset,
@@ -75,6 +77,8 @@ app.command("sheet")(sheet.sheet)
 app.command("train")(train.train)
 app.command("latents")(latents.latents)
 app.command("generate")(generate.generate)
+app.add_typer(bench.app, name="bench")
+app.command("scale")(scale.scale)
 app.command("clean")(steps.clean)
 app.add_typer(recipe.app, name="recipe")
 app.command("synth")(synth.synth)
