@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+CHROMIUM = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -22,3 +29,16 @@ def shared_footage() -> Path:
     if not (footage / "make_footage.py").is_file():
         pytest.skip(f"no real footage in {shared}; name its folder in FACEVID_SHARED to run this test")
     return footage
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A running Chromium, in which every test opens pages of its own; without one the test is skipped."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no Chromium: neither chromium nor chromium-browser is on the path")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=found, args=CHROMIUM)
+        yield started
+        started.close()

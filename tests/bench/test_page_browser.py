@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,20 +19,6 @@ from page_results import distance, metric, result
 from facevid.bench.page import compare, write_comparison, write_leaderboard, write_page
 from facevid.bench.result import Shown
 from facevid.media import VideoWriter
-
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("no Chromium: neither chromium nor chromium-browser is on the path")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=found, args=CHROMIUM)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -126,18 +124,6 @@ def test_ticks_are_round_and_labels_keep_apart() -> None:
     placed = apart([100, 101, 50])
     assert placed[2] == 50 and placed[1] - placed[0] == pytest.approx(13)
     assert max(apart([400.0, 399.0])) <= 356
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("no Chromium: neither chromium nor chromium-browser is on the path")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.mark.parametrize("width", [400, 1300])

@@ -21,6 +21,7 @@ from study_toys import Makes, toy_study, twelve_people  # noqa: E402
 
 import facevid  # noqa: E402
 from facevid.bench.errors import BenchError  # noqa: E402
+from facevid.bench.study import findings, foretold  # noqa: E402
 from facevid.bench.study.record import read_record  # noqa: E402
 from facevid.cli import main  # noqa: E402
 from facevid.engine import FolderBusy, folder_lock  # noqa: E402
@@ -40,6 +41,13 @@ def makes(monkeypatch: pytest.MonkeyPatch) -> Makes:
     found = Makes()
     monkeypatch.setattr(training, "make_task", found)
     return found
+
+
+@pytest.fixture
+def few_laws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two laws whose fits take no time, where it is not about laws."""
+    for module in (findings, foretold):
+        monkeypatch.setattr(module, "LAWS", ("power", "slopes"))
 
 
 def study_of(out: Path) -> dict[str, Any]:
@@ -80,7 +88,7 @@ def test_a_study_from_its_file_to_its_page(dataset: Path, makes: Makes, tmp_path
 
 
 def test_the_same_call_runs_nothing_again_and_another_loss_is_read_off_the_same_runs(
-    dataset: Path, makes: Makes, tmp_path: Path
+    dataset: Path, makes: Makes, few_laws: None, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
     facevid.scale(toy_study(tmp_path), dataset, out)
@@ -93,8 +101,9 @@ def test_the_same_call_runs_nothing_again_and_another_loss_is_read_off_the_same_
     assert [row["loss"] for row in study_of(out)["runs"]] == [row["last"] for row in before["runs"]]
 
 
+@pytest.mark.slow
 def test_a_study_killed_in_the_middle_goes_on_at_the_step_it_had(
-    dataset: Path, makes: Makes, tmp_path: Path
+    dataset: Path, makes: Makes, few_laws: None, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
 
@@ -118,7 +127,7 @@ def test_a_study_killed_in_the_middle_goes_on_at_the_step_it_had(
 
 
 def test_a_run_that_fails_is_told_stops_no_other_and_is_tried_again(
-    dataset: Path, makes: Makes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Path, makes: Makes, few_laws: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "study"
     makes.spoilt = {"toys-small-0.5-s0"}
@@ -140,7 +149,7 @@ def test_a_run_that_fails_is_told_stops_no_other_and_is_tried_again(
 
 
 def test_minutes_that_are_over_leave_a_run_unfinished_and_out_of_the_fits(
-    dataset: Path, makes: Makes, tmp_path: Path
+    dataset: Path, makes: Makes, few_laws: None, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
     done = facevid.scale(toy_study(tmp_path, minutes=1e-9), dataset, out)
@@ -152,7 +161,9 @@ def test_minutes_that_are_over_leave_a_run_unfinished_and_out_of_the_fits(
     assert more.trained == RUNS and not more.unfinished
 
 
-def test_what_another_process_trains_is_left_to_it(dataset: Path, makes: Makes, tmp_path: Path) -> None:
+def test_what_another_process_trains_is_left_to_it(
+    dataset: Path, makes: Makes, few_laws: None, tmp_path: Path
+) -> None:
     out = tmp_path / "study"
     with folder_lock(out / "runs/small-1-s0/model/.train"):
         done = facevid.scale(toy_study(tmp_path), dataset, out)
@@ -163,7 +174,7 @@ def test_what_another_process_trains_is_left_to_it(dataset: Path, makes: Makes, 
 
 
 def test_a_study_that_changed_is_refused_with_what_changed(
-    dataset: Path, makes: Makes, tmp_path: Path
+    dataset: Path, makes: Makes, few_laws: None, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
     facevid.scale(toy_study(tmp_path), dataset, out, only=["small-1-s0"])
@@ -180,8 +191,9 @@ def test_a_study_that_changed_is_refused_with_what_changed(
     assert done.reused == ["small-1-s0"] and len(done.trained) == 8
 
 
+@pytest.mark.slow
 def test_commands_are_lines_that_run_one_by_one_and_then_fit(
-    dataset: Path, makes: Makes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Path, makes: Makes, few_laws: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "a study"
     study = toy_study(tmp_path)

@@ -1,22 +1,14 @@
-"""What the tests of the web room share: its helpers, one dataset of each kind, and one Chromium."""
+"""What the tests of the web room share: its helpers, and one dataset of each kind."""
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parent))
-
-CHROMIUM = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -52,16 +44,3 @@ def published(talking: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from talking import unreviewed
 
     return unreviewed(talking, tmp_path_factory.mktemp("published") / "dataset")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A running Chromium, in which every test opens pages of its own; without one the test is skipped."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("no Chromium: neither chromium nor chromium-browser is on the path")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=found, args=CHROMIUM)
-        yield started
-        started.close()

@@ -70,7 +70,7 @@ def benchmark(
     taken, and for pictures those of people whom the model was not trained on. suite: one made before, taken in place of
     a new one. crossings: attributes whose combinations are told apart, beside each alone. resamples: of the intervals
     of distances. cache: folder for what is seen in videos, which benchmarks of other models may share; else in the
-    output. workers: processes, one a core by default.
+    output. workers: processes, one a core by default; 0 looks in this one.
 
     Written to the output folder: bench.json, videos.parquet, index.html and samples/; of a model also suite/ and
     videos/. The same again makes nothing twice. A video that cannot be read is named in the result and left out.

@@ -64,7 +64,9 @@ def look_at_all(
     found = Looked()
     with folder_lock(folder.path), Ledger(folder.path / "bench.sqlite") as ledger:
         clear_stale(folder.path)
-        executor = LocalExecutor(workers or available_cores(), threads=1, log=folder.path / "worker.log")
+        executor = LocalExecutor(
+            available_cores() if workers is None else workers, threads=1, log=folder.path / "worker.log"
+        )
         running = executor.run(LOOK, _made(items, folder), recipe, ledger, retry_failed=True)
         for outcome in track(running, step="look", total=len(items), on_progress=on_progress):
             found.reused += outcome.reused

@@ -9,6 +9,7 @@ from typing import Any
 
 import facevid
 from facevid.bench.errors import BenchError
+from facevid.bench.page.words import count
 from facevid.bench.study.findings import find
 from facevid.bench.study.page import PAGE, PageFacts, write_scaling_page
 from facevid.bench.study.plan import run_names
@@ -71,8 +72,8 @@ def _about(asked: Asked, there: Sequence[Record], done: ScaleSummary) -> list[tu
     by = f", in proportion by {', '.join(data.by)}" if data.by else ""
     shares = ", ".join(f"{p:g}" for p in sorted(data.fractions))
     return [
-        ("Grid", f"{len(study.sizes)} sizes, {len(data.fractions)} amounts, {len(study.seeds)} seeds: "
-         f"{len(run_names(study))} runs, of {study.length}"),
+        ("Grid", f"{count(len(study.sizes), 'size')}, {count(len(data.fractions), 'amount')}, "
+         f"{count(len(study.seeds), 'seed')}: {count(len(run_names(study)), 'run')}, of {study.length}"),
         ("Data", f"fractions {shares} of the {data.of} left to learn from, each inside the next{by}"),
         ("Test set", f"{data.test:.0%} of the {data.of}, nobody of whom is learnt from; the same for all runs"),
         ("Loss", _loss_said(study)),

@@ -134,7 +134,7 @@ def find(runs: Runs, settings: FitSettings | None = None) -> Findings:
     best: str | None = None
     why_none: str | None = None
     try:
-        choice = choose(runs, delta=settings.delta, force=True)
+        choice = choose(runs, LAWS, delta=settings.delta, force=True)
         verdicts, best = choice.verdicts, choice.best
     except ScalingError as error:
         why_none = str(error)

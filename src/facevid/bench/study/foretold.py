@@ -51,7 +51,7 @@ def foretell(runs: Runs, settings: FitSettings) -> tuple[Foretold | None, str | 
     if not len(rest):
         return None, "there is no other run"
     try:
-        best = choose(rest, delta=settings.delta).best
+        best = choose(rest, LAWS, delta=settings.delta).best
     except ScalingError as error:
         return None, f"without it no law can be chosen ({str(error).rstrip('.')})"
     found: dict[str, Prediction] = {}

@@ -106,22 +106,22 @@ def _pictures(found: Findings, facts: PageFacts) -> str:
 def _held_out(found: Foretold | None) -> str:
     if found is None:
         return ""
-    rows = [Span("", prediction.value, (prediction.low, prediction.high)) for prediction in found.all]
+    rows = [Span(f"{k}", p.value, (p.low, p.high)) for k, p in enumerate(found.all, 1)]
     ends = min(found.measured), sum(found.measured) / len(found.measured), max(found.measured)
     picture = spans(rows, "predictions of the largest run", ends, from_zero=False)
     head = ["law", "foretold", f"{found.level:.0%} interval for one run", "holds what was measured"]
     lines = [
         [
-            f"<b>{escape(capital(p.title))}</b>{small('chosen without it')}" if p is found.best or p == found.best
-            else escape(capital(p.title)),
+            f"{k} <b>{escape(capital(p.title))}</b>{small('chosen without it')}" if p == found.best
+            else f"{k} {escape(capital(p.title))}",
             four(p.value), f"{four(p.low)} to {four(p.high)}", "yes" if p.within else "no",
         ]
-        for p in found.all
+        for k, p in enumerate(found.all, 1)
     ]  # fmt: skip
     measured = ", ".join(four(v) for v in found.measured)
     about = (
         f"The run of {size_name(found.size)} parameters on {amount(found.data)} {found.unit} came to {measured} "
-        f"(the broken line). Each law is fitted to the {found.others} other runs, in the order of the table."
+        f"(the broken line). Each law is fitted to the {found.others} other runs."
     )
     both = f'<div class="two"><div>{table(head, lines)}</div><div>{picture}</div></div>'
     text = f'<p class="note">{escape(about)}</p>{both}'

@@ -38,10 +38,10 @@ def say_foretold(found: Foretold) -> str:
             f"{'above' if above else 'below'} the interval, so this law does not hold up to the largest run"
         )
     return (
-        f"The {found.metric} of the largest run ({size_name(found.size)} parameters, {amount(found.data)} "
-        f"{found.unit}) was held out: {best.title}, chosen and fitted on the {found.others} others, foretells "
-        f"{four(best.value)} ({found.level:.0%} interval for one run {four(best.low)} to {four(best.high)}); it came "
-        f"to {measured}, {where}."
+        f"The largest run ({size_name(found.size)} parameters, {amount(found.data)} {found.unit}) was held out: "
+        f"{best.title}, chosen and fitted on the {found.others} others, foretells {four(best.value)} in {found.metric} "
+        f"({found.level:.0%} interval for one run {four(best.low)} to {four(best.high)}); it came to {measured}, "
+        f"{where}."
     )
 
 
