@@ -33,11 +33,16 @@ FPS, SIDE = 25.0, 128
 
 
 @cache
+def _figure(person: int) -> Figure:
+    return Figure(make_people(16, 4)[person])
+
+
+@cache
 def talking(person: int, frames: int = 17, seed: int = 0) -> tuple[Video, NDArray[np.float32]]:
     """Frames (n, 128, 128, 3) of one of sixteen people, and the sound at 16 kHz."""
     who = make_people(16, 4)[person]
     acted = perform(who, frames, FPS, np.random.default_rng([seed, person]), talk=True)
-    figure = Figure(who)
+    figure = _figure(person)
     pictures = []
     for pose in acted.poses:
         canvas = np.full((SIDE, SIDE, 3), 120, np.uint8)

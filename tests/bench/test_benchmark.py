@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,20 @@ import pytest
 import facevid
 from facevid.bench.benchmark import BenchSummary
 from facevid.bench.errors import BenchError
+from facevid.bench.looking import seen as looking
 from facevid.bench.measures.metric import METRICS
 from facevid.bench.result import read_result
 from facevid.cli.app import main
 
 from . import faces
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_looks() -> Iterator[None]:
+    """Three frames of a video are looked at closely, as that takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(looking, "LOOKS", 3)
+        yield
 
 
 @pytest.fixture(scope="module")
