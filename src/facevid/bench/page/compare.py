@@ -101,7 +101,7 @@ def compare(results: Sequence[Result]) -> Comparison:
     BenchError for fewer than two results.
     """
     if len(results) < 2:
-        raise BenchError(f"{len(results)} results cannot be compared; give two or more.")
+        raise BenchError("one report alone cannot be compared; give two or more.")
     called = labels(len(results))
     found = differences(results, called)
     parted = any(one.parts_distances for one in found)
