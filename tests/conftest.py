@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +42,23 @@ def chromium() -> Iterator[Any]:
         started = running.chromium.launch(executable_path=found, args=CHROMIUM)
         yield started
         started.close()
+
+
+@pytest.fixture
+def untroubled(chromium: Any) -> Iterator[Callable[[int, int], Any]]:
+    """Opens a page of a width and height; errors of scripts and refused resources fail the test."""
+    troubles: list[str] = []
+    contexts = []
+
+    def opened(width: int, height: int) -> Any:
+        contexts.append(chromium.new_context(viewport={"width": width, "height": height}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert troubles == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,9 @@ from facevid.media import VideoWriter
 
 
 @pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
+def page(untroubled: Callable[[int, int], Any]) -> Any:
     """A page as wide as a telephone; errors of scripts and refused resources fail the test."""
-    context = chromium.new_context(viewport={"width": 400, "height": 800})
-    opened = context.new_page()
-    opened.set_default_timeout(20_000)
-    troubles: list[str] = []
-    opened.on("pageerror", lambda error: troubles.append(str(error)))
-    opened.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    yield opened
-    context.close()
-    assert troubles == []
+    return untroubled(400, 800)
 
 
 def fits(page: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -245,23 +245,29 @@ def read_recipe(source: str | Path | Mapping[str, Any], changes: Sequence[str] =
     try:
         return TrainRecipe.model_validate(body)
     except ValidationError as error:
-        faults = [_told(fault) for fault in error.errors()]
+        faults = [told(fault, what="recipe", known=_fields) for fault in error.errors()]
         raise GenerateError(f"The recipe {where} cannot be used. " + "; ".join(faults) + ".") from None
 
 
-def _told(fault: Any) -> str:
-    """One fault as pydantic finds it, in a sentence: a field that is not known, with the nearest, or a wrong value."""
-    *inside, last = fault["loc"] or ("recipe",)
+def told(fault: Any, *, what: str, known: Callable[[Sequence[Any]], list[str]]) -> str:
+    """One fault as pydantic finds it, in a sentence: a field that is not known, with the nearest, or a wrong value.
+
+    what: the document, such as "recipe". known: names of the fields in the part of it at a path.
+    """
+    *inside, last = fault["loc"] or (what,)
     name = ".".join(str(p) for p in (*inside, last))
     if fault["type"] == "missing":
         return f"{name} is missing"
     if fault["type"] == "extra_forbidden":
-        known = _fields(inside)
-        near = get_close_matches(str(last), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known there: {', '.join(known)}"
-        return f"{name} is no field of a recipe; {hint}"
+        fields = known(inside)
+        near = get_close_matches(str(last), fields, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known there: {', '.join(fields)}"
+        return f"{name} is no field of a {what}; {hint}"
+    said = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return said
     message = {"sequence_type": "it must be a list", "is_instance_of": "it must be a list"}.get(fault["type"])
-    return f"{name} = {_short(fault['input'])}: {message or fault['msg']}"
+    return f"{name} = {_short(fault['input'])}: {message or said}"
 
 
 def _fields(path: Sequence[Any]) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facevid.bench.distances import Settings, Sides, compare_frechet, compare_mmd2
+from facevid.bench.distances import Distance, Settings, Sides, compare_frechet, compare_mmd2
 from facevid.bench.distances.bootstrap import LEAST
 from facevid.bench.features.features import FEATURES, Feature
 from facevid.bench.looking.seen import Seen
@@ -56,35 +57,62 @@ def _of_feature(
 ) -> Iterator[DistanceResult]:
     name = feature.name
     both = [side.vectors[name] for side in (real, made)]
-    people = [np.asarray(side.people[name], str) for side in (real, made)]
-    least = min(len(np.unique(who)) for who in people)
-    why = None
-    if least < LEAST:
-        few = "real" if len(np.unique(people[0])) == least else "made"
-        why = f"Only {least} people are seen in the {few} videos that have these features; an interval needs {LEAST}."
-    if feature.scaled and why is None:
+    if feature.scaled and len(both[0]) > 1:
         spread = both[0].std(axis=0, ddof=1)
         spread[spread < 1e-9] = 1.0
         middle = both[0].mean(axis=0)
         both = [(side - middle) / spread for side in both]
+    vectors = [
+        FeatureSet({name: v}, side.people, side.count) for v, side in zip(both, (real, made), strict=True)
+    ]
     for kind, title, compare in (
         ("frechet", "Fréchet distance", compare_frechet), ("kernel", "kernel distance", compare_mmd2),
     ):  # fmt: skip
-        found: dict[str, Any] | None = None
-        if why is None:
-            sides = Sides(both[0], both[1], real_groups=people[0], made_groups=people[1])
-            found = compare(sides, settings=settings).as_dict()
-        yield DistanceResult(
-            name=f"{name}_{kind}",
-            title=f"{title} of {feature.title}",
-            about=f"{feature.about} {_KINDS[kind]}",
-            n_real=len(both[0]),
-            n_made=len(both[1]),
-            missing_real=real.count - len(both[0]),
-            missing_made=made.count - len(both[1]),
-            found=found,
-            why=why,
+        yield distance_of(
+            name,
+            vectors[0],
+            vectors[1],
+            partial(compare, settings=settings),
+            named=(f"{name}_{kind}", f"{title} of {feature.title}", f"{feature.about} {_KINDS[kind]}"),
         )
+
+
+def distance_of(
+    feature: str,
+    real: FeatureSet,
+    made: FeatureSet,
+    compare: Callable[[Sides], Distance],
+    *,
+    named: tuple[str, str, str],
+    lacking: str | None = None,
+) -> DistanceResult:
+    """The distance of one feature between two sets, or why there is none: too few people, or `lacking`.
+
+    named: name, title and explanation of the result.
+    """
+    vectors = [side.vectors[feature] for side in (real, made)]
+    people = [np.asarray(side.people[feature], str) for side in (real, made)]
+    few, least = min(
+        zip(("real", "made"), (len(np.unique(who)) for who in people), strict=True), key=lambda s: s[1]
+    )
+    found: dict[str, Any] | None = None
+    why = lacking
+    if why is None and least < LEAST:
+        why = f"Only {least} people are seen in the {few} videos that have these features; an interval needs {LEAST}."
+    if why is None:
+        found = compare(Sides(vectors[0], vectors[1], real_groups=people[0], made_groups=people[1])).as_dict()
+    name, title, about = named
+    return DistanceResult(
+        name=name,
+        title=title,
+        about=about,
+        n_real=len(vectors[0]),
+        n_made=len(vectors[1]),
+        missing_real=real.count - len(vectors[0]),
+        missing_made=made.count - len(vectors[1]),
+        found=found,
+        why=why,
+    )
 
 
 _KINDS = {

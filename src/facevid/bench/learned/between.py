@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from facevid.bench.distances import (
     compare_frechet,
     compare_mmd2,
 )
-from facevid.bench.distances.bootstrap import LEAST
-from facevid.bench.features.between import FeatureSet
+from facevid.bench.features.between import FeatureSet, distance_of
 from facevid.bench.learned.computing import Floats, Video
 from facevid.bench.learned.registry import FeatureModel
 from facevid.bench.result import DistanceResult
@@ -105,31 +104,19 @@ def learned_distances(
 def _result(
     distance: LearnedDistance, model: FeatureModel, real: FeatureSet, made: FeatureSet, settings: Settings
 ) -> DistanceResult:
-    vectors = [side.vectors[model.name] for side in (real, made)]
-    people = [np.asarray(side.people[model.name], str) for side in (real, made)]
-    why = _why_not(model, [len(side) for side in vectors], [len(np.unique(who)) for who in people])
-    found: dict[str, Any] | None = None
-    if why is None:
-        sides = Sides(vectors[0], vectors[1], real_groups=people[0], made_groups=people[1])
-        found = distance.compare(sides, settings).as_dict()
-    return DistanceResult(
-        name=distance.name,
-        title=distance.title,
-        about=f"{model.about} {distance.about} Weights of SHA-256 {model.version}.",
-        n_real=len(vectors[0]),
-        n_made=len(vectors[1]),
-        missing_real=real.count - len(vectors[0]),
-        missing_made=made.count - len(vectors[1]),
-        found=found,
-        why=why,
+    counts = [len(side.vectors[model.name]) for side in (real, made)]
+    none = next((side for side, count in zip(("real", "made"), counts, strict=True) if not count), None)
+    return distance_of(
+        model.name,
+        real,
+        made,
+        lambda sides: distance.compare(sides, settings),
+        named=(
+            distance.name,
+            distance.title,
+            f"{model.about} {distance.about} Weights of SHA-256 {model.version}.",
+        ),
+        lacking=None
+        if none is None
+        else f"No {none} video has the {model.frames} frames that these features need.",
     )
-
-
-def _why_not(model: FeatureModel, counts: Sequence[int], people: Sequence[int]) -> str | None:
-    for side, count in zip(("real", "made"), counts, strict=True):
-        if not count:
-            return f"No {side} video has the {model.frames} frames that these features need."
-    side, least = min(zip(("real", "made"), people, strict=True), key=lambda one: one[1])
-    if least < LEAST:
-        return f"Only {least} people are seen in the {side} videos that have these features; an interval needs {LEAST}."
-    return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from facevid.bench.errors import BenchError
+from facevid.generate.recipe import told
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -191,7 +191,7 @@ def read_study(source: str | Path | Mapping[str, Any]) -> Study:
     try:
         return Study.model_validate(body)
     except ValidationError as error:
-        faults = "; ".join(_told(fault) for fault in error.errors())
+        faults = "; ".join(told(fault, what="study", known=_fields) for fault in error.errors())
         raise BenchError(f"the study {where} cannot be used. {faults}.") from None
 
 
@@ -215,23 +215,6 @@ def _body(source: str | Path | Mapping[str, Any]) -> tuple[Any, str]:
     if not isinstance(body, dict):
         raise BenchError(f"the study {source} is no mapping of fields to values.")
     return body, str(source)
-
-
-def _told(fault: Any) -> str:
-    """One fault as pydantic finds it, in a sentence: an unknown field with the nearest known, or a wrong value."""
-    *inside, last = fault["loc"] or ("study",)
-    name = ".".join(str(p) for p in (*inside, last))
-    if fault["type"] == "missing":
-        return f"{name} is missing"
-    if fault["type"] == "extra_forbidden":
-        known = _fields(inside)
-        near = get_close_matches(str(last), known, 1)
-        return f"{name} is no field of a study; " + (
-            f"did you mean {near[0]}?" if near else f"known there: {', '.join(known)}"
-        )
-    said = fault["msg"].removeprefix("Value error, ")
-    value = repr(fault["input"])
-    return said if not fault["loc"] or len(value) > 60 else f"{name} = {value}: {said}"
 
 
 def _fields(path: Sequence[Any]) -> list[str]:
