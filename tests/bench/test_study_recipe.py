@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from facevid.bench.errors import BenchError
 from facevid.bench.study import read_study, study_names
+from facevid.bench.study.commands import run_commands
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -63,9 +65,25 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -
         read_study(tmp_path / "list.yaml")
 
 
+def test_changes_follow_those_of_the_study_and_are_checked_like_them() -> None:
+    study = read_study("cpu", ["optimisation.compile=true"])
+    assert study.changes == (*read_study("cpu").changes, "optimisation.compile=true")
+    assert read_study(read_study("cpu"), ["optimisation.compile=true"]) == study
+    with pytest.raises(BenchError, match=r"optimisation\.steps is set by"):
+        read_study("cpu", ["optimisation.steps=3"])
+
+
 def test_the_study_that_comes_along_has_three_sizes_by_four_amounts() -> None:
     assert "cpu" in study_names()
     study = read_study("cpu")
     assert len(study.sizes) == 3 and len(study.data.fractions) == 4 and study.seeds == (0,)
     assert study.samples == 850 * 32 and study.length == "27,200 samples each"
     assert "optimisation.decay=constant" in study.changes
+
+
+def test_commands_hand_on_what_was_changed() -> None:
+    lines = run_commands(
+        "cpu", ["a", "b"], data="d", output="o", autoencoder=None, text=None, changes=["x.y=[1, 2]"]
+    )
+    words = [shlex.split(line) for line in lines]
+    assert all(one[one.index("--set") + 1] == "x.y=[1, 2]" for one in words) and len(words) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,14 @@ def scale(
     text: Annotated[
         Path | None, typer.Option("--text", metavar="DIR", help="Text encoder that all runs share.")
     ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Change the recipe of all runs: optimisation.compile=true; repeatable.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what runs there are and what they cost; write nothing.")
     ] = False,
@@ -76,12 +85,13 @@ def scale(
     from facevid.bench.study import scale as make
 
     if commands:
-        return _commands(study, data, output, autoencoder, text)
+        return _commands(study, data, output, autoencoder, text, change or ())
     if output is None and not dry_run:
         raise typer.BadParameter("Name the folder for the study.", param_hint="--output")
     with ProgressDisplay(quiet=as_json) as display:
         done = make(
-            study, data, output, autoencoder=autoencoder, text=text, only=only or (), dry_run=dry_run,
+            study, data, output, autoencoder=autoencoder, text=text, changes=change or (), only=only or (),
+            dry_run=dry_run,
             fit_only=fit_only, columns=_columns(column), unit=unit, metric=metric, on_progress=display.update,
             on_cost=None if as_json else _tell_cost,
         )  # fmt: skip
@@ -104,7 +114,12 @@ def _tell_cost(seconds: float | None, runs: int) -> None:
 
 
 def _commands(
-    study: str, data: str | None, output: Path | None, autoencoder: Path | None, text: Path | None
+    study: str,
+    data: str | None,
+    output: Path | None,
+    autoencoder: Path | None,
+    text: Path | None,
+    changes: Sequence[str],
 ) -> int:
     from facevid.bench.study.commands import run_commands
     from facevid.bench.study.plan import run_names
@@ -113,8 +128,9 @@ def _commands(
     if data is None or output is None:
         raise typer.BadParameter("Commands name the dataset and the folder of the study: --data, --output.")
     lines = run_commands(
-        study, run_names(read_study(study)), data=data, output=str(output),
+        study, run_names(read_study(study, changes)), data=data, output=str(output),
         autoencoder=None if autoencoder is None else str(autoencoder), text=None if text is None else str(text),
+        changes=changes,
     )  # fmt: skip
     for line in lines:
         typer.echo(line)

@@ -13,6 +13,7 @@ def study_command(
     output: str,
     autoencoder: str | None = None,
     text: str | None = None,
+    changes: Sequence[str] = (),
     only: Sequence[str] = (),
     more: Sequence[str] = (),
 ) -> str:
@@ -22,8 +23,8 @@ def study_command(
     words += ["-o", output]
     words += [] if autoencoder is None else ["--autoencoder", autoencoder]
     words += [] if text is None else ["--text", text]
-    for name in only:
-        words += ["--only", name]
+    words += [word for change in changes for word in ("--set", change)]
+    words += [word for name in only for word in ("--only", name)]
     return shlex.join([*words, *more])
 
 
@@ -35,10 +36,13 @@ def run_commands(
     output: str,
     autoencoder: str | None,
     text: str | None,
+    changes: Sequence[str] = (),
 ) -> list[str]:
     """One line for each run, and a last one that fits what they came to; in any order but the last."""
     lines = [
-        study_command(study, data=data, output=output, autoencoder=autoencoder, text=text, only=[name])
+        study_command(
+            study, data=data, output=output, autoencoder=autoencoder, text=text, changes=changes, only=[name]
+        )
         for name in names
     ]
-    return [*lines, study_command(study, data=None, output=output, more=["--fit-only"])]
+    return [*lines, study_command(study, data=None, output=output, changes=changes, more=["--fit-only"])]

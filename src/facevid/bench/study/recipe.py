@@ -182,12 +182,14 @@ def study_names() -> list[str]:
     return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".yaml"))
 
 
-def read_study(source: str | Path | Mapping[str, Any]) -> Study:
-    """A study by its name, its file, or as a mapping.
+def read_study(source: str | Path | Mapping[str, Any] | Study, changes: Sequence[str] = ()) -> Study:
+    """A study by its name, its file, or as a mapping; `changes` such as "optimisation.compile=true" follow its own.
 
     Raises BenchError that names every field that is wrong, its value and what is allowed.
     """
-    body, where = _body(source)
+    body, where = (source.model_dump(), source.name) if isinstance(source, Study) else _body(source)
+    if changes:
+        body = {**body, "changes": [*(body.get("changes") or ()), *changes]}
     try:
         return Study.model_validate(body)
     except ValidationError as error:

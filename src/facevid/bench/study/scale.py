@@ -31,6 +31,7 @@ def scale(
     *,
     autoencoder: str | os.PathLike[str] | None = None,
     text: str | os.PathLike[str] | None = None,
+    changes: Sequence[str] = (),
     only: Sequence[str] = (),
     dry_run: bool = False,
     fit_only: bool = False,
@@ -45,10 +46,10 @@ def scale(
     study: the name or file of a study, or a .csv, .parquet or .jsonl of runs, which are then fitted as they are
     (columns: where size, data, loss, compute and seed stand; unit: what data counts; metric: what the loss is). data: a
     dataset, its folder or address. autoencoder, text: folders that all runs share, so that they differ in data and size
-    alone. only: names of runs, which are trained and nothing is fitted: for many machines that share the folder.
-    dry_run: work out the grid and what it costs, and write nothing. fit_only: train nothing, fit what is there.
-    on_cost: called before the first run with the seconds that all will take, None where they cannot be measured, and
-    how many there are.
+    alone. changes: to the recipes of all runs, such as "optimisation.compile=true", after those of the study. only:
+    names of runs, which are trained and nothing is fitted: for many machines that share the folder. dry_run: work out
+    the grid and what it costs, and write nothing. fit_only: train nothing, fit what is there. on_cost: called before
+    the first run with the seconds that all will take, None where they cannot be measured, and how many there are.
 
     Written to `output`: splits/, runs/NAME/ (model/ and run.json), costs.json, study.json with everything needed to
     recompute, runs.jsonl, runs.parquet and index.html. The same call again goes on: what is finished is not run again,
@@ -60,12 +61,15 @@ def scale(
     """
     began = time.monotonic()
     if isinstance(study, str | os.PathLike) and is_table(Path(study)):
+        if changes:
+            raise BenchError("changes are to the trainings of a study; a table of runs has none.")
         done = _of_table(Path(study), output, columns, unit, metric)
     else:
         if columns or unit or metric:
             raise BenchError("columns, unit and metric are those of a table of runs; a study names its own.")
-        read = study if isinstance(study, Study) else read_study(_source(study))
-        asked = Asked(read, _told(study, read), data, _path(output), _name(autoencoder), _name(text))
+        read = read_study(_source(study), changes)
+        shared = _name(autoencoder), _name(text)
+        asked = Asked(read, _told(study, read), data, _path(output), *shared, tuple(changes))
         if fit_only:
             done = fitted(asked, ScaleSummary(str(asked.folder), None), cost=None)
         else:
@@ -186,6 +190,8 @@ def _on_size(on_progress: OnProgress) -> Callable[[str, int, int], None] | None:
 
 
 def _source(study: Any) -> Any:
+    if isinstance(study, Study):
+        return study
     return dict(study) if isinstance(study, Mapping) else str(study)
 
 

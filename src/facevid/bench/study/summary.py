@@ -42,7 +42,7 @@ class ScaleSummary:
 
 @dataclass(frozen=True)
 class Asked:
-    """A study with where it is, as commands name them."""
+    """A study with where it is, as commands name them. changes: those that came to its own."""
 
     study: Study
     told: str
@@ -50,6 +50,7 @@ class Asked:
     output: Path | None
     autoencoder: str | None
     text: str | None
+    changes: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -62,8 +63,9 @@ class Asked:
         """The line that makes it again."""
         data = None if self.data is None else str(getattr(self.data, "location", self.data))
         return study_command(
-            self.told, data=data, output=str(self.output), autoencoder=self.autoencoder, text=self.text
-        )
+            self.told, data=data, output=str(self.output), autoencoder=self.autoencoder, text=self.text,
+            changes=self.changes,
+        )  # fmt: skip
 
 
 def plain(value: Any) -> Any:
