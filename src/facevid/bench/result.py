@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from facevid.bench.errors import BenchError
 
 FORMAT = 1
@@ -154,6 +157,20 @@ def read_result(path: Path) -> Result:
         return _result(held)
     except (KeyError, TypeError) as error:
         raise BenchError(f"{file} lacks something ({error}); run facevid bench again.") from error
+
+
+def read_videos_of(path: Path) -> pa.Table | None:
+    """The table of a report's videos, in its folder or beside its bench.json; None where it is not there.
+
+    Raises BenchError where it cannot be read.
+    """
+    file = (path if path.is_dir() else path.parent) / VIDEOS
+    try:
+        return pq.read_table(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise BenchError(f"{file} cannot be read ({error}); run facevid bench again.") from error
 
 
 def _result(held: Mapping[str, Any]) -> Result:

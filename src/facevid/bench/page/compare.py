@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from typing import Any, Literal
+
+import pyarrow as pa
 
 from facevid.bench.errors import BenchError
 from facevid.bench.measures.metric import Better
 from facevid.bench.page import compare_text
 from facevid.bench.page.alike import Difference, differences, labels
 from facevid.bench.page.judge import Verdict, apart, measured, off, off_interval
+from facevid.bench.page.pairs import Paired, paired
 from facevid.bench.page.words import Interval, better_of, in_order, title_of, unit_of
 from facevid.bench.result import DistanceResult, Result
 
@@ -23,7 +27,8 @@ class Value:
 
     value: None where it was not measured, which `note` then says. n: videos. real: the real mean, of metrics. All
     further ones are None for the first result and where the row is not comparable: difference: to the first; apart:
-    whether the intervals of the two have no point in common; verdict: against the first, "not clear" where that cannot
+    whether the intervals of the two have no point in common; paired: the videos of both that were asked for alike, held
+    against each other; verdict: against the first, by the pairs where there are some, else "not clear" where it cannot
     be told from the intervals.
     """
 
@@ -34,6 +39,7 @@ class Value:
     real: float | None = None
     difference: float | None = None
     apart: bool | None = None
+    paired: Paired | None = None
     verdict: Verdict | None = None
     note: str | None = None
 
@@ -93,27 +99,51 @@ class Comparison:
         return compare_text.text(self)
 
 
-def compare(results: Sequence[Result]) -> Comparison:
+_Pairs = Mapping[tuple[int, int], Mapping[str, Paired]]
+
+
+def compare(results: Sequence[Result], videos: Sequence[pa.Table | None] | None = None) -> Comparison:
     """Hold results side by side, the others against the first.
+
+    videos: the table of each (`videos.parquet`), by which videos that were asked for alike are held against each other
+    one by one; where they lack, means are compared by their intervals alone, which tell less.
 
     Results that were not measured alike are compared as far as they can be: of other real videos or another shape only
     the metrics. That intervals overlap does not show that two are equal: it leaves open which is better. Raises
-    BenchError for fewer than two results.
+    BenchError for fewer than two results, or another number of tables.
     """
     if len(results) < 2:
         raise BenchError("one report alone cannot be compared; give two or more.")
+    if videos is not None and len(videos) != len(results):
+        raise BenchError(
+            f"{len(videos)} tables of videos were given for {len(results)} reports; give one for each."
+        )
     called = labels(len(results))
     found = differences(results, called)
     parted = any(one.parts_distances for one in found)
     names = dict.fromkeys(d.name for one in results for d in one.distances)
     metrics = in_order(m.name for one in results for m in one.metrics)
+    pairs = {} if videos is None else _pairs(results, videos, metrics)
     return Comparison(
         names=[one.name for one in results],
         labels=called,
         differences=found,
-        distances=[_judged(_distance(name, results, called, parted)) for name in names],
-        metrics=[_judged(_metric(name, results)) for name in metrics],
+        distances=[_judged(_distance(name, results, called, parted), {}) for name in names],
+        metrics=[_judged(_metric(name, results), pairs) for name in metrics],
     )
+
+
+def _pairs(results: Sequence[Result], videos: Sequence[pa.Table | None], metrics: Sequence[str]) -> _Pairs:
+    """Every two results, the earlier first, with their metrics over videos that were asked for alike."""
+    asked = [(name, better_of(name)) for name in metrics]
+    found = {}
+    for first, second in combinations(range(len(results)), 2):
+        here, there = videos[first], videos[second]
+        if here is None or there is None:
+            continue
+        real = {m.name: None if m.real is None else m.real.mean for m in results[first].metrics}
+        found[first, second] = paired(here, there, asked, real)
+    return found
 
 
 def _distance(name: str, results: Sequence[Result], called: Sequence[str], parted: bool) -> Row:
@@ -180,16 +210,18 @@ def _metric(name: str, results: Sequence[Result]) -> Row:
     return Row("metric", name, title_of(name), unit_of(name), better_of(name), values)
 
 
-def _judged(row: Row) -> Row:
+def _judged(row: Row, pairs: _Pairs) -> Row:
     """The row with differences and verdicts against the first, and the best of all."""
     if not row.comparable:
         return row
     first = row.values[0]
-    values = [first, *(_against(one, first, row.better) for one in row.values[1:])]
-    return replace(row, values=values, **_best(row))
+    values = [first]
+    for k, one in enumerate(row.values[1:], 1):
+        values.append(_against(one, first, row.better, pairs.get((0, k), {}).get(row.name)))
+    return replace(row, values=values, **_best(row, pairs))
 
 
-def _against(one: Value, first: Value, better: Better | None) -> Value:
+def _against(one: Value, first: Value, better: Better | None, pair: Paired | None) -> Value:
     if one.value is None or first.value is None:
         return one
     apart_ = None
@@ -199,7 +231,8 @@ def _against(one: Value, first: Value, better: Better | None) -> Value:
         one,
         difference=one.value - first.value,
         apart=apart_,
-        verdict=None if better is None else _verdict(one, first, better),
+        paired=pair,
+        verdict=None if better is None else _verdict(one, first, better) if pair is None else pair.verdict,
     )
 
 
@@ -216,16 +249,23 @@ def _verdict(one: Value, first: Value, better: Better) -> Verdict | None:
     return "better" if mine[1] < theirs[0] else "worse"
 
 
-def _best(row: Row) -> dict[str, Any]:
-    if row.better is None:
+def _best(row: Row, pairs: _Pairs) -> dict[str, Any]:
+    better = row.better
+    if better is None:
         return {}
     offs = {
         k: at
         for k, one in enumerate(row.values)
-        if one.value is not None and (at := off(one.value, row.better, one.real)) is not None
+        if one.value is not None and (at := off(one.value, better, one.real)) is not None
     }
     if len(offs) < 2:
         return {}
     best = min(offs, key=lambda k: offs[k])
-    others = [_verdict(row.values[k], row.values[best], row.better) for k in offs if k != best]
-    return {"best": best, "clear": all(verdict == "worse" for verdict in others)}
+
+    def worse(k: int) -> bool:
+        pair = pairs.get((min(k, best), max(k, best)), {}).get(row.name)
+        if pair is None:
+            return _verdict(row.values[k], row.values[best], better) == "worse"
+        return pair.verdict == ("worse" if best < k else "better")
+
+    return {"best": best, "clear": all(worse(k) for k in offs if k != best)}

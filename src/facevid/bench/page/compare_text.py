@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from facevid.bench.page.words import NONE, capital, listed, number, signed, spread
+from facevid.bench.page.words import NONE, capital, chance, count, listed, number, signed, spread
 
 if TYPE_CHECKING:
     from facevid.bench.page.compare import Comparison, Row, Value
+    from facevid.bench.page.pairs import Paired
 
 OVERLAP = (
-    "Better and worse are said where intervals lie apart; where they overlap it is not clear which is better, which is "
-    "not the same as equal."
+    "Videos that two results were asked for alike are held against each other in pairs: better and worse are said "
+    "where chance hardly explains the difference (p below .05, adjusted for all numbers). Without pairs they are said "
+    "where intervals lie apart. Not clear is not the same as equal."
 )
 
 
@@ -52,7 +54,15 @@ def against_text(one: Value) -> str:
     """The difference to the first with the verdict; empty where there is none."""
     if one.difference is None:
         return ""
-    return f"{signed(one.difference)} {one.verdict or 'without a verdict'}"
+    said = f"{signed(one.difference)} {one.verdict or 'without a verdict'}"
+    return said if one.paired is None else f"{said} ({paired_text(one.paired)})"
+
+
+def paired_text(pair: Paired) -> str:
+    """Such as "100 pairs: +.021, .008 to .034, p = .004"."""
+    value, interval = spread(pair.difference, pair.interval)
+    between = f", {interval}" if interval else ""
+    return f"{count(pair.n, 'pair')}: {value}{between}, {chance(pair.p_adjusted)}"
 
 
 def best_text(found: Comparison, row: Row) -> str:
@@ -63,7 +73,7 @@ def best_text(found: Comparison, row: Row) -> str:
 
 
 def _table(found: Comparison, rows: Sequence[Row]) -> list[str]:
-    lines = [["", "better", "", "value", "95 %", f"to {found.labels[0]}", "", ""]]
+    lines = [["", "better", "", "value", "95 %", f"to {found.labels[0]}", "", "", ""]]
     for row in rows:
         for k, one in enumerate(row.values):
             unit = f" [{row.unit}]" if row.unit else ""
@@ -71,15 +81,16 @@ def _table(found: Comparison, rows: Sequence[Row]) -> list[str]:
             lines.append([*name, found.labels[k], *_cells(row, k, one)])
         real = row.values[0].real
         if row.better == "as real" and real is not None:
-            lines.append(["", "", "", number(real), "of real videos", "", "", ""])
+            lines.append(["", "", "", number(real), "of real videos", "", "", "", ""])
     wide = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(line, wide, strict=True)) for line in lines]
 
 
 def _cells(row: Row, k: int, one: Value) -> list[str]:
-    """Value, interval, difference to the first, verdict, and whether it is best."""
+    """Value, interval, difference to the first, verdict, the pairs that it is by, and whether it is best."""
     if one.value is None:
-        return [NONE, "", "", "", one.note or ""]
+        return [NONE, "", "", "", "", one.note or ""]
     best = ("best" if row.clear else "best, not clearly") if k == row.best else ""
     difference = "" if one.difference is None else signed(one.difference)
-    return [*spread(one.value, one.interval), difference, one.verdict or "", best]
+    pairs = "" if one.paired is None else paired_text(one.paired)
+    return [*spread(one.value, one.interval), difference, one.verdict or "", pairs, best]
