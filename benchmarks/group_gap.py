@@ -96,7 +96,7 @@ def deal(sides: dict[str, list[str]], few: float, seed: int) -> tuple[list[str],
     left = {side: dice.sample(people, len(people)) for side, people in sides.items()}
     test = [person for side in SIDES for person in left[side][:HELD]]
     light, dark = left["light"][HELD:], left["dark"][HELD:]
-    total = min(int(len(light) / (1 - few)), 2 * len(light), 2 * len(dark))
+    total = 2 * min(int(len(light) / (1 - few)) // 2, len(dark))
     if total < 20:
         raise SystemExit(
             f"The dataset has {len(sides['light'])} light and {len(sides['dark'])} dark people; beside {HELD} of each "
