@@ -1,6 +1,6 @@
 """From nothing to a model that follows its text and its picture, on two CPU cores; says how long each part takes.
 
-    python benchmarks/train_demo.py FOLDER [--people 400] [--videos 40] [--seed 21] [--samples 200] [--pairs 100]
+    python benchmarks/train_demo.py FOLDER [--people 400] [--videos 48] [--seed 21] [--samples 200] [--pairs 100]
         [--no-compile]
 
 Synthetic footage of many people, a dataset of it, its captions, an autoencoder, a text encoder, facevid-xs, and
@@ -101,8 +101,8 @@ def _facevid(*arguments: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--people", type=int, default=400, help="of whom some 220 appear in 40 videos")
-    parser.add_argument("--videos", type=int, default=40)
+    parser.add_argument("--people", type=int, default=400, help="of whom some 180 appear in 48 videos")
+    parser.add_argument("--videos", type=int, default=48)
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--no-compile", action="store_true", help="where no C++ compiler is at hand")
     parser.add_argument("--samples", type=int, default=200)
