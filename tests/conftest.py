@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,6 +17,21 @@ CHROMIUM = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 ROOT = Path(__file__).resolve().parent.parent
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One process a core: with a thread a core in each, they would wait for each other, and spin while they do.
+    for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(_name, "1")
+
+
+def pytest_collection_finish() -> None:
+    """Leaves all modules out of collections of garbage: a training ends with one, which took longer than a toy's."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Gives them back, as libraries count at the end what is left of them."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +46,27 @@ def shared_footage() -> Path:
     if not (footage / "make_footage.py").is_file():
         pytest.skip(f"no real footage in {shared}; name its folder in FACEVID_SHARED to run this test")
     return footage
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Gives the folder of a name, filled by the first process of this run that asks for it; no test changes it."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+
+    def built(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = place / name, place / f"{name}.done"
+        place.mkdir(exist_ok=True)
+        with (place / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process whose build failed
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return built
 
 
 @pytest.fixture(scope="session")

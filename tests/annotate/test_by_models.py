@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,13 +25,20 @@ from facevid.dataset.statements import Statement
 CLIPS = 6
 
 
-@pytest.fixture
-def published(tmp_path: Path) -> Path:
-    """Six clips, the third without sound."""
-    tables = work(tmp_path / "clips", CLIPS, silent=(2,))
-    output = tmp_path / "dataset"
-    pack_dataset(output, tables=tables, clip_folder=tmp_path / "clips", recipe={"fps": 25.0}, name="small")
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six clips, the third without sound; no test changes them."""
+    folder = tmp_path_factory.mktemp("models")
+    tables = work(folder / "clips", CLIPS, silent=(2,))
+    output = folder / "dataset"
+    pack_dataset(output, tables=tables, clip_folder=folder / "clips", recipe={"fps": 25.0}, name="small")
     return output
+
+
+@pytest.fixture
+def published(original: Path, tmp_path: Path) -> Path:
+    """A copy of them, which the test may change."""
+    return Path(shutil.copytree(original, tmp_path / "dataset"))
 
 
 class Faces:

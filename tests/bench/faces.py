@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -12,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facevid.bench.looking import seen
 from facevid.bench.looking.eyes import Eyes
 from facevid.bench.looking.seen import Seen
 from facevid.bench.measures.sync import voice
 from facevid.media import EncodeOptions, VideoWriter
 from facevid.recipe import load_recipe
-from facevid.synth import make_people
+from facevid.synth import Person, make_people
 from facevid.synth.figure import Figure
 from facevid.synth.light import Light
 from facevid.synth.performance import perform
@@ -33,14 +35,19 @@ FPS, SIDE = 25.0, 128
 
 
 @cache
+def _people() -> list[Person]:
+    return make_people(16, 4)
+
+
+@cache
 def _figure(person: int) -> Figure:
-    return Figure(make_people(16, 4)[person])
+    return Figure(_people()[person])
 
 
 @cache
 def talking(person: int, frames: int = 17, seed: int = 0) -> tuple[Video, NDArray[np.float32]]:
     """Frames (n, 128, 128, 3) of one of sixteen people, and the sound at 16 kHz."""
-    who = make_people(16, 4)[person]
+    who = _people()[person]
     acted = perform(who, frames, FPS, np.random.default_rng([seed, person]), talk=True)
     figure = _figure(person)
     pictures = []
@@ -73,15 +80,23 @@ class _Blind:
 @cache
 def blind() -> Eyes:
     """Eyes that do not tell people apart."""
-    made = Eyes(load_recipe(None))
+    made = copy.copy(eyes())
     made._embedder = _Blind()  # type: ignore[assignment]
     return made
 
 
 def look(video: Video, sound: NDArray[np.float32] | None = None, *, who: bool = True) -> Seen:
-    """What is seen in a video; who: whether faces are told apart."""
+    """What is seen in a video, looked at once; who: whether faces are told apart."""
     heard = None if sound is None else voice(sound, frames=len(video), fps=FPS)
-    return (eyes() if who else blind()).look(iter(video), count=len(video), fps=FPS, heard=heard)
+    parts = [hashlib.sha256(a.tobytes()).hexdigest() for a in (video, heard) if a is not None]
+    key = (video.shape, *parts, who, seen.LOOKS)
+    if key not in _SEEN:
+        reader = eyes() if who else blind()
+        _SEEN[key] = reader.look(iter(video), count=len(video), fps=FPS, heard=heard)
+    return _SEEN[key]
+
+
+_SEEN: dict[tuple[object, ...], Seen] = {}
 
 
 def write_video(path: Path, video: Video, sound: NDArray[np.float32] | None = None) -> Path:

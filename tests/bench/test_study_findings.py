@@ -12,25 +12,23 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from study_runs import AMOUNTS, SIZES, additive, made_up, paper
+from study_runs import AMOUNTS, QUICK, SIZES, additive, found_in, made_up, paper
 
 from facevid.bench.scaling import Runs
-from facevid.bench.study import Findings, FitSettings, find
+from facevid.bench.study import Findings, find
 from facevid.bench.study.findings import split_of
 from facevid.bench.study.foretold import foretell
 from facevid.bench.study.words import say_foretold
 
-QUICK = FitSettings(resamples=60)
-
 
 @pytest.fixture(scope="module")
 def found() -> Findings:
-    return find(made_up(), QUICK)
+    return found_in("made up")
 
 
 @pytest.fixture(scope="module")
 def of_paper() -> Findings:
-    return find(paper(), QUICK)
+    return found_in("paper")
 
 
 def test_a_law_in_size_and_data_is_chosen_for_runs_that_were_made_by_one(found: Findings) -> None:

@@ -11,14 +11,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from study_runs import made_up, paper
+from study_runs import QUICK, found_in, made_up
 
 from facevid.bench.errors import BenchError
 from facevid.bench.scaling import Runs
-from facevid.bench.study import FitSettings, PageFacts, find, write_scaling_page
+from facevid.bench.study import PageFacts, find, write_scaling_page
 from facevid.bench.study.axes import apart, even_ticks, log_ticks
 
-QUICK = FitSettings(resamples=30)
 VOID = {"meta", "br"}
 
 
@@ -75,8 +74,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         Runs(*(made_up().where(made_up().size < 3e5).__dict__[n] for n in ("size", "data", "loss"))), QUICK
     )
     return {
-        "study": write_scaling_page(find(made_up(), QUICK), folder / "a.html", title="Study", facts=facts),
-        "paper": write_scaling_page(find(paper(), QUICK), folder / "b.html", title="Scaling of CogVideoX"),
+        "study": write_scaling_page(found_in("made up"), folder / "a.html", title="Study", facts=facts),
+        "paper": write_scaling_page(found_in("paper"), folder / "b.html", title="Scaling of CogVideoX"),
         "few": write_scaling_page(few, folder / "d.html", title="One size"),
         "none": write_scaling_page(None, folder / "c.html", title="Nothing", why="no run is <finished>"),
     }
@@ -110,7 +109,7 @@ def test_the_papers_page_says_what_fails_and_where_the_sizes_cross(pages: dict[s
 
 
 def test_the_same_findings_give_the_same_bytes(tmp_path: Path) -> None:
-    found = find(paper(), QUICK)
+    found = found_in("paper")
     one, other = (write_scaling_page(found, tmp_path / f"{k}.html", title="Scaling") for k in range(2))
     assert one.read_bytes() == other.read_bytes()
     with pytest.raises(BenchError, match=r"give a name that ends in \.html"):

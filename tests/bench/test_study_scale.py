@@ -17,7 +17,7 @@ pytest.importorskip("diffusers", reason="needs diffusers, which is an extra")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from study_runs import paper, rows  # noqa: E402
-from study_toys import Makes, toy_study, twelve_people  # noqa: E402
+from study_toys import EVEN, Makes, toy_study, twelve_people  # noqa: E402
 
 import facevid  # noqa: E402
 from facevid.bench.errors import BenchError  # noqa: E402
@@ -29,6 +29,10 @@ from facevid.generate import train as training  # noqa: E402
 
 torch.set_num_threads(1)
 RUNS = [f"{size}-{p}-s0" for size in ("small", "large") for p in ("0.25", "0.5", "1")]
+SMALL = {"name": "small", "changes": ["model.config={hidden: 4}"]}
+FEW: dict[str, Any] = {"sizes": [SMALL], "data": {"test": 0.25, "fractions": [0.5, 1.0], "by": [EVEN]}}
+FEW_RUNS = ["small-0.5-s0", "small-1-s0"]
+"""A study of one size and two amounts, where more would say nothing more."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def makes(monkeypatch: pytest.MonkeyPatch) -> Makes:
     found = Makes()
     monkeypatch.setattr(training, "make_task", found)
+    for module in ("trainer", "estimate"):  # to measure it takes longer than a toy's whole training
+        monkeypatch.setattr(f"facevid.generate.training.{module}.peak_flops", lambda *_: 1e11)
     return found
 
 
@@ -91,12 +97,12 @@ def test_the_same_call_runs_nothing_again_and_another_loss_is_read_off_the_same_
     dataset: Path, makes: Makes, few_laws: None, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
-    facevid.scale(toy_study(tmp_path), dataset, out)
+    facevid.scale(toy_study(tmp_path, **FEW), dataset, out)
     before, made = study_of(out), len(makes.made)
-    again = facevid.scale(toy_study(tmp_path), dataset, out)
-    assert again.reused == RUNS and not again.trained and len(makes.made) == made
+    again = facevid.scale(toy_study(tmp_path, **FEW), dataset, out)
+    assert again.reused == FEW_RUNS and not again.trained and len(makes.made) == made
     assert study_of(out) == before
-    last = facevid.scale(toy_study(tmp_path, loss="last"), output=out, fit_only=True)
+    last = facevid.scale(toy_study(tmp_path, **FEW, loss="last"), output=out, fit_only=True)
     assert last.findings is not None and len(makes.made) == made
     assert [row["loss"] for row in study_of(out)["runs"]] == [row["last"] for row in before["runs"]]
 
@@ -131,34 +137,35 @@ def test_a_run_that_fails_is_told_stops_no_other_and_is_tried_again(
 ) -> None:
     out = tmp_path / "study"
     makes.spoilt = {"toys-small-0.5-s0"}
-    command = ["scale", str(toy_study(tmp_path)), "--data", str(dataset), "-o", str(out)]
+    study = toy_study(tmp_path, sizes=[SMALL])
+    command = ["scale", str(study), "--data", str(dataset), "-o", str(out)]
     assert main(command) == 1
     said = capsys.readouterr().out
-    assert f"{out}: 5 trained, 1 failed" in said and "small-0.5-s0: " in said and "clip-3" in said
+    assert f"{out}: 2 trained, 1 failed" in said and "small-0.5-s0: " in said and "clip-3" in said
     record = read_record(out / "runs/small-0.5-s0")
     assert record is not None and record.status == "failed" and "clip-3" in (record.sentence or "")
     assert record.step == 0 and record.deciding is None
     found = study_of(out)["findings"]
-    assert len(found["runs"]["loss"]) == 5
+    assert len(found["runs"]["loss"]) == 2
     page = (out / "index.html").read_text()
     assert "small-0.5-s0 failed: " in page
     makes.spoilt = set()
     assert main(command) == 0
-    assert f"{out}: 1 trained, 5 as before" in capsys.readouterr().out
-    assert len(study_of(out)["findings"]["runs"]["loss"]) == 6
+    assert f"{out}: 1 trained, 2 as before" in capsys.readouterr().out
+    assert len(study_of(out)["findings"]["runs"]["loss"]) == 3
 
 
 def test_minutes_that_are_over_leave_a_run_unfinished_and_out_of_the_fits(
     dataset: Path, makes: Makes, few_laws: None, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
-    done = facevid.scale(toy_study(tmp_path, minutes=1e-9), dataset, out)
-    assert list(done.unfinished) == RUNS and not done.failed and done.findings is None
-    assert "minutes were over at step 1 of 12; the same command goes on" in done.unfinished[RUNS[0]]
-    assert any("none of the 6 runs of the study toys is finished" in note for note in done.notes)
-    assert "none of the 6 runs" in (out / "index.html").read_text()
-    more = facevid.scale(toy_study(tmp_path, minutes=5.0), dataset, out)
-    assert more.trained == RUNS and not more.unfinished
+    done = facevid.scale(toy_study(tmp_path, **FEW, minutes=1e-9), dataset, out)
+    assert list(done.unfinished) == FEW_RUNS and not done.failed and done.findings is None
+    assert "minutes were over at step 1 of 12; the same command goes on" in done.unfinished[FEW_RUNS[0]]
+    assert any("none of the 2 runs of the study toys is finished" in note for note in done.notes)
+    assert "none of the 2 runs" in (out / "index.html").read_text()
+    more = facevid.scale(toy_study(tmp_path, **FEW, minutes=5.0), dataset, out)
+    assert more.trained == FEW_RUNS and not more.unfinished
 
 
 def test_what_another_process_trains_is_left_to_it(
@@ -166,10 +173,10 @@ def test_what_another_process_trains_is_left_to_it(
 ) -> None:
     out = tmp_path / "study"
     with folder_lock(out / "runs/small-1-s0/model/.train"):
-        done = facevid.scale(toy_study(tmp_path), dataset, out)
-        assert done.busy == ["small-1-s0"] and len(done.trained) == 5 and not done.failed
+        done = facevid.scale(toy_study(tmp_path, **FEW), dataset, out)
+        assert done.busy == ["small-1-s0"] and done.trained == ["small-0.5-s0"] and not done.failed
         with pytest.raises(FolderBusy):
-            facevid.scale(toy_study(tmp_path), dataset, out, only=["small-1-s0"])
+            facevid.scale(toy_study(tmp_path, **FEW), dataset, out, only=["small-1-s0"])
     assert "trained by another process" in (out / "index.html").read_text()
 
 
@@ -177,18 +184,18 @@ def test_a_study_that_changed_is_refused_with_what_changed(
     dataset: Path, makes: Makes, few_laws: None, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
-    facevid.scale(toy_study(tmp_path), dataset, out, only=["small-1-s0"])
+    facevid.scale(toy_study(tmp_path, **FEW), dataset, out, only=["small-1-s0"])
     with pytest.raises(
         BenchError, match=r"changed since the run small-1-s0 was trained.*optimisation\.lr was 0\.01"
     ):
-        facevid.scale(toy_study(tmp_path, changes=["optimisation.lr=0.1"]), dataset, out)
+        facevid.scale(toy_study(tmp_path, **FEW, changes=["optimisation.lr=0.1"]), dataset, out)
     data = {"test": 0.25, "fractions": [0.25, 0.5, 1.0]}
     with pytest.raises(BenchError, match="the clips to learn from are others"):
-        facevid.scale(toy_study(tmp_path, data=data, seed=3), dataset, out)
-    grown = {"small": 4, "large": 30, "middle": 9}
-    sizes = [{"name": n, "changes": [f"model.config={{hidden: {h}}}"]} for n, h in grown.items()]
-    done = facevid.scale(toy_study(tmp_path, sizes=sizes), dataset, out)  # a grid may grow
-    assert done.reused == ["small-1-s0"] and len(done.trained) == 8
+        facevid.scale(toy_study(tmp_path, sizes=[SMALL], data=data, seed=3), dataset, out)
+    sizes = [SMALL, {"name": "middle", "changes": ["model.config={hidden: 9}"]}]
+    grown = toy_study(tmp_path, **{**FEW, "sizes": sizes})
+    done = facevid.scale(grown, dataset, out)  # a grid may grow
+    assert done.reused == ["small-1-s0"] and len(done.trained) == 3
 
 
 @pytest.mark.slow

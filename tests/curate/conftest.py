@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,22 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
-def messy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def messy(built_once: Callable[[str, Callable[[Path], object]], Path]) -> Iterator[Any]:
     """A dataset built from every kind of footage (`messy.Messy`); tests that change it work on a copy."""
     from hostile_backend import register
     from messy import build_messy
 
-    folder = tmp_path_factory.mktemp("messy")
-    register(folder / "plugins")
+    def make(folder: Path) -> None:
+        register(folder / "plugins")
+        sys.path.append(str(folder / "plugins"))
+        try:
+            (folder / "messy.pickle").write_bytes(pickle.dumps(build_messy(folder)))
+        finally:
+            sys.path.remove(str(folder / "plugins"))
+
+    folder = built_once("messy-footage", make)
     sys.path.append(str(folder / "plugins"))
     try:
-        yield build_messy(folder)
+        yield pickle.loads((folder / "messy.pickle").read_bytes())
     finally:
         sys.path.remove(str(folder / "plugins"))

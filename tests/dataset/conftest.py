@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,37 +15,36 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "curate"), str(Path(__file__).pa
 
 
 @pytest.fixture(scope="session")
-def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from packing import work
+def forty(built_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A folder of 40 clips as they are cut (`clips`) and packed (`dataset`); the third has no sound."""
 
-    folder = tmp_path_factory.mktemp("clips")
-    work(folder, 40, silent=(2,))
-    return folder
+    def make(folder: Path) -> None:
+        from packing import work
+
+        from facevid.curate.pack import pack_dataset
+
+        tables = work(folder / "clips", 40, silent=(2,))
+        pack_dataset(
+            folder / "dataset", tables=tables, clip_folder=folder / "clips", recipe={"fps": 25.0}, name="small",
+            shard_bytes=200_000,
+        )  # fmt: skip
+
+    return built_once("forty-clips", make)
 
 
 @pytest.fixture(scope="session")
-def forty_clips(tmp_path_factory: pytest.TempPathFactory, clip_folder: Path) -> facevid.Dataset:
+def clip_folder(forty: Path) -> Path:
+    """The folders of forty clips, to be read only."""
+    return forty / "clips"
+
+
+@pytest.fixture(scope="session")
+def forty_clips(forty: Path) -> facevid.Dataset:
     """40 clips of 8 frames and 64 pixels in several shards, to be read only; the third has no sound."""
-    return facevid.open(_pack(tmp_path_factory.mktemp("forty") / "dataset", clip_folder))
+    return facevid.open(forty / "dataset")
 
 
 @pytest.fixture
-def published(tmp_path: Path, clip_folder: Path) -> Path:
+def published(tmp_path: Path, forty: Path) -> Path:
     """The same clips in a dataset of the test's own, which it may change."""
-    return _pack(tmp_path / "dataset", clip_folder)
-
-
-def _pack(output: Path, clip_folder: Path) -> Path:
-    from packing import work
-
-    from facevid.curate.pack import pack_dataset
-
-    pack_dataset(
-        output,
-        tables=work(clip_folder, 40),
-        clip_folder=clip_folder,
-        recipe={"fps": 25.0},
-        name="small",
-        shard_bytes=200_000,
-    )
-    return output
+    return Path(shutil.copytree(forty / "dataset", tmp_path / "dataset"))

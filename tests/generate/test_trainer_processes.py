@@ -76,12 +76,13 @@ def weights(folder: Path, step: int, name: str) -> dict[str, torch.Tensor]:
     return load_file(folder / f".train/checkpoints/step-{step:08d}/{name}.safetensors")
 
 
-def test_killed_at_any_moment_it_goes_on_bitwise(tmp_path: Path) -> None:
-    changes = ("optimisation.steps=120", "checkpoints.every=9", "validation.every=30")
+@pytest.mark.parametrize("moments", [(30,), pytest.param((12, 25, 47), marks=pytest.mark.slow)])
+def test_killed_at_any_moment_it_goes_on_bitwise(tmp_path: Path, moments: tuple[int, ...]) -> None:
+    changes = ("optimisation.steps=60", "checkpoints.every=9", "validation.every=15")
     train(tmp_path / "undisturbed", *changes)
     killed = tmp_path / "killed"
     log = killed / ".train/log.jsonl"
-    for lines in (25, 80):
+    for lines in moments:
         process = start(",".join([str(killed), *changes]))
         while not log.exists() or log.read_bytes().count(b"\n") < lines:
             assert process.poll() is None, process.communicate()[0]
@@ -91,7 +92,7 @@ def test_killed_at_any_moment_it_goes_on_bitwise(tmp_path: Path) -> None:
     train(killed, *changes)
     assert curve(killed) == curve(tmp_path / "undisturbed")
     for name in ("weights", "ema", "optimizer"):
-        one, other = weights(killed, 120, name), weights(tmp_path / "undisturbed", 120, name)
+        one, other = weights(killed, 60, name), weights(tmp_path / "undisturbed", 60, name)
         assert one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
     assert not [p for p in (killed / ".train/checkpoints").iterdir() if not p.name.startswith("step-")]
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
+import socket
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import uvicorn
 
 from facevid import media
 from facevid.curate.pack import pack_dataset
 from facevid.dataset.annotating import update_annotations
 from facevid.dataset.statements import Statement
+from facevid.web.server import create_app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "curate"))
 
@@ -46,6 +52,23 @@ def talking_dataset(folder: Path) -> Path:
     )
     update_annotations(output, add=[s for k, name in enumerate(sorted(names)) for s in _said(name, k)])
     return output
+
+
+@contextlib.contextmanager
+def served(dataset: Path, token: str) -> Iterator[str]:
+    """A live server over a dataset in a thread of this process; gives its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()  # who comes before the server has started waits for it
+        app = create_app(dataset, token=token)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def unreviewed(dataset: Path, copy: Path) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,9 @@ from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-import uvicorn
-from talking import CLIPS, FPS, FRAMES, HAIR, bar_at
+from talking import CLIPS, FPS, FRAMES, HAIR, bar_at, served
 
 import facevid
-from facevid.web.server import create_app
 
 TOKEN = "a-token-for-tests"
 
@@ -34,17 +30,8 @@ BAR_SEEN = """() => {
 @pytest.fixture(scope="module")
 def address(talking: Path) -> Iterator[str]:
     """A live server over the dataset."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        app = create_app(talking, token=TOKEN)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with served(talking, TOKEN) as address:
+        yield address
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from talking import CLIPS, HAIR, unreviewed
+from talking import CLIPS, HAIR, served, unreviewed
 
 import facevid
 from facevid.dataset.annotating import update_annotations
@@ -70,7 +70,17 @@ def server(dataset: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def enter(chromium: Any, server: Server) -> Iterator[Callable[..., Any]]:
+def review(dataset: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of the review page: of `server`, where a test asks for it, else of one in this process."""
+    if "server" in request.fixturenames:
+        yield request.getfixturevalue("server").page
+    else:
+        with served(dataset, TOKEN) as address:
+            yield f"{address}/review?token={TOKEN}"
+
+
+@pytest.fixture
+def enter(chromium: Any, review: str) -> Iterator[Callable[..., Any]]:
     """Opens the review page as an annotator in a browser of its own; an error of its scripts fails the test."""
     contexts: list[Any] = []
     troubles: list[str] = []
@@ -81,7 +91,7 @@ def enter(chromium: Any, server: Server) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.goto(f"{server.page}&task={task}")
+        page.goto(f"{review}&task={task}")
         page.fill("#who input", annotator)
         page.keyboard.press("Enter")
         page.wait_for_selector("#form[data-clip]")
@@ -282,12 +292,12 @@ def test_accepting_confirms_no_number_that_nobody_judges_by_eye(
 
 
 def test_a_dataset_without_annotations_says_how_to_get_them(
-    enter: Callable[..., Any], server: Server, dataset: Path
+    enter: Callable[..., Any], review: str, dataset: Path
 ) -> None:
     update_annotations(dataset, add=[], drop=lambda table: pa.array([True] * len(table)))
     page = enter("ann", "captions")
     assert f"facevid annotate {dataset}" in page.locator("#form .hint").inner_text()
-    page.goto(server.page.replace("/review", "/"))
+    page.goto(review.replace("/review", "/"))
     page.wait_for_selector("#hint:not([hidden])")
     assert f"facevid annotate {dataset}" in page.locator("#hint").inner_text()
     page.fill("#search", "hair")
@@ -297,7 +307,7 @@ def test_a_dataset_without_annotations_says_how_to_get_them(
 
 
 def test_a_rejected_caption_and_what_cannot_be_told_are_said_on_the_page_of_the_clip(
-    enter: Callable[..., Any], server: Server, dataset: Path
+    enter: Callable[..., Any], review: str, dataset: Path
 ) -> None:
     page = enter("ann", "captions")
     clip_id = clip_on(page)
@@ -310,7 +320,7 @@ def test_a_rejected_caption_and_what_cannot_be_told_are_said_on_the_page_of_the_
     apply(dataset)
     press(page, "ArrowLeft")  # a better one may still be written
     assert page.locator(".lengths").inner_text().split() == ["1", "medium"]
-    page.goto(server.page.replace("/review", f"/clip/{clip_id}"))
+    page.goto(review.replace("/review", f"/clip/{clip_id}"))
     page.wait_for_selector("#captions .hidden-by-review")
     assert "The medium caption was rejected." in page.locator("#captions").inner_text()
     row = page.locator("#attributes tr.shown-row", has_text="hair colour")

@@ -65,10 +65,11 @@ class Part:
 
 
 class Figures:
-    """Counts over one dataset; attributes that it has no column for count as unknown."""
+    """Counts over one dataset, each made once; attributes that it has no column for count as unknown."""
 
     def __init__(self, ds: Dataset) -> None:
         self.ds = ds
+        self._answers: dict[str, list[tuple[Any, ...]]] = {}
         self._counted: dict[str, list[_Label]] = {}
         columns = _attribute_names(ds)
         self.labelled = bool(columns)
@@ -93,7 +94,10 @@ class Figures:
         return self._rows(query)[0][0]
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return list(self.ds.sql(query).fetchall())
+        # A card and its Croissant ask the same again and again; of a dataset once opened the answer stays.
+        if query not in self._answers:
+            self._answers[query] = self.ds.sql(query).fetchall()
+        return list(self._answers[query])
 
     def _count_all(self, names: Sequence[str]) -> None:
         """Count what is shown of every attribute in one query.
