@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from facevid.generate.data.latents import latents
     from facevid.generate.pipeline import generate
     from facevid.generate.train import train
+    from facevid.machine.doctor import doctor
     from facevid.synth import synthesize
     from facevid.web.report import report
     from facevid.web.server import explore
@@ -39,6 +40,7 @@ __all__ = [
     "card",
     "clean",
     "cut",
+    "doctor",
     "explore",
     "export",
     "generate",
@@ -77,6 +79,7 @@ _HOMES = {
     "card": "facevid.dataset.describing.describe",
     "clean": _BUILD,
     "cut": _BUILD,
+    "doctor": "facevid.machine.doctor",
     "explore": "facevid.web.server",
     "export": "facevid.dataset.sharing",
     "generate": "facevid.generate.pipeline",

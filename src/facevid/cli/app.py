@@ -15,6 +15,7 @@ from facevid.cli import (
     bench,
     demo,
     describe,
+    doctor,
     explore,
     export,
     generate,
@@ -57,6 +58,7 @@ app.command("identify")(steps.identify)
 app.command("pack")(steps.pack)
 app.command("annotate")(annotate.annotate)
 app.command("status")(steps.status)
+app.command("doctor")(doctor.doctor)
 app.command("explore")(explore.explore)
 app.add_typer(review.app, name="review")
 app.command("report")(report.report)

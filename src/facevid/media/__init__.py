@@ -1,6 +1,7 @@
 """Video and audio in and out: the only room that touches PyAV (FFmpeg)."""
 
 from facevid.media.audio import audio_blocks, read_audio, write_flac
+from facevid.media.codecs import Codec, ffmpeg_version, try_codecs
 from facevid.media.cut import cut_clip
 from facevid.media.errors import MediaError
 from facevid.media.grid import grid_index
@@ -13,6 +14,7 @@ from facevid.media.writer import EncodeOptions, VideoWriter
 
 __all__ = [
     "AudioInfo",
+    "Codec",
     "EncodeOptions",
     "Frame",
     "MediaError",
@@ -23,6 +25,7 @@ __all__ = [
     "audio_blocks",
     "cut_clip",
     "each_clip_frame",
+    "ffmpeg_version",
     "grid_index",
     "keyframe_times",
     "probe",
@@ -30,5 +33,6 @@ __all__ = [
     "read_clip_frames",
     "read_slice",
     "read_speech_window",
+    "try_codecs",
     "write_flac",
 ]

@@ -1,0 +1,94 @@
+"""Checks of where a dataset goes: what is there, whether it can be locked and renamed, and how much room it has."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from facevid.dataset.published import DatasetError, check_output
+from facevid.dataset.storage import RemoteFolder
+from facevid.engine import EngineError, FolderBusy, Ledger, atomic_path, folder_lock
+from facevid.machine.check import Check, gigabytes
+
+_LEAST = 100_000_000
+"""Bytes without which not even a small build ends: its ledger, the pieces in work and the tables."""
+
+
+def is_address(place: str) -> bool:
+    """Whether this names a place of a file system of fsspec rather than a path of this machine."""
+    return "://" in place
+
+
+def address_check(name: str, address: str, do: str) -> Check:
+    """An address where a build needs a path of this machine, and whether there is anything behind it."""
+    if address.startswith("file://"):
+        return Check(name, "fault", f"{address} is an address", f"Name {address.removeprefix('file://')}.")
+    try:
+        there = len(RemoteFolder(address).names(""))
+    except DatasetError as error:
+        return Check(name, "fault", f"a build needs a folder of this machine, and {error}", do)
+    return Check(
+        name, "fault", f"{address} answers (entries: {there}), but a build needs a folder of this machine", do
+    )
+
+
+def output_check(output: Path | None) -> Check:
+    """Whether a build may write into a folder, and its file system does what a build asks of it.
+
+    None: no folder is named yet, so the file system of the current one is looked at, whatever lies in it.
+    """
+    try:
+        if output is not None:
+            check_output(output)
+    except DatasetError as error:
+        return Check("output", "fault", str(error), "Name another folder with --output.")
+    place = standing(output or Path())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".facevid-doctor-", dir=place) as folder:
+            lacking = _lacking(Path(folder))
+    except (EngineError, OSError) as error:
+        return Check(
+            "output", "fault", f"{place} cannot be written as a build needs it ({error})",
+            "Make it writable, or name another folder with --output.",
+        )  # fmt: skip
+    if lacking:
+        return Check("output", "fault", f"{place}: {lacking}", "Name a folder on a disk of this machine.")
+    return Check("output", "ok", f"{place} can be written, locked and renamed in, and takes the ledger")
+
+
+def room_check(name: str, folder: Path, wanted: int, why: str) -> Check:
+    """Whether a place has the bytes that are wanted there; too few for any build is a fault."""
+    free = shutil.disk_usage(folder).free
+    said = f"{gigabytes(free)} free at {folder}"
+    if free < _LEAST:
+        return Check(name, "fault", said, "Free some space, or name another folder.")
+    if free < wanted:
+        return Check(name, "warning", f"{said}; {why}", "Free some space, or name another folder.")
+    return Check(name, "ok", said)
+
+
+def standing(path: Path) -> Path:
+    """The folder that is there already: `path`, or the nearest one above it."""
+    place = path.absolute()
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    return place
+
+
+def _lacking(folder: Path) -> str | None:
+    """What a file system fails at, in words; raises what it says of itself."""
+    with folder_lock(folder):
+        try:
+            with folder_lock(folder):
+                return "its file system gives one lock to two holders, so two builds would ruin each other"
+        except FolderBusy:
+            pass
+    for text in ("old", "new"):
+        with atomic_path(folder / "renamed") as partial:
+            partial.write_text(text)
+    if (folder / "renamed").read_text() != "new":
+        return "its file system does not put a renamed file in the place of another"
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        ledger.end_run(ledger.start_run("try", workers=1), "done")
+    return None
