@@ -107,6 +107,33 @@ def test_the_same_again_looks_at_nothing_and_finds_the_same(
     assert {**again.result.to_dict(), "date": ""} == {**made.result.to_dict(), "date": "", "settings": before}
 
 
+def test_a_part_of_a_split_has_a_floor_of_the_other_parts_too(
+    made: BenchSummary, dataset: Path, videos: Path, tmp_path: Path
+) -> None:
+    ds = facevid.open(dataset)
+    ds.split([10 / 12, 2 / 12], names=("tested", "rest")).save("parts")
+    cache = Path(made.output).parent / "cache"
+    found = facevid.benchmark(
+        videos, ds, output=tmp_path, resamples=20, cache=cache, subset="parts", split="tested"
+    )
+    assert found.reused == 11 + 12 and found.result.data["clips"] == 10
+    assert found.result.data["further_clips"] == 2
+    for one in found.result.distances:
+        assert one.found is not None and one.found["n_further"] == 2
+        assert (one.n_real, one.found["floor"]["n_pool"], one.found["floor"]["groups"]) == (10, 12, 12)
+    told = (
+        "The floors are drawn from the real clips compared and 2 further ones, of 2 people (the other parts"
+    )
+    assert any(note.startswith(told) for note in found.result.notes)
+    assert "from 12 clips of 12 people, 2 of them not compared" in Path(found.page).read_text()
+    assert {r["kind"] for r in pq.read_table(tmp_path / "videos.parquet").to_pylist()} == {"made", "real"}
+    none = facevid.benchmark(
+        videos, ds, output=tmp_path / "b", resamples=20, cache=cache, subset="parts", split="tested",
+        floor_clips=0,
+    )  # fmt: skip
+    assert none.reused == 11 + 10 and none.result.data["further_clips"] == 0
+
+
 def test_the_command_says_what_was_found_and_which_videos_were_left_out(
     made: BenchSummary, dataset: Path, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

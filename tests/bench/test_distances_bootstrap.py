@@ -191,9 +191,10 @@ def test_floors_take_the_largest_disjoint_sets_where_the_pool_is_small() -> None
 
 def test_a_comparison_says_all_that_it_takes_to_compute_it_again() -> None:
     x, y = sides(120, 100)
-    pool = np.random.default_rng(9).standard_normal((220, 6))
+    further = np.random.default_rng(9).standard_normal((100, 6))
+    pool = np.concatenate([x, further])
     settings = Settings(resamples=50, level=0.9, seed=4, floor_draws=3)
-    found = compare_frechet(Sides(x, y, pool=pool), ddof=0, settings=settings)
+    found = compare_frechet(Sides(x, y, further=further), ddof=0, settings=settings)
     said = json.loads(json.dumps(found.as_dict()))
     assert said["kind"] == "frechet"
     assert (said["n_real"], said["n_made"], said["dimensions"]) == (120, 100, 6)
@@ -211,9 +212,24 @@ def test_a_comparison_says_all_that_it_takes_to_compute_it_again() -> None:
         seed=floor["seed"],
     )
     assert again.value == floor["value"]
-    assert said["floor_same_n"] and floor["n_pool"] == 220
+    assert said["floor_same_n"] and floor["n_pool"] == 220 and said["n_further"] == 100
     assert said["interval"][0] < said["value"] < said["interval"][1]
     assert floor["value"] < said["value"]
+
+
+def test_further_samples_that_are_unlike_lie_further_away_than_any_draw() -> None:
+    (x, y), rng = sides(60, 40), np.random.default_rng(9)
+    people = np.arange(60) // 3
+    for shift, unlike in ((0.0, False), (1.0, True)):
+        further = rng.standard_normal((42, 6)) + shift
+        given = Sides(x, y, people, further=further, further_groups=np.arange(42) // 3 + 100)
+        found = compare_frechet(given, settings=Settings(resamples=10))
+        assert found.floor is not None and found.floor.groups == 34 and found.floor_same_n
+        assert found.further_apart is not None and (found.further_apart > found.floor.highest) is unlike
+    few = compare_frechet(Sides(x, y, further=further[:39]), settings=Settings(resamples=10))
+    assert few.further_apart is None and few.n_further == 39 and not few.floor_same_n
+    with pytest.raises(BenchError, match="must both be given"):
+        compare_frechet(Sides(x, y, people, further=further), settings=Settings(resamples=10))
 
 
 def test_a_floor_of_halves_says_that_it_is_not_at_the_same_n_and_may_be_left_out() -> None:

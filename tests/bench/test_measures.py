@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,6 +38,19 @@ def test_blur_lowers_sharpness(person: int) -> None:
 @pytest.mark.parametrize("person", [0, 3])
 def test_noise_raises_flicker(person: int) -> None:
     assert rises(measured("flicker", faces.noisy, (0, 4, 10, 25), person))
+
+
+def test_vbench_s_temporal_flickering_is_what_it_computes_on_raw_frames() -> None:
+    video, _ = faces.talking(2, 9)
+    by_hand = [np.abs(b.astype(np.float32) - a.astype(np.float32)).mean() for a, b in pairwise(video)]
+    found = measure(faces.look(video, who=False))["vbench_temporal_flickering"]
+    assert found == pytest.approx((255.0 - np.mean(by_hand).item()) / 255.0, abs=1e-6) and found < 1
+    still = measure(faces.look(np.repeat(video[:1], 3, axis=0), who=False))
+    assert still["vbench_temporal_flickering"] == 1
+
+
+def test_noise_lowers_vbench_s_temporal_flickering() -> None:
+    assert rises([-v for v in measured("vbench_temporal_flickering", faces.noisy, (0, 4, 10, 25))])
 
 
 @pytest.mark.parametrize("name", ["motion", "head_turn", "mesh_motion", "flicker"])
@@ -134,7 +148,9 @@ def test_a_video_without_sound_has_no_number_of_it() -> None:
 def test_a_video_without_a_face_has_only_what_needs_none() -> None:
     dice = np.random.default_rng(0)
     found = measure(faces.look(dice.integers(0, 255, (5, 64, 64, 3)).astype(np.uint8)))
-    assert found["face_found"] == 0 and set(found) == {"face_found", "motion", "flicker"}
+    assert found["face_found"] == 0 and set(found) == {
+        "face_found", "motion", "flicker", "vbench_temporal_flickering",
+    }  # fmt: skip
 
 
 def test_every_number_is_a_metric_that_is_explained() -> None:

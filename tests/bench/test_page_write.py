@@ -250,6 +250,21 @@ def test_a_floor_of_fewer_videos_is_named(tmp_path: Path) -> None:
     assert "of only 30 against 60" in text
 
 
+def test_what_a_floor_was_drawn_from_is_said_and_unlike_clips_are_no_floor(tmp_path: Path) -> None:
+    one = distance(value=4.2, floor=4.0)
+    assert one.found is not None
+    one.found.update(floor={**one.found["floor"], "groups": 48}, n_further=180, further_apart=4.1)
+    found = measured(one)
+    assert found is not None and beside_floor(found) == "within"
+    text = Page(written_text(result(distances=[one]), tmp_path)).text
+    assert "from 240 clips of 48 people, 180 of them not compared" in text and "another kind" not in text
+    one.found["further_apart"] = 9.0
+    found = measured(one)
+    assert found is not None and beside_floor(found) == "unknown"
+    text = Page(written_text(result(distances=[one]), tmp_path / "b")).text
+    assert "These are 9.00 from those compared, more than any draw" in text
+
+
 def test_made_is_told_from_real_by_intervals_that_lie_apart() -> None:
     def figure(low: float, high: float) -> Figure:
         return Figure(20, 0, (low + high) / 2, None, (low, high))

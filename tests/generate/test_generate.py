@@ -150,6 +150,23 @@ def test_what_another_request_made_is_left_unless_told(model: Path, tmp_path: Pa
     assert (tmp_path / "mine.mp4").read_bytes() == b"somebody's"
 
 
+def test_a_record_whose_video_was_deleted_stops_no_request_and_other_json_is_kept(
+    model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    for seed in (0, 0, 1):
+        assert not generate(model, TEXT, seed=seed, output=out).videos[0].reused
+        assert json.loads((tmp_path / "out.json").read_text())["request"]["seed"] == seed
+        out.unlink()
+    for text in ("[1]", "notes", '{"format": "mine"}'):
+        (tmp_path / "out.json").write_text(text)
+        with pytest.raises(GenerateError, match=r"out\.json is there already, and is no record.*--overwrite"):
+            generate(model, TEXT, output=out)
+        assert (tmp_path / "out.json").read_text() == text and not out.exists()
+    generate(model, TEXT, output=out, overwrite=True)
+    assert json.loads((tmp_path / "out.json").read_text())["request"]["seed"] == 0
+
+
 def test_each_video_may_have_a_seed_and_a_file_of_its_own(model: Path, tmp_path: Path) -> None:
     files = [tmp_path / "one" / "b.mp4", tmp_path / "two" / "a.mp4"]
     found = generate(model, [TEXT, "the man nods"], seed=[9, 4], output=files)

@@ -15,6 +15,7 @@ from facevid.bench.page import write_page
 from facevid.bench.result import RESULT, VIDEOS, Result
 from facevid.bench.running.evidence import Evidence, items_of, real_windows
 from facevid.bench.running.findings import judge
+from facevid.bench.running.further import further_windows
 from facevid.bench.running.judged import Asked, Task, judged_folder, judged_model
 from facevid.bench.running.learning import learn
 from facevid.bench.running.samples import shown_samples
@@ -57,8 +58,11 @@ def benchmark(
     suite: str | os.PathLike[str] | None = None,
     crossings: Sequence[Sequence[str]] = (("gender", "skin_tone"),),
     resamples: int = 200,
+    floor_clips: int = 500,
     cache: str | os.PathLike[str] | None = None,
     workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
     device: str | None = None,
     on_progress: OnProgress = None,
 ) -> BenchSummary:
@@ -69,8 +73,10 @@ def benchmark(
     each if there is one. data: the dataset with the real clips; where, subset and split choose of them, else all are
     taken, and for pictures those of people whom the model was not trained on. suite: one made before, taken in place of
     a new one. crossings: attributes whose combinations are told apart, beside each alone. resamples: of the intervals
-    of distances. cache: folder for what is seen in videos, which benchmarks of other models may share; else in the
-    output. workers: processes, one a core by default; 0 looks in this one.
+    of distances. floor_clips: most clips of other people that are looked at for the floors, where the real ones are of
+    the people held out or of one part of a split; 0 for none. cache: folder for what is seen in videos, which
+    benchmarks of other models may share; else in the output. workers: processes that look, one a core by default; 0
+    looks in this one. executor, address: where they run, as in `facevid.build`.
 
     Written to the output folder: bench.json, videos.parquet, index.html and samples/; of a model also suite/ and
     videos/. The same again makes nothing twice. A video that cannot be read is named in the result and left out.
@@ -93,14 +99,26 @@ def benchmark(
     )
     recipe = load_recipe(None)
     windows = real_windows(judged.real, judged.shape)
+    further = further_windows(judged, windows, most=floor_clips, seed=seed)
     seen = SeenFolder(folder / ".work" if cache is None else Path(cache))
-    looked = look_at_all(items_of(judged, windows), seen, recipe, workers=workers, on_progress=on_progress)
+    items = items_of(judged, windows, further)
+    looked = look_at_all(
+        items, seen, recipe, workers=workers, executor=executor, address=address, on_progress=on_progress
+    )
     settings = Settings(resamples=resamples, seed=seed)
-    whole = Evidence(judged, windows, looked)
-    learnt = learn(whole.real_films(), whole.made_films(), seen, device=device, settings=settings)
+    whole = Evidence(judged, windows, looked, further)
+    learnt = learn(
+        whole.real_films(),
+        whole.made_films(),
+        seen,
+        device=device,
+        settings=settings,
+        further=whole.further_films(),
+    )
     result, rows, table = judge(whole, learnt, asked, eyes_of(recipe).versions, settings, crossings)
     result.shown = shown_samples(rows, result.metrics, judged.videos, folder)
-    result.settings["command"] = _command(videos, dataset, folder, asked, resamples, crossings)
+    result.settings["floor_clips"] = floor_clips
+    result.settings["command"] = _command(videos, dataset, folder, asked, resamples, floor_clips, crossings)
     write_parquet_atomic(table, folder / VIDEOS)
     write_json_atomic(result.to_dict(), folder / RESULT)
     page = write_page(result, folder, table)
@@ -113,6 +131,7 @@ def _command(
     output: Path,
     asked: Asked,
     resamples: int,
+    floor_clips: int,
     crossings: Sequence[Sequence[str]],
 ) -> list[str]:
     """The words of the command that makes the same report."""
@@ -130,6 +149,7 @@ def _command(
     options = {
         "--count": asked.count, "--seeds": asked.seeds, "--seed": asked.seed, "--where": asked.where,
         "--subset": asked.subset, "--split": asked.split, "--suite": asked.suite, "--resamples": resamples,
+        "--floor-clips": floor_clips,
     }  # fmt: skip
     words += [str(w) for name, value in options.items() if value is not None for w in (name, value)]
     return words + [word for some in crossings for word in ("--by", ",".join(some))]

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from facevid.cli.endings import OK, SOME_FAILED
 from facevid.cli.export import Split, Subset, Where
 from facevid.cli.progress import ProgressDisplay
-from facevid.cli.steps import Json
+from facevid.cli.steps import Address, Executor, Json
 
 if TYPE_CHECKING:
     from facevid.bench.benchmark import BenchSummary
@@ -89,6 +89,12 @@ def run(
     resamples: Annotated[
         int, typer.Option("--resamples", metavar="N", min=2, help="Of the intervals of distances.")
     ] = 200,
+    floor_clips: Annotated[
+        int,
+        typer.Option(
+            "--floor-clips", metavar="N", min=0, help="Most clips of other people looked at for the floors."
+        ),
+    ] = 500,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -98,6 +104,8 @@ def run(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes; one a core unless given.")
     ] = None,
+    executor: Executor = "local",
+    address: Address = None,
     device: Annotated[
         str | None, typer.Option("--device", metavar="D", help="Of the model: cpu, cuda or cuda:N.")
     ] = None,
@@ -111,7 +119,8 @@ def run(
             videos, data, output=output, task=task, count=count, seeds=seeds, seed=seed,  # type: ignore[arg-type]
             where=where, subset=subset, split=split, suite=suite,
             crossings=[names.split(",") for names in by] if by else (("gender", "skin_tone"),),
-            resamples=resamples, cache=cache, workers=workers, device=device, on_progress=display.update,
+            resamples=resamples, floor_clips=floor_clips, cache=cache, workers=workers,
+            executor=executor, address=address, device=device, on_progress=display.update,
         )  # fmt: skip
     failed = made.result.videos["failed"]
     if as_json:
@@ -133,10 +142,16 @@ def compare(
     """Hold two reports or more side by side: what differs, who is better, and whether that is clear."""
     from facevid.bench.page import compare as hold
     from facevid.bench.page import write_comparison
-    from facevid.bench.result import read_result
+    from facevid.bench.result import VIDEOS, read_result, read_videos_of
 
     results = [read_result(report) for report in reports]
-    found = hold(results)
+    videos = [read_videos_of(report) for report in reports]
+    found = hold(results, videos)
+    for report, table in zip(reports, videos, strict=True):
+        if table is None:
+            typer.echo(
+                f"{report} has no {VIDEOS}: its videos are not held against others in pairs.", err=True
+            )
     if output is not None:
         write_comparison(found, results, output)
     typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if as_json else found.text())
@@ -157,6 +172,36 @@ def leaderboard(
     from facevid.bench.page import write_leaderboard
 
     typer.echo(f"The leaderboard is {write_leaderboard(reports, output)}.")
+    return OK
+
+
+@app.command()
+def vbench(
+    report: Annotated[
+        Path,
+        typer.Argument(metavar="REPORT", help="Folder that facevid bench wrote.", show_default=False),
+    ],
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder to write.", show_default=False)
+    ],
+    as_json: Json = False,
+) -> int:
+    """Lay the made videos out as VBench takes them, and print the commands that run it."""
+    from facevid.bench.vbench import vbench_folder
+
+    made = vbench_folder(report, output)
+    if as_json:
+        typer.echo(json.dumps(made.to_dict(), indent=2, ensure_ascii=False))
+        return OK
+    typer.echo(
+        f"{made.count:,} videos are in {made.videos}, {made.added:,} of them new; {made.prompts} has the prompts."
+    )
+    for note in made.notes:
+        typer.echo(note)
+    typer.echo("Run VBench on them in a checkout of github.com/Vchitect/VBench, or as pip installed it:")
+    for command in made.commands:
+        typer.echo(f"  {command}")
     return OK
 
 

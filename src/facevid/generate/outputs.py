@@ -18,6 +18,7 @@ from facevid.media import EncodeOptions, VideoWriter
 # Above what clips are written with: what is measured on a model should be the model, not the encoder.
 _ENCODE = EncodeOptions(crf=12, preset="medium")
 _OTHER = {".gif", ".webm", ".mov", ".mkv", ".avi", ".m4v", ".png", ".jpg", ".jpeg", ".webp", ".npy"}
+_FORMAT = "facevid-generated"
 _TOOLS = ("facevid", "torch", "diffusers", "transformers", "tokenizers", "numpy", "av")
 
 
@@ -63,9 +64,15 @@ def check_writable(path: Path) -> None:
 def is_there(path: Path, record: Mapping[str, Any], *, overwrite: bool) -> bool:
     """Whether this very video was made before and is whole.
 
-    Raises GenerateError where something else stands at `path` and may not be overwritten.
+    A record whose video is gone counts for nothing. Raises GenerateError where something else stands at `path`, or in
+    the place of its record, and may not be overwritten.
     """
-    if not path.exists() and not _beside(path).exists():
+    if not path.exists():
+        if not (overwrite or _is_free(_beside(path))):
+            raise GenerateError(
+                f"{_beside(path)} is there already, and is no record of a video: that of {path.name} would replace it. "
+                "Name another output, or say --overwrite."
+            )
         return False
     try:
         before = json.loads(_beside(path).read_text(encoding="utf-8"))
@@ -97,7 +104,7 @@ def write_video(path: Path, video: Video, fps: float, record: Mapping[str, Any])
         "height": height,
         "fps": fps,
     }
-    whole = {"format": "facevid-generated", "version": 1, "video": written, **record}
+    whole = {"format": _FORMAT, "version": 1, "video": written, **record}
     write_json_atomic(whole, _beside(path))
     return whole
 
@@ -118,6 +125,17 @@ def check_sheet(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise GenerateError(f"{path}: a sheet is a .png file.")
     check_writable(path)
+
+
+def _is_free(record: Path) -> bool:
+    """Whether no file stands in the place of a record, or one that some video had."""
+    if not record.exists():
+        return True
+    try:
+        held = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(held, dict) and held.get("format") == _FORMAT
 
 
 def _beside(path: Path) -> Path:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from facevid.bench.distances.bootstrap import bootstrap_frechet, bootstrap_mmd2, interval
 from facevid.bench.distances.features import Features, Floats
-from facevid.bench.distances.floor import Floor, floor_sizes, real_floor
+from facevid.bench.distances.floor import Floor, floor_sizes, further_apart, real_floor
 from facevid.bench.distances.frechet import frechet_from_features
 from facevid.bench.distances.kernel import CUBIC, PolynomialKernel, mmd2
+from facevid.bench.errors import BenchError
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Distance:
     the resamples minus value, the bootstrap's estimate of what the number of samples adds to the value. floor_same_n:
     whether the floor is at n_real and n_made; if not it is at the smaller sizes that it names, and too high. grouped:
     whether whole groups were resampled. ddof: of the covariances. kernel, unbiased, scale: of a kernel distance, whose
-    value is scale x MMD^2.
+    value is scale x MMD^2. n_further: samples beside the real ones that the floor was drawn from; further_apart: see
+    `floor.further_apart`, None where there are fewer than n_made.
     """
 
     kind: Literal["frechet", "mmd2"]
@@ -57,6 +59,8 @@ class Distance:
     kernel: PolynomialKernel | None = None
     unbiased: bool | None = None
     scale: float | None = None
+    n_further: int = 0
+    further_apart: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain numbers, texts, lists and dicts, for JSON."""
@@ -67,16 +71,17 @@ class Distance:
 class Sides:
     """Real features (n, d) and made ones (m, d), the person seen in each sample, and more real samples for the floor.
 
-    pool: real features (k, d) from which the floor draws two sets without a common sample, so k >= n + m for a floor at
-    the same sizes; None is `real` itself, whose halves then make the floor. pool_groups: of the pool's samples.
+    further: real features (k, d) of other people. The floor draws two sets without a common sample from them and
+    `real` together, so k >= m gives a floor at the same sizes; without them `real` is parted. further_groups: of the
+    further samples, where real_groups are given.
     """
 
     real: NDArray[Any]
     made: NDArray[Any]
     real_groups: NDArray[Any] | None = None
     made_groups: NDArray[Any] | None = None
-    pool: NDArray[Any] | None = None
-    pool_groups: NDArray[Any] | None = None
+    further: NDArray[Any] | None = None
+    further_groups: NDArray[Any] | None = None
 
 
 def compare_frechet(sides: Sides, *, ddof: int = 1, settings: Settings | None = None) -> Distance:
@@ -145,7 +150,13 @@ def _distance(
     n_real, n_made = len(sides.real), len(sides.made)
     value = measure(sides.real, sides.made)
     low, high = interval(value, resampled, settings.level)
+    n_further = 0 if sides.further is None else len(sides.further)
     floor = _floor(sides, settings, measure) if settings.floor_draws else None
+    beyond = None
+    if floor is not None and sides.further is not None and n_further >= n_made:
+        beyond = further_apart(
+            measure, sides.real, sides.further, n_made, seed=settings.seed, groups=sides.further_groups
+        )
     return Distance(
         kind=kind,
         value=value,
@@ -160,11 +171,19 @@ def _distance(
         grouped=sides.real_groups is not None or sides.made_groups is not None,
         floor=floor,
         floor_same_n=None if floor is None else (floor.n_real, floor.n_made) == (n_real, n_made),
+        n_further=0 if floor is None else n_further,
+        further_apart=beyond,
         **named,
     )
 
 
 def _floor(sides: Sides, settings: Settings, measure: Callable[[Features, Features], float]) -> Floor:
-    pool, groups = (sides.real, sides.real_groups) if sides.pool is None else (sides.pool, sides.pool_groups)
+    pool, groups = sides.real, sides.real_groups
+    if sides.further is not None:
+        pool = np.concatenate([pool, sides.further])
+        if groups is not None and sides.further_groups is not None:
+            groups = np.concatenate([groups, sides.further_groups])
+        elif groups is not None or sides.further_groups is not None:
+            raise BenchError("real_groups and further_groups must both be given, or neither.")
     sizes = floor_sizes(len(pool), len(sides.real), len(sides.made))
     return real_floor(measure, pool, *sizes, draws=settings.floor_draws, seed=settings.seed, groups=groups)

@@ -13,7 +13,7 @@ from facevid.bench.distances.bootstrap import numbered
 from facevid.bench.distances.features import Chosen, Features, Ints, check_seed, check_shape
 from facevid.bench.errors import BenchError
 
-_STREAM = 2  # beside the two of the bootstrap, so that no draws are shared
+_STREAM, _FURTHER_STREAM = 2, 3  # beside the two of the bootstrap, so that no draws are shared
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Floor:
 
     value: their mean. lowest, highest: of the draws. n_real, n_made: the sizes of the two sets. n_pool: real samples
     they were drawn from. grouped: whether samples of one group were kept on one side (all but those of one group at
-    most). seed: of the draws.
+    most). seed: of the draws. groups: how many there are in the pool, None where nobody said.
     """
 
     value: float
@@ -34,6 +34,7 @@ class Floor:
     draws: int
     grouped: bool
     seed: int
+    groups: int | None = None
 
 
 def floor_sizes(n_pool: int, n_real: int, n_made: int) -> tuple[int, int]:
@@ -89,7 +90,29 @@ def real_floor(
         draws=draws,
         grouped=groups is not None,
         seed=seed,
+        groups=None if numbers is None else int(numbers.max()) + 1,
     )
+
+
+def further_apart(
+    measure: Callable[[Features, Features], float],
+    real: NDArray[Any],
+    further: NDArray[Any],
+    n_made: int,
+    *,
+    seed: int = 0,
+    groups: NDArray[Any] | None = None,
+) -> float:
+    """The distance of the real features to n_made of the further ones, drawn at random as for the floor.
+
+    Where the further samples are of the real ones' distribution, it is one more draw of the floor that is drawn from
+    both: above all of k draws in one of k + 1 cases. Raises BenchError where there are fewer than n_made.
+    """
+    if n_made > len(further):
+        raise BenchError(f"{n_made} samples cannot be drawn from {len(further)}; give more further samples.")
+    numbers = None if groups is None else numbered(groups, len(further))
+    order = _dealt(len(further), numbers, np.random.default_rng([seed, _FURTHER_STREAM]))
+    return measure(real, Chosen(further, np.sort(order[:n_made])))
 
 
 def _dealt(n: int, groups: Ints | None, rng: np.random.Generator) -> Ints:

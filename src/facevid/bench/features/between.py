@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,10 @@ class FeatureSet:
     count: int
 
 
+NOTHING = FeatureSet({}, {}, 0)
+"""No video."""
+
+
 def features_of(videos: Iterable[tuple[str, Seen]], features: Sequence[Feature] = FEATURES) -> FeatureSet:
     """The features of videos, each with the person seen in it; one video is in memory at a time."""
     vectors: dict[str, list[Doubles]] = {f.name: [] for f in features}
@@ -46,25 +50,32 @@ def features_of(videos: Iterable[tuple[str, Seen]], features: Sequence[Feature] 
 
 
 def distances(
-    real: FeatureSet, made: FeatureSet, *, settings: Settings, features: Sequence[Feature] = FEATURES
+    real: FeatureSet,
+    made: FeatureSet,
+    *,
+    settings: Settings,
+    features: Sequence[Feature] = FEATURES,
+    further: FeatureSet = NOTHING,
 ) -> list[DistanceResult]:
-    """Fréchet and kernel distance of every feature, each with interval and floor, or with why there is none."""
-    return [found for feature in features for found in _of_feature(feature, real, made, settings)]
+    """Fréchet and kernel distance of every feature, each with interval and floor, or with why there is none.
+
+    further: real videos of other people, of which the floor is drawn too.
+    """
+    return [found for feature in features for found in _of_feature(feature, real, made, further, settings)]
 
 
 def _of_feature(
-    feature: Feature, real: FeatureSet, made: FeatureSet, settings: Settings
+    feature: Feature, real: FeatureSet, made: FeatureSet, further: FeatureSet, settings: Settings
 ) -> Iterator[DistanceResult]:
     name = feature.name
-    both = [side.vectors[name] for side in (real, made)]
-    if feature.scaled and len(both[0]) > 1:
-        spread = both[0].std(axis=0, ddof=1)
+    sides = (real, made, further)
+    each = [side.vectors.get(name, np.zeros((0, 0))) for side in sides]
+    if feature.scaled and len(each[0]) > 1:
+        spread = each[0].std(axis=0, ddof=1)
         spread[spread < 1e-9] = 1.0
-        middle = both[0].mean(axis=0)
-        both = [(side - middle) / spread for side in both]
-    vectors = [
-        FeatureSet({name: v}, side.people, side.count) for v, side in zip(both, (real, made), strict=True)
-    ]
+        middle = each[0].mean(axis=0)
+        each = [(side - middle) / spread if len(side) else side for side in each]
+    vectors = [FeatureSet({name: v}, side.people, side.count) for v, side in zip(each, sides, strict=True)]
     for kind, title, compare in (
         ("frechet", "Fréchet distance", compare_frechet), ("kernel", "kernel distance", compare_mmd2),
     ):  # fmt: skip
@@ -74,6 +85,7 @@ def _of_feature(
             vectors[1],
             partial(compare, settings=settings),
             named=(f"{name}_{kind}", f"{title} of {feature.title}", f"{feature.about} {_KINDS[kind]}"),
+            further=vectors[2],
         )
 
 
@@ -85,10 +97,11 @@ def distance_of(
     *,
     named: tuple[str, str, str],
     lacking: str | None = None,
+    further: FeatureSet = NOTHING,
 ) -> DistanceResult:
     """The distance of one feature between two sets, or why there is none: too few people, or `lacking`.
 
-    named: name, title and explanation of the result.
+    named: name, title and explanation of the result. further: more real videos, for the floor.
     """
     vectors = [side.vectors[feature] for side in (real, made)]
     people = [np.asarray(side.people[feature], str) for side in (real, made)]
@@ -100,7 +113,11 @@ def distance_of(
     if why is None and least < LEAST:
         why = f"Only {least} people are seen in the {few} videos that have these features; an interval needs {LEAST}."
     if why is None:
-        found = compare(Sides(vectors[0], vectors[1], real_groups=people[0], made_groups=people[1])).as_dict()
+        sides = Sides(vectors[0], vectors[1], real_groups=people[0], made_groups=people[1])
+        if len(further.vectors.get(feature, ())):
+            groups = np.asarray(further.people[feature], str)
+            sides = replace(sides, further=further.vectors[feature], further_groups=groups)
+        found = compare(sides).as_dict()
     name, title, about = named
     return DistanceResult(
         name=name,

@@ -18,7 +18,7 @@ from facevid.bench.distances import (
     compare_frechet,
     compare_mmd2,
 )
-from facevid.bench.features.between import FeatureSet, distance_of
+from facevid.bench.features.between import NOTHING, FeatureSet, distance_of
 from facevid.bench.learned.computing import Floats, Video
 from facevid.bench.learned.registry import FeatureModel
 from facevid.bench.result import DistanceResult
@@ -90,20 +90,32 @@ def learned_features(videos: Iterable[tuple[str, Video]], models: Sequence[Featu
 
 
 def learned_distances(
-    real: FeatureSet, made: FeatureSet, models: Sequence[FeatureModel], *, settings: Settings
+    real: FeatureSet,
+    made: FeatureSet,
+    models: Sequence[FeatureModel],
+    *,
+    settings: Settings,
+    further: FeatureSet = NOTHING,
 ) -> list[DistanceResult]:
-    """Every distance of these networks' features, with interval and floor, or with why there is none."""
+    """Every distance of these networks' features, with interval and floor, or with why there is none.
+
+    further: real videos of other people, of which the floor is drawn too.
+    """
     by_name = {model.name: model for model in models}
     return [
-        _result(distance, by_name[distance.feature], real, made, settings)
+        _result(distance, by_name[distance.feature], (real, made, further), settings)
         for distance in LEARNED_DISTANCES
         if distance.feature in by_name
     ]
 
 
 def _result(
-    distance: LearnedDistance, model: FeatureModel, real: FeatureSet, made: FeatureSet, settings: Settings
+    distance: LearnedDistance,
+    model: FeatureModel,
+    sets: tuple[FeatureSet, FeatureSet, FeatureSet],
+    settings: Settings,
 ) -> DistanceResult:
+    real, made, further = sets
     counts = [len(side.vectors[model.name]) for side in (real, made)]
     none = next((side for side, count in zip(("real", "made"), counts, strict=True) if not count), None)
     return distance_of(
@@ -119,4 +131,5 @@ def _result(
         lacking=None
         if none is None
         else f"No {none} video has the {model.frames} frames that these features need.",
+        further=further,
     )

@@ -65,8 +65,8 @@ class Eyes:
         looks, follower = look_at(count), _Follower(self)
         mesh = np.full((count, 478, 3), np.nan, np.float32)
         pictures, sharpness, chips = [], [], []
-        size, before, at = (0, 0), None, -1
-        flow, warp = np.zeros(max(0, count - 1), np.float32), np.zeros(max(0, count - 1), np.float32)
+        size, before, last, at = (0, 0), None, None, -1
+        flow, warp, change = (np.zeros(max(0, count - 1), np.float32) for _ in range(3))
         for at, image in enumerate(frames):
             size = (image.shape[0], image.shape[1])
             face = follower.look(image)
@@ -77,9 +77,10 @@ class Eyes:
                 sharpness.append(_sharpness(image, mesh[at]))
                 chips.append(None if face is None else self._embedder.chip(face.picture, face.mesh_there))
             grey = _small_grey(image)
-            if before is not None:
+            if before is not None and last is not None:
                 flow[at - 1], warp[at - 1] = moved(before, grey)
-            before = grey
+                change[at - 1] = cv2.norm(last, image, cv2.NORM_L1) / image.size
+            before, last = grey, image
             if at == count - 1:
                 break
         if at < count - 1:
@@ -96,6 +97,7 @@ class Eyes:
             sharpness=np.array(sharpness, np.float32),
             flow=flow,
             warp=warp,
+            change=change,
             voice=heard,
             labels=self._labels(np.stack(pictures), mesh, looks, fps),
         )

@@ -31,9 +31,10 @@ class Seen:
     (k,) rising frame numbers, first and last among them. embeddings: (k, 128) float32. colours: (k, 16, 3) float32,
     CIE L*a*b* (D65) of the means of a 4 x 4 grid, row by row. sharpness: (k,) float32, see `curate.quality`. flow,
     warp: (n - 1,) float32, of each frame and the one before it: mean length of the optical flow in widths of the
-    picture, and mean absolute grey difference (0 to 255) after the one before was moved by it. voice: (n,) float32,
-    amplitude of the voice, see `measures.sync`; None without sound. labels: attribute -> value, what the measures of
-    `facevid annotate` say.
+    picture, and mean absolute grey difference (0 to 255) after the one before was moved by it. change: (n - 1,)
+    float32, mean absolute difference (0 to 255) of each frame to the one before it, over all pixels and colours. voice:
+    (n,) float32, amplitude of the voice, see `measures.sync`; None without sound. labels: attribute -> value, what the
+    measures of `facevid annotate` say.
     """
 
     fps: float
@@ -45,6 +46,7 @@ class Seen:
     sharpness: Floats
     flow: Floats
     warp: Floats
+    change: Floats
     voice: Floats | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 

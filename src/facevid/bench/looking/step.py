@@ -107,7 +107,7 @@ def look_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
 
 LOOK = Step(
     name="look",
-    version=1,
+    version=2,
     function=look_step,
     reads=(
         "backends.face_detector",
@@ -118,6 +118,7 @@ LOOK = Step(
     ),
     timeout_s=lambda payload: 60 + _SECONDS_A_FRAME * payload["shape"]["frames"],
     setup=load_eyes,
+    inputs=lambda payload: [payload.get("_path") or payload["_dataset"]],
     outputs=lambda payload, value: [payload["_out"]],
 )
 

@@ -90,6 +90,7 @@ def _picture(seen: Seen) -> dict[str, float]:
     if len(seen.flow):
         found["motion"] = float(seen.flow.mean()) * seen.fps
         found["flicker"] = float(seen.warp.mean())
+        found["vbench_temporal_flickering"] = 1 - float(seen.change.mean(dtype=np.float64)) / 255
     return found
 
 

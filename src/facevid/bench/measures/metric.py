@@ -75,6 +75,12 @@ METRICS: tuple[Metric, ...] = (
         "warping error of Lai et al. 2018); read it beside motion: a still picture has none.",
     ),
     Metric(
+        "vbench_temporal_flickering", "temporal flickering (VBench)", "", "higher",
+        "1 less the mean absolute difference of each frame to the one before it, over all pixels and colours, as a "
+        "share of 255 (temporal_flickering of VBench, Huang et al. 2024, which leaves still videos out first); read it "
+        "beside motion: a still picture has 1.",
+    ),
+    Metric(
         "head_turn", "turning of the head", "degrees/s", "as real",
         "Mean speed at which yaw, pitch and roll of the head change.",
     ),

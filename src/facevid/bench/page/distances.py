@@ -8,14 +8,14 @@ from html import escape
 from facevid.bench.page.document import explained, small, table
 from facevid.bench.page.judge import Measured, beside_floor, measured
 from facevid.bench.page.plots import Span, spans
-from facevid.bench.page.words import NONE, number, spread
+from facevid.bench.page.words import NONE, count, number, spread
 from facevid.bench.result import DistanceResult
 
 _SAID = {
     "above": "above the floor",
     "reaching": "above the floor, but its interval reaches down to it",
     "within": "no larger than real videos have among themselves",
-    "unknown": "no floor at this n that could tell",
+    "unknown": "no floor that could tell",
 }
 
 
@@ -43,12 +43,24 @@ def distances(found: Sequence[DistanceResult]) -> str:
 
 
 def floor_text(found: Measured) -> tuple[str, str]:
-    """The floor's mean, and the range of its draws with their sizes where these are not those of the distance."""
+    """The floor's mean; and the range of its draws, their sizes where these are not those of the distance, what they
+    were drawn from, and a warning where that is unlike the videos compared."""
     if found.floor is None or found.floor_sizes is None:
         return NONE, "no floor"
     low, mean, high = found.floor
-    sizes = "" if found.same_n else f"; of only {found.floor_sizes[0]:,} against {found.floor_sizes[1]:,}"
-    return number(mean), f"{number(low)} to {number(high)}{sizes}"
+    text = f"{number(low)} to {number(high)}"
+    if not found.same_n:
+        text += f"; of only {found.floor_sizes[0]:,} against {found.floor_sizes[1]:,}"
+    if found.pool is not None:
+        videos, people, further = found.pool
+        text += f"; from {count(videos, 'clip')} of {'1 person' if people == 1 else f'{people:,} people'}"
+        text += f", {further:,} of them not compared" if further else ""
+    if found.further_differ and found.further_apart is not None:
+        text += (
+            f". These are {number(found.further_apart)} from those compared, more than any draw, so the floor may be "
+            "of another kind of clip"
+        )
+    return number(mean), text
 
 
 def _cells(one: DistanceResult, found: Measured) -> list[str]:
@@ -65,6 +77,6 @@ def _cells(one: DistanceResult, found: Measured) -> list[str]:
     return [
         picture,
         f"<b>{value}</b>{small(interval_text)}",
-        f"{mean}{small(draws, wraps=not found.same_n)}",
+        f"{mean}{small(draws, wraps=True)}",
         f'<span class="said">{escape(said)}</span>{small(ratio)}',
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,8 +14,8 @@ from facevid.bench.result import DistanceResult, Figure
 
 FloorVerdict = Literal["above", "reaching", "within", "unknown"]
 """above: interval and value lie above every draw of the floor. reaching: the value does, its interval does not. within:
-the value is no larger than real videos have among themselves. unknown: there is no floor at the same sizes that could
-tell."""
+the value is no larger than real videos have among themselves. unknown: there is no floor at the same sizes, and of the
+same kind of videos, that could tell."""
 
 RealVerdict = Literal["better", "worse", "higher", "lower", "not clear"]
 """Of a mean whose interval lies apart from that of the real videos; higher and lower where neither way is better."""
@@ -27,7 +28,9 @@ class Measured:
     """A distance with its floor, out of `DistanceResult.found`.
 
     floor: lowest, mean and highest of its draws. floor_sizes: real against real videos. same_n: whether these are the
-    sizes of the distance itself.
+    sizes of the distance itself. pool: how many real videos the floor was drawn from, of how many people, and how many
+    of the videos were not among those compared; None where the report does not say. further_apart: distance of the real
+    videos compared to these further ones, None where there are too few of them.
     """
 
     value: float
@@ -37,6 +40,15 @@ class Measured:
     floor: tuple[float, float, float] | None
     floor_sizes: tuple[int, int] | None
     same_n: bool
+    pool: tuple[int, int, int] | None = None
+    further_apart: float | None = None
+
+    @property
+    def further_differ(self) -> bool:
+        """Whether the further real videos are further from those compared than every draw of the floor is wide."""
+        return (
+            self.floor is not None and self.further_apart is not None and self.further_apart > self.floor[2]
+        )
 
 
 def measured(distance: DistanceResult) -> Measured | None:
@@ -59,11 +71,19 @@ def measured(distance: DistanceResult) -> Measured | None:
             floor=floor,
             floor_sizes=None if held is None else (int(held["n_real"]), int(held["n_made"])),
             same_n=bool(found.get("floor_same_n")),
+            pool=_pool(held, found),
+            further_apart=None if found.get("further_apart") is None else _finite(found["further_apart"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BenchError(
             f"what was found of the distance {distance.name} cannot be read ({error!r}); run facevid bench again."
         ) from error
+
+
+def _pool(floor: Mapping[str, Any] | None, found: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    if floor is None or floor.get("groups") is None:
+        return None
+    return int(floor["n_pool"]), int(floor["groups"]), int(found.get("n_further", 0))
 
 
 def _finite(value: Any) -> float:
@@ -75,15 +95,15 @@ def _finite(value: Any) -> float:
 def beside_floor(found: Measured) -> FloorVerdict:
     """Where a distance lies beside what real videos have among themselves.
 
-    A floor of fewer videos lies higher (or wider, for an unbiased distance), so that it cannot show a value to be
-    within it.
+    A floor of fewer videos lies higher (or wider, for an unbiased distance), and one that was drawn from unlike videos
+    too, so that neither can show a value to be within it.
     """
     if found.floor is None:
         return "unknown"
     top = found.floor[2]
     if found.value > top and found.interval[0] > top:
         return "above"
-    if not found.same_n:
+    if not found.same_n or found.further_differ:
         return "unknown"
     return "reaching" if found.value > top else "within"
 

@@ -23,11 +23,12 @@ from facevid.generate.recipe import Bucket, Data
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is judged, the windows of real clips, and what was seen in all of them."""
+    """What is judged, the windows of real clips, and what was seen in all of them. further: see `further_windows`."""
 
     judged: Judged
     windows: Windows
     looked: Looked
+    further: Windows | None = None
 
     def made(self) -> Iterator[tuple[VideoEntry, Seen]]:
         for video in self.judged.videos:
@@ -37,20 +38,27 @@ class Evidence:
 
     def real(self) -> Iterator[tuple[dict[str, Any], Seen]]:
         """Row of the clips table and what was seen in the window of that clip."""
+        return self._clips(self.windows)
+
+    def further_real(self) -> Iterator[tuple[dict[str, Any], Seen]]:
+        """The same of the further clips."""
+        return iter(()) if self.further is None else self._clips(self.further)
+
+    def _clips(self, windows: Windows) -> Iterator[tuple[dict[str, Any], Seen]]:
         columns = [
             "clip_id",
             "identity",
-            *(["attributes"] if "attributes" in self.windows.dataset.columns else []),
+            *(["attributes"] if "attributes" in windows.dataset.columns else []),
         ]
-        table = self.windows.dataset.rows(columns).take(self.windows.row)
+        table = windows.dataset.rows(columns).take(windows.row)
         for number, row in enumerate(table.to_pylist()):
-            seen = self.looked.seen(_real_key(self.windows, number))
+            seen = self.looked.seen(_real_key(windows, number))
             if seen is not None:
                 yield row, seen
 
     def made_films(self) -> list[Film]:
         """The made videos that could be looked at, for networks."""
-        items = items_of(self.judged, self.windows)
+        items = items_of(self.judged)
         found = [(made_key(v), v) for v in self.judged.videos]
         return [
             Film(key, v.person or v.name, items[key], v.prompt)
@@ -60,12 +68,22 @@ class Evidence:
 
     def real_films(self) -> list[Film]:
         """The real windows that could be looked at, for networks."""
-        items, table = items_of(self.judged, self.windows), self.windows.dataset.rows(["clip_id", "identity"])
-        found = zip(range(len(self.windows)), table.take(self.windows.row).to_pylist(), strict=True)
+        return self._films(self.windows)
+
+    def further_films(self) -> list[Film]:
+        """The same of the further clips."""
+        return [] if self.further is None else self._films(self.further)
+
+    def _films(self, windows: Windows) -> list[Film]:
+        items, table = (
+            windows_items(windows, self.judged.shape),
+            windows.dataset.rows(["clip_id", "identity"]),
+        )
+        rows = table.take(windows.row).to_pylist()
         return [
-            Film(key, row["identity"] or row["clip_id"], items[key])
-            for number, row in found
-            if (key := _real_key(self.windows, number)) in self.looked.places
+            Film(key, row["identity"] or row["clip_id"], item)
+            for (key, item), row in zip(items.items(), rows, strict=True)
+            if key in self.looked.places
         ]
 
     def against(self, video: VideoEntry, by_entry: Mapping[str, VideoEntry]) -> Against:
@@ -88,8 +106,8 @@ def real_windows(real: Dataset, shape: Shape) -> Windows:
     return windows_of(real, Data(fps=shape.fps, windows=1, buckets=[bucket], crop=shape.crop), captions=False)
 
 
-def items_of(judged: Judged, windows: Windows) -> dict[str, Callable[[Path], Item]]:
-    """Key -> what makes the item: of every video, the pictures and references beside them, and the real windows."""
+def items_of(judged: Judged, *windows: Windows | None) -> dict[str, Callable[[Path], Item]]:
+    """Key -> what makes the item: of every video, the pictures and references beside them, and real windows."""
     found: dict[str, Callable[[Path], Item]] = {}
     for video in judged.videos:
         for key, file in (
@@ -99,10 +117,15 @@ def items_of(judged: Judged, windows: Windows) -> dict[str, Callable[[Path], Ite
         ):
             if file is not None:
                 found[key] = partial(_file, key, file, judged.shape)
-    for number in range(len(windows)):
-        key = _real_key(windows, number)
-        found[key] = partial(_window, key, windows, number, judged.shape)
+    for some in windows:
+        found |= {} if some is None else windows_items(some, judged.shape)
     return found
+
+
+def windows_items(windows: Windows, shape: Shape) -> dict[str, Callable[[Path], Item]]:
+    """Key -> what makes the item, of every window, in their order."""
+    keys = [_real_key(windows, number) for number in range(len(windows))]
+    return {key: partial(_window, key, windows, number, shape) for number, key in enumerate(keys)}
 
 
 def made_key(video: VideoEntry) -> str:

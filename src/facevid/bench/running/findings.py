@@ -22,6 +22,7 @@ from facevid.bench.measures.measure import Against, measure
 from facevid.bench.measures.metric import METRICS
 from facevid.bench.result import Figure, MetricResult, Result
 from facevid.bench.running.evidence import Evidence, made_key
+from facevid.bench.running.further import about_floors
 from facevid.bench.running.judged import Asked, Judged
 from facevid.bench.running.learning import Learnt
 from facevid.bench.running.table import GROUPS, Row, group_of, group_values, table_of, values_of
@@ -55,6 +56,7 @@ def judge(
         features_of((row["identity"] or row["clip_id"], s) for row, s in seen.real()),
         features_of((video.person or video.name, s) for video, s in seen.made()),
     )
+    further = features_of((row["identity"] or row["clip_id"], s) for row, s in seen.further_real())
     attributes = [[name] for name in GROUPS] + [list(c) for c in crossings]
     table = table_of([*made, *real], tuple(dict.fromkeys(n for some in attributes for n in some)))
     result = Result(
@@ -62,11 +64,11 @@ def judge(
         date=datetime.date.today().isoformat(),
         facevid=facevid.__version__,
         videos={**judged.about, "count": len(made), "failed": _failed(seen)},
-        data=_about_data(judged.real, len(real)),
+        data={**_about_data(judged.real, len(real)), "further_clips": further.count},
         shape=judged.shape.to_dict(),
         settings={**asdict(settings), "task": asked.task, "crossings": [list(c) for c in crossings]},
         readers={**readers, **learnt.readers},
-        distances=[*distances(*sides, settings=settings), *learnt.distances],
+        distances=[*distances(*sides, settings=settings, further=further), *learnt.distances],
         metrics=numbers,
         groups=report_groups(
             table.filter(pc.equal(table["kind"], "made")),
@@ -77,7 +79,7 @@ def judge(
             },
             settings=GroupSettings(seed=settings.seed),
         ),
-        notes=[*_notes(judged, seen), *learnt.notes],
+        notes=[*_notes(judged, seen), *about_floors(judged, seen.further), *learnt.notes],
     )
     return result, made, table
 

@@ -67,11 +67,32 @@ class Asked:
         """The real clips that were asked for; raises DatasetError where there are none."""
         return choose(dataset, where=self.where, subset=self.subset, split=self.split).dataset
 
+    def others(self, dataset: Dataset) -> Others | None:
+        """The clips of the other parts of the split of which one is asked for, None where none is.
+
+        What `where` and `subset` leave out may be unlike what they choose; parts of a split differ by chance alone.
+        """
+        if self.split is None:
+            return None
+        found = choose(dataset, where=self.where, subset=self.subset).dataset
+        return Others(found, "the other parts of the split")
+
+
+@dataclass(frozen=True)
+class Others:
+    """Real clips beside those that videos are held against, for the floor; chance decided who is here and who there.
+
+    clips: may have some of the real ones among them. of: whose they are, such as "the other parts of the split".
+    """
+
+    clips: Dataset
+    of: str
+
 
 @dataclass
 class Judged:
-    """shape: at which all is compared. real: clips that the videos are held against. about: of folder, model and suite.
-    failed: video -> why it is left out. notes: what a reader must know."""
+    """shape: at which all is compared. real: clips that the videos are held against. others: more for the floor. about:
+    of folder, model and suite. failed: video -> why it is left out. notes: what a reader must know."""
 
     name: str
     videos: Sequence[VideoEntry]
@@ -80,6 +101,7 @@ class Judged:
     about: dict[str, Any]
     failed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    others: Others | None = None
 
 
 def judged_folder(folder: Path, dataset: Dataset, asked: Asked) -> Judged:
@@ -101,8 +123,9 @@ def judged_folder(folder: Path, dataset: Dataset, asked: Asked) -> Judged:
     about = {"folder": str(folder), "model": None, "suite": None if asked.suite is None else str(asked.suite)}
     failed = {fault.video: fault.message for fault in read.faults}
     return Judged(
-        folder.resolve().name, videos, shape_of(videos, crop), asked.real(dataset), about, failed, notes
-    )
+        folder.resolve().name, videos, shape_of(videos, crop), asked.real(dataset), about, failed, notes,
+        asked.others(dataset),
+    )  # fmt: skip
 
 
 def judged_model(
@@ -119,7 +142,8 @@ def judged_model(
     """
     found = open_model(os.fspath(model))
     shape = _model_shape(found)
-    real, notes = _real_of(found, dataset, asked)
+    real, others = _real_of(found, dataset, asked)
+    notes: list[str] = []
     suite = _suite(dataset, real, output / SUITE, shape, asked)
     folder = make_videos(
         found.path, suite, output / MADE, device=asked.device,
@@ -136,6 +160,7 @@ def judged_model(
         about,
         {fault.video: fault.message for fault in read.faults},
         list(dict.fromkeys([*notes, *suite.notes])),
+        others,
     )
 
 
@@ -206,9 +231,9 @@ def _model_shape(found: ModelFolder) -> Shape:
     )
 
 
-def _real_of(found: ModelFolder, dataset: Dataset, asked: Asked) -> tuple[Dataset, list[str]]:
+def _real_of(found: ModelFolder, dataset: Dataset, asked: Asked) -> tuple[Dataset, Others | None]:
     if asked.is_chosen or asked.task == "prompts":
-        return asked.real(dataset), []
+        return asked.real(dataset), asked.others(dataset)
     about = found.facts.get("data") or {}
     recipe = read_recipe(found.facts["recipe"])
     (train, held), _ = parts_of(
@@ -216,7 +241,7 @@ def _real_of(found: ModelFolder, dataset: Dataset, asked: Asked) -> tuple[Datase
     )
     now = identity_of(recipe, train, held)["data_read"]["dataset_sha256"]
     if len(held) == about.get("validation_clips") and now == about.get("dataset_sha256"):
-        return held, []
+        return held, Others(train, "people whom the training knew")
     raise BenchError(
         f"which people the training of {found.name} held out cannot be told, as {dataset.location} is not the dataset "
         "that it was trained on, or has changed since. Name clips of people whom it does not know: --where, --subset "

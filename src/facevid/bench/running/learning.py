@@ -50,19 +50,26 @@ class Learnt:
 
 
 def learn(
-    real: Sequence[Film], made: Sequence[Film], folder: SeenFolder, *, device: str | None, settings: Settings
+    real: Sequence[Film],
+    made: Sequence[Film],
+    folder: SeenFolder,
+    *,
+    device: str | None,
+    settings: Settings,
+    further: Sequence[Film] = (),
 ) -> Learnt:
     """Distances by every network whose weights are here, and CLIP scores of made videos that have a prompt.
 
-    One video is in memory at a time; a vector that is there by the same weights is not computed again.
+    further: real videos of other people, for the floors. One video is in memory at a time; a vector that is there by
+    the same weights is not computed again.
     """
     ready, missing = available()
     found = Learnt(notes=[_lacking(missing)] if missing else [])
     where = device or "cpu"
     models = [load_features(name, device=where) for name in ready if LEARNED[name].features is not None]
     if models:
-        sides = [_vectors(films, models, folder) for films in (real, made)]
-        found.distances = learned_distances(sides[0], sides[1], models, settings=settings)
+        sides = [_vectors(films, models, folder) for films in (real, made, further)]
+        found.distances = learned_distances(sides[0], sides[1], models, settings=settings, further=sides[2])
         found.readers |= {model.name: model.version for model in models}
     for clip in [load_clip(name, device=where) for name in ready if LEARNED[name].features is None]:
         found.readers[clip.name] = clip.version

@@ -12,11 +12,10 @@ from facevid.bench.looking.step import LOOK
 from facevid.engine import (
     Item,
     Ledger,
-    LocalExecutor,
     Progress,
-    available_cores,
     clear_stale,
     folder_lock,
+    open_executor,
     track,
 )
 from facevid.recipe import Recipe
@@ -54,20 +53,27 @@ def look_at_all(
     recipe: Recipe,
     *,
     workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Looked:
     """Look at every video; one that cannot be read ends in `failed`.
 
-    items: key -> what makes its item, given the file that it is to write. Raises FolderBusy where another benchmark
+    items: key -> what makes its item, given the file that it is to write. executor, address: where the workers are, as
+    `facevid.engine.open_executor` takes them. Raises FolderBusy where another benchmark
     uses the folder, SetupError where a reader cannot be loaded, StorageError where nothing can be written.
     """
     found = Looked()
-    with folder_lock(folder.path), Ledger(folder.path / "bench.sqlite") as ledger:
+    with (
+        folder_lock(folder.path) as lock,
+        Ledger(folder.path / "bench.sqlite") as ledger,
+        open_executor(
+            executor, workers=workers, address=address, lock=lock, log=folder.path / "worker.log",
+            resources=recipe.resources.given(),
+        ) as opened,
+    ):  # fmt: skip
         clear_stale(folder.path)
-        executor = LocalExecutor(
-            available_cores() if workers is None else workers, threads=1, log=folder.path / "worker.log"
-        )
-        running = executor.run(LOOK, _made(items, folder), recipe, ledger, retry_failed=True)
+        running = opened.run(LOOK, _made(items, folder), recipe, ledger, retry_failed=True)
         for outcome in track(running, step="look", total=len(items), on_progress=on_progress):
             found.reused += outcome.reused
             if outcome.status == "ok":
