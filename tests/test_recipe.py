@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from facevid.recipe import REASONS, SCORES, Recipe, RecipeError, load_recipe, recipe_text, shipped_recipes
+from facevid.recipe import (
+    REASONS,
+    SCORES,
+    Recipe,
+    RecipeError,
+    load_recipe,
+    recipe_text,
+    shipped_recipes,
+)
 
 PAPER_REASONS = {
     "no_face", "multiple_faces", "resolution", "duration", "sharpness", "brightness", "motion", "pose", "occlusion",
@@ -244,3 +252,33 @@ def test_a_rule_that_is_not_there_cannot_be_dropped_and_a_reason_is_answered_wit
         load_recipe({"select": {"rules": {"resolution": None}}})
     dropped = load_recipe({"select": {"rules": {"face_px": None}}})
     assert "resolution" not in {rule.reason for rule in dropped.select.rules}
+
+
+def test_needs_on_a_cluster_are_kept_with_the_build_and_not_published() -> None:
+    recipe = load_recipe({"resources": {"analyze": {"cpus": 2, "custom": {"fast_disk": 1}}}})
+    assert recipe.resources.given()["analyze"] == {"cpus": 2.0, "custom": {"fast_disk": 1.0}}
+    assert recipe.resources.given()["cut"] == {}
+    assert load_recipe(yaml.safe_load(recipe.to_yaml())) == recipe
+    assert recipe.published() == {**load_recipe().published(), "name": recipe.name}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"analyse": {}},
+            "resources.analyse: unknown field .* allowed here: scan, analyze, cut, identify, measure",
+        ),
+        (
+            {"cut": {"gpu": 1}},
+            "resources.cut.gpu: unknown field .* allowed here: cpus, gpus, memory_gb, custom",
+        ),
+        (
+            {"cut": {"cpus": 1.5}},
+            "resources.cut.cpus: 1.5 is not allowed: must be a share below 1 or a whole number",
+        ),
+        ({"cut": {"memory_gb": 0}}, "resources.cut.memory_gb: 0 is not allowed"),
+    ],
+)
+def test_needs_that_cannot_be_met_are_named(given: dict[str, Any], words: str) -> None:
+    assert re.search(words, mistakes({"resources": given}))

@@ -243,6 +243,36 @@ class Backends(_Part):
     person_segmenter: str
 
 
+class Needs(_Part):
+    """What one worker of a step takes up on a machine of a cluster; None leaves what the step itself declares."""
+
+    cpus: Positive | None = None
+    gpus: Annotated[float, Field(ge=0)] | None = None
+    memory_gb: Positive | None = None
+    custom: dict[str, Positive] | None = None
+
+    @field_validator("cpus", "gpus")
+    @classmethod
+    def _whole(cls, value: float | None) -> float | None:
+        if value is not None and value > 1 and value != int(value):
+            raise ValueError("must be a share below 1 or a whole number")
+        return value
+
+
+class StepNeeds(_Part):
+    """`Needs` of each step of a dataset that runs on workers. No step reads them, so no result depends on them."""
+
+    scan: Needs
+    analyze: Needs
+    cut: Needs
+    identify: Needs
+    measure: Needs
+
+    def given(self) -> dict[str, dict[str, Any]]:
+        """Step -> what is asked for in place of what it declares."""
+        return self.model_dump(exclude_none=True)
+
+
 class Recipe(_Part):
     """Everything a build decides by; see `recipes/dh-facevid.yaml` for each default and its source."""
 
@@ -258,6 +288,7 @@ class Recipe(_Part):
     pack: Pack
     annotate: Annotate
     backends: Backends
+    resources: StepNeeds
 
     def subset(self, names: Sequence[str]) -> dict[str, Any]:
         """The named fields (dotted, e.g. `"cut.size"` or `"select"`) as plain JSON values."""
@@ -287,6 +318,10 @@ class Recipe(_Part):
         return load_recipe(
             {**self.model_dump(mode="json"), "people": {**self.people.model_dump(mode="json"), **change}}
         )
+
+    def published(self) -> dict[str, Any]:
+        """The recipe as plain values, but for what speaks of machines and not of data."""
+        return self.model_dump(mode="json", exclude={"resources"})
 
     def to_yaml(self) -> str:
         """The recipe as YAML that `load_recipe` reads back to an equal recipe."""

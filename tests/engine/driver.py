@@ -1,4 +1,4 @@
-"""A program that runs a step over many items, for the tests to interrupt and kill."""
+"""A program that runs a step over many items, here or on a Ray cluster, for the tests to interrupt and kill."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from pathlib import Path
 
 import steps
 
-from facevid.engine import Item, Ledger, LocalExecutor, Step
+from facevid.engine import Item, Ledger, Step, folder_lock, open_executor
 
 
-def main(folder: Path, what: str, count: int) -> int:
+def main(folder: Path, what: str, count: int, address: str | None = None) -> int:
     def payload(n: int) -> dict[str, object]:
         paths = {"_out": str(folder / f"{n}.txt"), "_log": str(folder / "log"), "_pids": str(folder / "pids")}
         return {"n": n, **paths}
 
-    step = Step(what, 1, getattr(steps, what), timeout_s=60.0)
+    step = Step(what, 1, getattr(steps, what), timeout_s=600.0)
     items = (Item(f"{n:04d}", payload(n)) for n in range(count))
-    with Ledger(folder / "ledger.sqlite") as ledger:
+    where = "local" if address is None else "ray"
+    with (
+        folder_lock(folder) as lock,
+        Ledger(folder / "ledger.sqlite") as ledger,
+        open_executor(where, workers=2, address=address, lock=lock, log=folder / "worker.log") as executor,
+    ):
         try:
-            for outcome in LocalExecutor(2).run(step, items, None, ledger):
+            for outcome in executor.run(step, items, None, ledger):
                 print(outcome.key, flush=True)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
@@ -28,4 +33,4 @@ def main(folder: Path, what: str, count: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *sys.argv[4:]))

@@ -127,3 +127,36 @@ def with_child(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]
     Path(payload["_pids"]).write_text(f"{os.getpid()} {child.pid}")
     time.sleep(60)
     return {}
+
+
+def anything(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
+    """Does what payload["do"] says, be it to die."""
+    what = payload["do"]
+    if what == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "hang":
+        time.sleep(600)
+    if what == "killed once":
+        return killed_once(payload, recipe)
+    if what == "grow":
+        held = bytearray(500_000_000)
+        held[::4096] = b"x" * len(held[::4096])
+        time.sleep(600)
+    if what == "threads":
+        return loaded(payload, recipe)
+    return mixed(payload, recipe)
+
+
+def asleep(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
+    """Sleeps for as long as it is told."""
+    time.sleep(payload["_sleep"])
+    return {"n": payload["n"]}
+
+
+def third_time(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
+    """Notes that it begins; hangs the first two times."""
+    with Path(payload["_log"]).open("a") as log:
+        log.write("begun\n")
+    if len(Path(payload["_log"]).read_text().split()) < 3:
+        time.sleep(600)
+    return {"n": payload["n"]}

@@ -123,4 +123,5 @@ MEASURE = Step(
     reads=("annotate.looks", "backends.person_segmenter", "backends.speech_detector"),
     timeout_s=_timeout_s,
     setup=load_models,
+    inputs=lambda payload: [payload["_place"]["folder"]],
 )

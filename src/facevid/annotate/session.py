@@ -26,15 +26,16 @@ from facevid.dataset.published import refuse_pending, schema
 from facevid.dataset.statements import Statement, from_table, shown, to_table
 from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.engine import (
+    Executor,
     Item,
     Ledger,
-    LocalExecutor,
     Outcome,
     PayloadHasher,
     Progress,
     StepSummary,
-    available_cores,
+    check_executor,
     folder_lock,
+    open_executor,
     track,
 )
 from facevid.recipe import Recipe, load_recipe
@@ -59,6 +60,8 @@ def annotate(
     *,
     recipe: Recipe | str | Path | Mapping[str, Any] | None = None,
     workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
     dry_run: bool = False,
     retry_failed: bool = False,
     face_attributes: FaceAttributes | None = None,
@@ -69,8 +72,9 @@ def annotate(
     """Say what can be seen and heard in every clip of a published dataset; run again, it does only what is new.
 
     dataset: folder of a published dataset. recipe: None takes the one that the dataset was built with. workers:
-    processes, one a core by default. dry_run: say what would run, write nothing. retry_failed: measure again what
-    failed before. face_attributes, speech_recognizer, captioner: models to ask as well, see `annotate_with_models`.
+    processes, one a core by default. executor, address: where they run, as in `facevid.build`. dry_run: say
+    what would run, write nothing. retry_failed: measure again what failed before. face_attributes, speech_recognizer,
+    captioner: models to ask as well, see `annotate_with_models`.
     Statements of annotators and of other models are never touched. Raises DatasetError where there is no dataset,
     FolderBusy where another process annotates or builds it, VlmError where the captioner's endpoint can answer nobody;
     a clip that cannot be read ends in `failures`.
@@ -80,6 +84,7 @@ def annotate(
     ds = facevid.dataset.open(folder)
     refuse_pending(folder)
     chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
+    check_executor(executor, address)
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers}.")
     summary = Annotated(MEASURE.name, str(folder), total=len(ds), dry_run=dry_run)
@@ -91,7 +96,7 @@ def annotate(
         if captioner is not None:
             summary.notes.append(_cost(estimate(summary.total, captioner)))
         return summary
-    with folder_lock(folder / ".work", name=ANNOTATE_LOCK), Ledger(ledger_path) as ledger:
+    with folder_lock(folder / ".work", name=ANNOTATE_LOCK) as lock, Ledger(ledger_path) as ledger:
         if ledger.notice:
             summary.notes.append(ledger.notice)
         if face_attributes or speech_recognizer or captioner:
@@ -106,8 +111,11 @@ def annotate(
                 f"The models looked at {asked.clips} clips and said {asked.statements} things."
             )
             ds = facevid.dataset.open(folder)
-        executor = LocalExecutor(workers or available_cores(), threads=1, log=folder / ".work" / "worker.log")
-        failed = _measure(ds, chosen, executor, ledger, summary, retry_failed, on_progress)
+        with open_executor(
+            executor, workers=workers, address=address, lock=lock, log=folder / ".work" / "worker.log",
+            resources=chosen.resources.given(),
+        ) as opened:  # fmt: skip
+            failed = _measure(ds, chosen, opened, ledger, summary, retry_failed, on_progress)
         words = _Wording(folder, ledger, failed, chosen.annotate.caption_confidence)
         updated = update_annotations(folder, add=words.stream(), drop=lambda t: _ours(t, failed))
     summary.notes += words.notes()
@@ -123,7 +131,7 @@ def annotate(
 def _measure(
     ds: Dataset,
     recipe: Recipe,
-    executor: LocalExecutor,
+    executor: Executor,
     ledger: Ledger,
     summary: Annotated,
     retry_failed: bool,

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from facevid.cli.progress import ProgressDisplay
-from facevid.cli.steps import Dataset, DryRun, Json, RecipeOption, RetryFailed, Workers, finish
+from facevid.cli.steps import (
+    Address,
+    Dataset,
+    DryRun,
+    Executor,
+    Json,
+    RecipeOption,
+    RetryFailed,
+    Workers,
+    finish,
+)
 from facevid.cli.summary import print_step
 
 Faces = Annotated[
@@ -56,6 +66,8 @@ def annotate(
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
+    executor: Executor = "local",
+    address: Address = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
     faces: Faces = None,
@@ -98,6 +110,8 @@ def annotate(
             dataset,
             recipe=recipe,
             workers=workers,
+            executor=executor,
+            address=address,
             dry_run=dry_run,
             retry_failed=retry_failed,
             face_attributes=backends.load("face_attributes", faces) if faces and not dry_run else None,

@@ -35,7 +35,28 @@ RecipeOption = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", metavar="N", min=1, help="Worker processes. Default: one a core.")
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Worker processes. Default: one a core, or what a cluster has room for.",
+    ),
+]
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor", metavar="E", help="Where workers run. local: this machine. ray: those of a Ray cluster."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster to join. Default: the one this machine is part of, else a new one on it alone.",
+        show_default=False,
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in an earlier run.")]
@@ -86,6 +107,8 @@ def build(
         ),
     ] = None,
     workers: Workers = None,
+    executor: Executor = "local",
+    address: Address = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
     as_json: Json = False,
@@ -103,6 +126,8 @@ def build(
             minimum_age=minimum_age,
             opt_out=opt_out,
             workers=workers,
+            executor=executor,
+            address=address,
             dry_run=dry_run,
             retry_failed=retry_failed,
             on_progress=display.update,
@@ -116,6 +141,8 @@ def scan(
     output: Output,
     recipe: RecipeOption = None,
     workers: Workers = None,
+    executor: Executor = "local",
+    address: Address = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
     as_json: Json = False,
@@ -129,6 +156,8 @@ def scan(
             output,
             recipe=recipe,
             workers=workers,
+            executor=executor,
+            address=address,
             dry_run=dry_run,
             retry_failed=retry_failed,
             on_progress=display.update,
@@ -141,12 +170,14 @@ def analyze(
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
+    executor: Executor = "local",
+    address: Address = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
     as_json: Json = False,
 ) -> int:
     """Watch every source once: shots, face tracks, landmarks, and every score."""
-    return _step("analyze", dataset, recipe, workers, dry_run, retry_failed, as_json)
+    return _step("analyze", dataset, recipe, workers, executor, address, dry_run, retry_failed, as_json)
 
 
 def select(
@@ -154,12 +185,14 @@ def select(
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
+    executor: Executor = "local",
+    address: Address = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
     as_json: Json = False,
 ) -> int:
     """Apply the recipe's rules to the scores: which stretches become clips, and why the rest do not."""
-    return _step("select", dataset, recipe, workers, dry_run, retry_failed, as_json)
+    return _step("select", dataset, recipe, workers, executor, address, dry_run, retry_failed, as_json)
 
 
 def cut(
@@ -167,12 +200,14 @@ def cut(
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
+    executor: Executor = "local",
+    address: Address = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
     as_json: Json = False,
 ) -> int:
     """Cut the selected stretches: square clip with sound, speech, and landmarks per frame."""
-    return _step("cut", dataset, recipe, workers, dry_run, retry_failed, as_json)
+    return _step("cut", dataset, recipe, workers, executor, address, dry_run, retry_failed, as_json)
 
 
 def identify(
@@ -180,12 +215,14 @@ def identify(
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
+    executor: Executor = "local",
+    address: Address = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
     as_json: Json = False,
 ) -> int:
     """Tell which clips show the same person, and which repeat another clip."""
-    return _step("identify", dataset, recipe, workers, dry_run, retry_failed, as_json)
+    return _step("identify", dataset, recipe, workers, executor, address, dry_run, retry_failed, as_json)
 
 
 def pack(
@@ -193,12 +230,14 @@ def pack(
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
+    executor: Executor = "local",
+    address: Address = None,
     dry_run: DryRun = False,
     retry_failed: RetryFailed = False,
     as_json: Json = False,
 ) -> int:
     """Write the published dataset: tables, shards of media, and the dataset card."""
-    return _step("pack", dataset, recipe, workers, dry_run, retry_failed, as_json)
+    return _step("pack", dataset, recipe, workers, executor, address, dry_run, retry_failed, as_json)
 
 
 def status(dataset: Dataset, *, as_json: Json = False) -> int:
@@ -227,6 +266,8 @@ def _step(
     dataset: Path,
     recipe: str | None,
     workers: int | None,
+    executor: str,
+    address: str | None,
     dry_run: bool,
     retry_failed: bool,
     as_json: bool,
@@ -238,6 +279,8 @@ def _step(
             dataset,
             recipe=recipe,
             workers=workers,
+            executor=executor,
+            address=address,
             dry_run=dry_run,
             retry_failed=retry_failed,
             on_progress=display.update,

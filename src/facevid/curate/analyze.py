@@ -103,6 +103,7 @@ ANALYZE = Step(
     reads=_READS,
     timeout_s=analyze_timeout,
     setup=models,
+    inputs=lambda payload: [payload["_path"]],
     outputs=lambda payload, value: [Path(payload["_out"]) / "summary.json"],
 )
 

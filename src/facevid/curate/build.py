@@ -36,6 +36,8 @@ def build(
     minimum_age: int | None = None,
     opt_out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
     dry_run: bool = False,
     retry_failed: bool = False,
     on_progress: OnProgress = None,
@@ -47,8 +49,10 @@ def build(
     dh-facevid. require_consent, licence, minimum_age: change the recipe's rules of people (`people`): only sources
     with a statement of consent, only these licences, nobody known to be younger; None leaves the rule. opt_out: a
     list of who and what is left out without a trace (`facevid.curate.optout`); None takes the list that the dataset
-    was last built with. workers: processes, one a core by default. dry_run: say what would run, write nothing.
-    retry_failed: run again what failed before. Raises FacevidError (recipe, footage, opt-out list or folder unusable),
+    was last built with. workers: processes, one a core by default. executor: "local" for this machine, "ray" for those
+    of a Ray cluster (docs/ray.md), at `address`, else the one that this machine is part of, else a new one on it alone;
+    workers is then as many as have room. dry_run: say what would run, write nothing. retry_failed: run again what
+    failed before. Raises FacevidError (recipe, footage, opt-out list or folder unusable),
     FolderBusy, StorageError; a bad source is no error but ends in `Summary.failures`.
     """
     found = find_footage(footage)
@@ -60,8 +64,9 @@ def build(
         )
     listed = None if opt_out is None else embed_faces(read_opt_out(Path(opt_out)), Path(opt_out), chosen)
     with Session.open(
-        output, chosen, workers, dry_run, retry_failed, on_progress, start=True, opt_out=listed
-    ) as session:
+        output, chosen, workers, dry_run, retry_failed, on_progress,
+        start=True, executor=executor, address=address, opt_out=listed,
+    ) as session:  # fmt: skip
         steps = [
             session.scan(found),
             session.analyze(),
@@ -79,13 +84,18 @@ def scan(
     *,
     recipe: RecipeGiven = None,
     workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
     dry_run: bool = False,
     retry_failed: bool = False,
     on_progress: OnProgress = None,
 ) -> StepSummary:
     """List the sources in the footage: hash, probe, licence and consent; arguments as in `build`."""
     found = find_footage(footage)
-    with Session.open(output, recipe, workers, dry_run, retry_failed, on_progress, start=True) as session:
+    with Session.open(
+        output, recipe, workers, dry_run, retry_failed, on_progress,
+        start=True, executor=executor, address=address,
+    ) as session:  # fmt: skip
         return session.scan(found)
 
 
@@ -95,13 +105,16 @@ def _single(step: str, doc: str) -> Callable[..., StepSummary]:
         *,
         recipe: RecipeGiven = None,
         workers: int | None = None,
+        executor: str = "local",
+        address: str | None = None,
         dry_run: bool = False,
         retry_failed: bool = False,
         on_progress: OnProgress = None,
     ) -> StepSummary:
         with Session.open(
-            output, recipe, workers, dry_run, retry_failed, on_progress, start=False
-        ) as session:
+            output, recipe, workers, dry_run, retry_failed, on_progress,
+            start=False, executor=executor, address=address,
+        ) as session:  # fmt: skip
             result: StepSummary = getattr(session, step)()
             return result
 

@@ -158,6 +158,7 @@ CUT = Step(
         "backends.face_embedder",
     ),
     timeout_s=cut_timeout_s,
+    inputs=lambda payload: [payload["_source_path"], payload["_analysis_dir"]],
     setup=load_models,
     outputs=clip_files,
 )

@@ -213,5 +213,6 @@ EMBED = Step(
     reads=("backends.face_embedder",),
     timeout_s=120.0,
     setup=load_models,
+    inputs=lambda payload: [payload["_clip_dir"]],
     outputs=embedding_files,
 )

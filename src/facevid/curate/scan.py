@@ -123,7 +123,13 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     }  # fmt: skip
 
 
-SCAN = Step(name="scan", version=2, function=scan_step, timeout_s=3600.0)
+SCAN = Step(
+    name="scan",
+    version=2,
+    function=scan_step,
+    timeout_s=3600.0,
+    inputs=lambda payload: [payload["_path"]],
+)
 
 
 def sources_table(found: Sequence[Found], scanned: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -37,15 +37,16 @@ from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
 from facevid.dataset.published import check_output
 from facevid.dataset.removing import tombstones
 from facevid.engine import (
+    Executor,
     Item,
     Ledger,
-    LocalExecutor,
     Outcome,
     PayloadHasher,
     Progress,
     Step,
     StorageError,
-    available_cores,
+    check_executor,
+    open_executor,
     storage_sentence,
     track,
 )
@@ -64,7 +65,7 @@ class Session:
     work: Work
     recipe: Recipe
     ledger: Ledger | None
-    executor: LocalExecutor
+    executor: Executor | None
     dry_run: bool
     retry_failed: bool
     on_progress: OnProgress
@@ -84,9 +85,14 @@ class Session:
         on_progress: OnProgress,
         *,
         start: bool,
+        executor: str = "local",
+        address: str | None = None,
         opt_out: OptOut | None = None,
     ) -> Iterator[Session]:
-        """opt_out: a list that counts from now on, its faces embedded; None for the one that counted before."""
+        """executor, address: as `facevid.engine.open_executor` takes them.
+
+        opt_out: a list that counts from now on, its faces embedded; None for the one that counted before."""
+        check_executor(executor, address)
         work = Work(Path(output))
         chosen = work.recipe(recipe)
         published = check_output(work.dataset)
@@ -108,12 +114,9 @@ class Session:
                 f"{chosen.backends.face_embedder}; name the list again with --opt-out."
             )
         withheld = Withheld.load(work.withheld, listed, tombstones.read(work.dataset))
-        count = workers or available_cores()
         began = time.monotonic()
         if dry_run and not work.folder.is_dir():
-            yield cls(
-                work, chosen, None, LocalExecutor(count), True, retry_failed, on_progress, began, withheld
-            )
+            yield cls(work, chosen, None, None, True, retry_failed, on_progress, began, withheld)
             return
         with _storage_faults_named(), work.held():
             log = work.folder / "worker.log"
@@ -122,8 +125,13 @@ class Session:
                     work.keep_recipe(chosen)
                     if opt_out is not None:
                         opt_out.write(work.opt_out)
-                executor = LocalExecutor(count, threads=1, log=log)
-                yield cls(work, chosen, ledger, executor, dry_run, retry_failed, on_progress, began, withheld)
+                with open_executor(
+                    executor, workers=workers, address=address, lock=work.lock, log=log,
+                    resources=chosen.resources.given(),
+                ) as opened:  # fmt: skip
+                    yield cls(
+                        work, chosen, ledger, opened, dry_run, retry_failed, on_progress, began, withheld
+                    )
 
     def scan(self, found: Sequence[Found]) -> StepSummary:
         items = list(scan_items(found))
@@ -309,7 +317,7 @@ class Session:
     ) -> tuple[StepSummary, dict[str, Outcome]]:
         """Run a step over items, long ones first so that no worker ends late; outcomes by key."""
         summary = StepSummary(step.name, str(self.work.dataset), total=len(items), dry_run=self.dry_run)
-        if self.dry_run or self.ledger is None:
+        if self.dry_run or self.ledger is None or self.executor is None:
             settled = self._settled(
                 step, items, ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
             )

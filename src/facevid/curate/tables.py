@@ -185,7 +185,7 @@ def publish_tables(
             identity={c: row["identity"] for c, row in known.items()}, cuts=members.cuts,
         ),
         clip_folder=work.clips,
-        recipe=recipe.model_dump(mode="json"),
+        recipe=recipe.published(),
         name=work.dataset.resolve().name,
         licence=", ".join(_licences(rows, recipe)) or None,
         tools=tools,

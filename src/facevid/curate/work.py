@@ -57,6 +57,10 @@ class Work:
         return self.folder / "ledger.sqlite"
 
     @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
     def sources(self) -> Path:
         return self.folder / "sources.parquet"
 

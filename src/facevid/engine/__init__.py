@@ -1,5 +1,6 @@
 """Runs steps over items: worker processes, a ledger of what is finished, whole-or-nothing output files."""
 
+from facevid.engine.executor import EXECUTORS, Executor, check_executor, open_executor
 from facevid.engine.files import (
     FolderBusy,
     atomic_dir,
@@ -24,6 +25,7 @@ from facevid.engine.step import (
     PayloadHasher,
     RecipeLike,
     Rejected,
+    Resources,
     SetupError,
     Step,
     StepError,
@@ -34,7 +36,9 @@ from facevid.engine.summary import StepSummary
 from facevid.engine.worker import worker_threads
 
 __all__ = [
+    "EXECUTORS",
     "EngineError",
+    "Executor",
     "FolderBusy",
     "Item",
     "Ledger",
@@ -45,6 +49,7 @@ __all__ = [
     "Progress",
     "RecipeLike",
     "Rejected",
+    "Resources",
     "Run",
     "SetupError",
     "Step",
@@ -55,11 +60,13 @@ __all__ = [
     "atomic_dir",
     "atomic_path",
     "available_cores",
+    "check_executor",
     "clear_stale",
     "file_sha256",
     "folder_lock",
     "folder_used",
     "lock_mark",
+    "open_executor",
     "require_space",
     "step_hash",
     "storage_sentence",

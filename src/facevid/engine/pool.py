@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from facevid.engine.crew import Ending
 from facevid.engine.step import SetupError, StorageError
 from facevid.engine.worker import BOOT, PATH_VARIABLE, THREADS_VARIABLE, Reply, Start, receive, send
 
@@ -45,8 +47,8 @@ class WorkerProcess:
         reports: queue.Queue[tuple[WorkerProcess, Reply | None]],
     ) -> None:
         self.ended = False
-        # Whether the answer to the latest message has arrived, even if nobody has looked at it yet.
         self.answered = False
+        self.began: float | None = time.monotonic()
         self._reports = reports
         # Not the multiprocessing module: it would import the user's script again in every worker. A session
         # of its own keeps Ctrl-C for the driver and lets us end the worker with all its children.
@@ -68,8 +70,13 @@ class WorkerProcess:
         with contextlib.suppress(BrokenPipeError):
             send(self._process.stdin, message)  # type: ignore[arg-type]
 
-    def end(self, *, kill: bool = False, wait_s: float = _STOP_S) -> str:
-        """See the process to its end, with all its children; returns how it ended, as words after "it".
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def end(self, *, kill: bool = False, wait_s: float = _STOP_S) -> Ending:
+        """See the process to its end, with all its children.
 
         kill: at once; otherwise it has `wait_s` seconds to end by itself.
         """
@@ -82,7 +89,7 @@ class WorkerProcess:
         with contextlib.suppress(BrokenPipeError):
             assert self._process.stdin is not None
             self._process.stdin.close()
-        return _how(code)
+        return Ending(_how(code))
 
     def _kill_group(self) -> None:
         if sys.platform == "win32":
@@ -107,12 +114,25 @@ class WorkerProcess:
 
 
 class Pool:
-    """Starts workers for one run and makes sure that none outlives it."""
+    """Starts workers for one run and makes sure that none outlives it.
 
-    def __init__(self, start: Start, *, threads: int, log: Path | None, title: str) -> None:
-        self.reports: queue.Queue[tuple[WorkerProcess, Reply | None]] = queue.Queue()
+    path: where workers import from; None as this process does.
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        *,
+        size: int,
+        threads: int,
+        log: Path | None,
+        title: str,
+        path: Sequence[str] | None = None,
+    ) -> None:
+        self._reports: queue.Queue[tuple[WorkerProcess, Reply | None]] = queue.Queue()
         self._start = start
-        self._environment = _environment(threads)
+        self._size = size
+        self._environment = _environment(threads, sys.path if path is None else path)
         self._log = _open_log(log, title) if log is not None else None
         self._workers: list[WorkerProcess] = []
 
@@ -129,11 +149,22 @@ class Pool:
         if self._log is not None:
             self._log.close()
 
+    def size(self) -> int:
+        """How many workers there may be."""
+        return self._size
+
+    def report(self, timeout_s: float) -> tuple[WorkerProcess, Reply | None] | None:
+        """What a worker said, None in place of a reply where it is gone; None after so many seconds of silence."""
+        try:
+            return self._reports.get(block=timeout_s > 0, timeout=timeout_s)
+        except queue.Empty:
+            return None
+
     def start(self) -> WorkerProcess:
         """Start one more worker."""
         self._forget_ended()
         try:
-            worker = WorkerProcess(self._start, self._environment, self._log, self.reports)
+            worker = WorkerProcess(self._start, self._environment, self._log, self._reports)
         except OSError as error:
             raise SetupError(f"cannot start a worker process: {error}") from error
         self._workers.append(worker)
@@ -143,10 +174,10 @@ class Pool:
         self._workers = [worker for worker in self._workers if not worker.ended]
 
 
-def _environment(threads: int) -> dict[str, str]:
+def _environment(threads: int, path: Sequence[str]) -> dict[str, str]:
     environment: dict[str, Any] = {**_QUIET, **os.environ}
     environment.update({name: str(threads) for name in _THREAD_VARIABLES})
-    environment[PATH_VARIABLE] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    environment[PATH_VARIABLE] = os.pathsep.join(entry or str(Path.cwd()) for entry in path)
     return environment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +37,39 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What one worker of a step takes up on a machine of a cluster; a share below 1 lets several have one core or GPU.
+
+    cpus: cores, which are also its threads (at least 1). gpus: whole or a share of one. memory_gb: 10^9 bytes; a worker
+    that grows beyond is ended; None for no limit. custom: what else machines were given, by name. Raises ValueError.
+    """
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory_gb: float | None = None
+    custom: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.cpus <= 0:
+            raise ValueError(f"cpus must be above 0, not {self.cpus:g}")
+        if self.memory_gb is not None and self.memory_gb <= 0:
+            raise ValueError(f"memory_gb must be above 0, not {self.memory_gb:g}")
+        for name, amount in {"cpus": self.cpus, "gpus": self.gpus, **self.custom}.items():
+            if amount < 0 or (amount > 1 and amount != int(amount)):
+                raise ValueError(f"{name} must be a share below 1 or a whole number, not {amount:g}")
+
+    @property
+    def threads(self) -> int:
+        """Threads of the worker: one for each of its cores."""
+        return max(1, int(self.cpus))
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The limit in bytes."""
+        return None if self.memory_gb is None else round(self.memory_gb * 1e9)
+
+
+@dataclass(frozen=True)
 class Step:
     """A plain function with what the engine must know about it.
 
@@ -46,7 +79,9 @@ class Step:
     reads: dotted recipe fields the function looks at; changing any other field does not run the step again.
     timeout_s: seconds one item may take, or a function of the payload.
     setup: `setup(recipe)`, run once in each worker before its first item (loads models).
+    inputs: `inputs(payload) -> paths` that it reads; workers on other machines must see those that the driver sees.
     outputs: `outputs(payload, value) -> paths`; when given, an item counts as finished only while all exist.
+    resources: what a worker takes up; only executors of many machines look at it, and no result depends on it.
     """
 
     name: str
@@ -55,7 +90,9 @@ class Step:
     reads: tuple[str, ...] = ()
     timeout_s: float | Callable[[Payload], float] = 3600.0
     setup: Callable[[Any], object] | None = None
+    inputs: Callable[[Payload], Iterable[Any]] | None = None
     outputs: Callable[[Payload, Value], Iterable[Any]] | None = None
+    resources: Resources = field(default_factory=Resources)
 
     def timeout_for(self, payload: Payload) -> float:
         """Seconds this item may take."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from facevid.engine.files import storage_sentence
-from facevid.engine.step import Payload, Rejected, StepError, to_json
+from facevid.engine.step import Payload, RecipeLike, Rejected, Step, StepError, reference, to_json
 
 _LENGTH = struct.Struct("<Q")
 
@@ -37,6 +37,15 @@ class Start:
     function: str
     setup: str | None
     recipe: bytes
+
+    @classmethod
+    def of(cls, step: Step, recipe: RecipeLike | None) -> Start:
+        """What a worker of this step begins with. Raises TypeError for a function that no other process can import."""
+        return cls(
+            reference(step.function),
+            reference(step.setup) if step.setup is not None else None,
+            pickle.dumps(recipe, protocol=pickle.HIGHEST_PROTOCOL),
+        )
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,9 @@ def look_at_all(
         folder_lock(folder.path) as lock,
         Ledger(folder.path / "bench.sqlite") as ledger,
         open_executor(
-            executor, workers=workers, address=address, lock=lock, log=folder.path / "worker.log",
-            resources=recipe.resources.given(),
+            executor, workers=workers, address=address, lock=lock, log=folder.path / "worker.log"
         ) as opened,
-    ):  # fmt: skip
+    ):
         clear_stale(folder.path)
         running = opened.run(LOOK, _made(items, folder), recipe, ledger, retry_failed=True)
         for outcome in track(running, step="look", total=len(items), on_progress=on_progress):

@@ -1,0 +1,222 @@
+"""Runs a step on the machines of a Ray cluster: Ray places the workers, the driver keeps ledger, order and retries."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from importlib import util
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from facevid.engine.crew import Crew
+from facevid.engine.ledger import Ledger
+from facevid.engine.local import available_cores
+from facevid.engine.step import Item, Outcome, RecipeLike, Resources, SetupError, Step
+from facevid.engine.work import Work, recorded
+from facevid.engine.worker import Start
+
+# Payloads and answers are small and travel inside messages; Ray would take a third of the memory for its store.
+_STORE_BYTES = 100 << 20
+_ANSWER_S = 10.0
+
+
+class RayExecutor:
+    """Runs steps in actors of a Ray cluster; joins it when the first item has to run.
+
+    Arguments as in `facevid.engine.executor.open_executor`. setup_timeout_s: how long a worker that has its place may
+    take to load its models. room_timeout_s: how long to wait for a machine large enough for one worker.
+    """
+
+    def __init__(
+        self,
+        workers: int | None,
+        *,
+        address: str | None,
+        lock: Path,
+        log: Path,
+        resources: Mapping[str, Mapping[str, Any]] | None = None,
+        setup_timeout_s: float = 900.0,
+        room_timeout_s: float = 600.0,
+    ) -> None:
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers must be 1 or more, not {workers}")
+        self.workers = workers
+        self.address = address
+        self.lock = lock.absolute()
+        self.log = log.absolute()
+        self.resources = resources or {}
+        self.setup_timeout_s = setup_timeout_s
+        self.room_timeout_s = room_timeout_s
+        self._joined = contextlib.ExitStack()
+        self._is_joined = False
+        _require_ray()
+
+    def __enter__(self) -> RayExecutor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._joined.close()
+        self._is_joined = False
+
+    def needs(self, step: Step) -> Resources:
+        """What a worker of the step takes up, with what was asked for in place of what the step declares."""
+        return replace(step.resources, **self.resources.get(step.name, {}))
+
+    def run(
+        self,
+        step: Step,
+        items: Iterable[Item],
+        recipe: RecipeLike | None,
+        ledger: Ledger,
+        *,
+        retry_failed: bool = False,
+    ) -> Iterator[Outcome]:
+        """Yield one outcome per item, as `facevid.engine.executor.Executor.run` says."""
+        start, needs = Start.of(step, recipe), self.needs(step)
+        with recorded(
+            step, items, recipe, ledger, workers=self.workers or 0, retry_failed=retry_failed
+        ) as work:
+            yield from work.refill(1)
+            if work.pending:
+                yield from self._in_cluster(work, start, needs)
+
+    def _in_cluster(self, work: Work, start: Start, needs: Resources) -> Iterator[Outcome]:
+        if not self._is_joined:
+            self._joined.enter_context(joined(self.address))
+            self._is_joined = True
+        from facevid.engine.ray_host import Order, own_versions
+        from facevid.engine.ray_pool import RayPool
+
+        order = Order(
+            start=start,
+            title=work.step.name,
+            threads=needs.threads,
+            memory_bytes=needs.memory_bytes,
+            log=str(self.log),
+            folder=str(Path.cwd()),
+            path=tuple(entry or str(Path.cwd()) for entry in sys.path),
+            lock=str(self.lock),
+            held=self.lock.read_text(encoding="utf-8"),
+            versions=own_versions(),
+        )
+        with RayPool(
+            work.step, order, needs, workers=self.workers, room_timeout_s=self.room_timeout_s
+        ) as pool:
+            yield from Crew(work, pool, setup_timeout_s=self.setup_timeout_s, log=self.log).run()
+
+
+@contextlib.contextmanager
+def joined(address: str | None) -> Iterator[None]:
+    """Be a driver of the Ray cluster at an address, or of the one that runs on this machine, or of a new one on it.
+
+    Where this process is a driver already, it stays one. Raises SetupError with a sentence where it cannot be one.
+    """
+    _require_ray()
+    import ray
+
+    given = address or os.environ.get("RAY_ADDRESS")
+    if given is not None and given.startswith("ray://"):
+        raise SetupError(
+            f"{given} is an address for Ray's client; run facevid on a machine of the cluster and give HOST:PORT, or "
+            "no address there"
+        )
+    if given not in (None, "auto", "local"):
+        _require_listener(given)
+    if ray.is_initialized():
+        current = ray.get_runtime_context().gcs_address
+        if address not in (None, "auto", current):
+            raise SetupError(f"this process is a driver of the Ray cluster at {current}, not of {address}")
+        yield
+        return
+    with _own_signals():
+        _quieten()
+        _init(given)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _init(given: str | None) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    alone = {
+        "num_cpus": available_cores(),
+        "include_dashboard": False,
+        "object_store_memory": _STORE_BYTES,
+    }
+    try:
+        try:
+            ray.init(address=given or "auto", **quiet)
+        except ConnectionError:
+            if given is not None:
+                raise
+            ray.init(address="local", **alone, **quiet)
+    except (
+        Exception
+    ) as error:  # Ray raises whatever it meets, a bare Exception where it took too long to start
+        where = "on this machine" if given is None else f"at {given}"
+        raise SetupError(
+            f"cannot be a driver of a Ray cluster {where} ({_first_line(error)}); start one with `ray start --head`, "
+            "and run facevid on a machine that is part of it"
+        ) from error
+
+
+def _require_listener(address: str) -> None:
+    """Raise SetupError where nothing answers at HOST:PORT; Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+    except (OSError, ValueError) as error:
+        raise SetupError(
+            f"no Ray cluster answers at {address} ({error}); the address is HOST:PORT of its head, as `ray start "
+            "--head` prints it"
+        ) from error
+
+
+def _require_ray() -> None:
+    if util.find_spec("ray") is None:
+        raise SetupError(
+            "the executor ray needs Ray, which is not installed; install it with: pip install 'facevid[ray]'"
+        )
+    # Ray tells its makers how it is used unless it is told not to before it is imported.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def _quieten() -> None:
+    """Keep what Ray prints about its machines off stdout, which may be a JSON document; its own logs have it."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = _print_nothing
+
+
+def _print_nothing(data: Any, ignore_prefix: bool = False) -> None:
+    return
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the handler of SIGTERM, in whose place Ray sets one that exits at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
