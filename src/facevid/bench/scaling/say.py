@@ -59,7 +59,7 @@ def why_failing(fit: Fit) -> str | None:
         return f"by its size term larger models do worse (alpha = {fit.constants['alpha']:.3f})"
     if shares.max() < _STEP:
         return "its size term is driven to 0 for every size, so that it is a law in data alone"
-    if shares[-1] < _STEP and shares[0] / shares[-1] > 100:
+    if shares[-1] < _STEP and shares[0] > 100 * shares[-1]:
         return (
             f"its size term is driven to 0 at {last} from {shares[0]:.0%} of what falls at {first}, "
             f"a step between sizes and no power of size"
