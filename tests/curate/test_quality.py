@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facevid.curate import quality
 from facevid.curate.pose import FACE_OVAL
 from facevid.curate.quality import (
     FACE_SIDE,
@@ -273,3 +276,25 @@ def test_the_small_picture_is_320_wide_and_keeps_its_shape(size: tuple[int, int]
     assert small.shape[1] == SMALL_WIDTH
     assert small.shape[0] == pytest.approx(320 * size[1] / size[0], abs=1)
     assert (small == 77).all()
+
+
+def test_sharpness_does_not_depend_on_where_in_memory_a_picture_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (160, 160), np.uint8), (0, 0), 1.5)
+    real = cv2.Sobel
+
+    def lying(offset: int) -> Callable[..., Any]:
+        def sobel(*arguments: Any) -> Any:
+            found = real(*arguments)
+            room = np.empty(found.nbytes + 128, np.uint8)
+            start = -room.ctypes.data % 64 + offset
+            moved = room[start : start + found.nbytes].view(found.dtype).reshape(found.shape)
+            moved[...] = found
+            return moved
+
+        return sobel
+
+    gradients = []
+    for offset in (0, 4, 8, 20):
+        monkeypatch.setattr(cv2, "Sobel", lying(offset))
+        gradients.append(quality._gradient(picture.astype(np.float32)))
+    assert all(np.array_equal(one, gradients[0]) for one in gradients)

@@ -98,7 +98,7 @@ def analyze_timeout(payload: dict[str, Any]) -> float:
 
 ANALYZE = Step(
     name="analyze",
-    version=1,
+    version=2,
     function=analyze_step,
     reads=_READS,
     timeout_s=analyze_timeout,

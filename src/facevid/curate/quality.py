@@ -86,7 +86,8 @@ def edge_sharpness(square: Image, mask: Image) -> float:
 
 def _gradient(picture: Floats) -> Floats:
     across, down = cv2.Sobel(picture, cv2.CV_32F, 1, 0), cv2.Sobel(picture, cv2.CV_32F, 0, 1)
-    return np.asarray(cv2.magnitude(across, down), np.float32)
+    # Not cv2.magnitude: its last digits depend on where in memory the pictures lie, and so on what came before.
+    return np.asarray(np.sqrt(across * across + down * down), np.float32)
 
 
 def blockiness(grey: Image, left: int, top: int) -> float:

@@ -107,7 +107,7 @@ def look_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
 
 LOOK = Step(
     name="look",
-    version=2,
+    version=3,
     function=look_step,
     reads=(
         "backends.face_detector",
