@@ -20,7 +20,7 @@ from facevid.dataset.ages import years
 from facevid.dataset.removing.tombstones import Tombstones, second_mark, source_mark
 from facevid.dataset.spans import Span, spans_text
 from facevid.dataset.statements import Statement, to_table
-from facevid.recipe import RecipeError, load_recipe
+from facevid.recipe import RecipeError, load_recipe, with_people
 
 
 def stretches(*rows: dict[str, Any]) -> pa.Table:
@@ -101,8 +101,8 @@ def test_rules_of_people_are_checked_when_a_recipe_is_read() -> None:
     with pytest.raises(RecipeError, match=r"people\.licences: .*at least one"):
         load_recipe({"people": {"licences": []}})
     with pytest.raises(RecipeError, match=r"people\.minimum_age"):
-        load_recipe().with_people(minimum_age=-1)
-    changed = load_recipe().with_people(require_consent=True, licences=["CC0"])
+        with_people(load_recipe(), minimum_age=-1)
+    changed = with_people(load_recipe(), require_consent=True, licences=["CC0"])
     assert changed.people.model_dump() == {"require_consent": True, "licences": ("CC0",), "minimum_age": None}
 
 

@@ -22,6 +22,7 @@ from facevid.curate.summary import Status, StepSummary, Summary
 from facevid.curate.work import Work, WorkError
 from facevid.dataset.published import JOURNAL, check_output, refuse_pending
 from facevid.engine import FolderBusy, Ledger, StorageError, folder_lock
+from facevid.recipe import with_people
 
 Footage = Sequence[str | os.PathLike[str]] | str | os.PathLike[str]
 
@@ -59,8 +60,8 @@ def build(
     allowed = [licence] if isinstance(licence, str) else licence
     chosen = Work(Path(output)).recipe(recipe)
     if require_consent is not None or allowed is not None or minimum_age is not None:
-        chosen = chosen.with_people(
-            require_consent=require_consent, licences=allowed, minimum_age=minimum_age
+        chosen = with_people(
+            chosen, require_consent=require_consent, licences=allowed, minimum_age=minimum_age
         )
     listed = None if opt_out is None else embed_faces(read_opt_out(Path(opt_out)), Path(opt_out), chosen)
     with Session.open(
