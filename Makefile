@@ -20,7 +20,7 @@ TORCH := torch==$(shell sed -n 's/^    "torch==\([^"]*\)",/\1/p' pyproject.toml 
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	--no-emit-find-links
 
-.PHONY: help setup test lint types imports pytest slow demo build lock clean
+.PHONY: help setup test lint types imports pytest slow faults demo build lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -49,10 +49,13 @@ imports: $(STAMP) ## the rooms import downwards only
 	$(BIN)/lint-imports
 
 pytest: $(STAMP) ## the tests alone
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not faults"
 
 slow: $(STAMP) ## the tests that `make test` leaves out: more kills, more people, more processes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not faults"
+
+faults: $(STAMP) ## builds that are killed, starved, cut off and lied to, on this machine and on Ray (docs/faults.md)
+	$(BIN)/python -m pytest tests/faults -m faults
 
 demo: $(STAMP) ## make six short programmes and build a dataset from them, in ./demo
 	$(BIN)/facevid demo --output demo

@@ -96,14 +96,15 @@ def test_leftovers_of_dead_runs_are_removed_and_those_of_live_ones_kept(tmp_path
     (inner / f".clip.mp4.tmp-{dead.pid}-0a1b2c3d.mp4").touch()
     (inner / f".one.tmp-{dead.pid}-0a1b2c3d").mkdir()
     (inner / f".one.tmp-{dead.pid}-0a1b2c3d" / "x").touch()
-    live = inner / f".b.txt.tmp-{os.getpid()}-0a1b2c3d.txt"
-    live.touch()
-    reused = inner / f".c.txt.tmp-{os.getpid()}-0a1b2c3d.txt"
-    reused.touch()
-    os.utime(reused, (1e9, 1e9))
-    (inner / "clip.mp4").touch()
-    assert clear_stale(tmp_path) == 3
-    assert names(inner) == [live.name, "clip.mp4"]
+    with atomic_path(inner / "b.txt") as live:
+        live.touch()
+        os.utime(live, (1e9, 1e9))  # written before the clock was set, as far as the file tells
+        _, _, mark = live.stem.rpartition("-")
+        other = f"{int(mark[:4], 16) ^ 1:04x}{mark[4:]}"
+        (inner / f".c.txt.tmp-{os.getpid()}-{other}.txt").touch()  # of one that had this number before
+        (inner / "clip.mp4").touch()
+        assert clear_stale(tmp_path) == 3
+        assert names(inner) == [live.name, "clip.mp4"]
 
 
 def test_json_and_parquet_are_written_whole(tmp_path: Path) -> None:

@@ -57,6 +57,38 @@ def test_an_empty_file_is_a_fresh_ledger(tmp_path: Path) -> None:
         assert (ledger.counts(), ledger.notice) == ({}, None)
 
 
+def test_a_ledger_with_rows_that_no_run_writes_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    for column, garbage in {"value": "'{\"a'", "seconds": "'soon'", "status": "'fine'"}.items():
+        with Ledger(path) as ledger:
+            ledger.put(an_outcome("a"), hash="h")
+        with sqlite3.connect(path) as db:
+            db.execute(f"UPDATE outcomes SET {column} = {garbage}")
+        db.close()
+        with Ledger(path) as ledger:
+            assert "was damaged and is now" in (ledger.notice or "")
+            assert ledger.counts() == {}
+        for aside in tmp_path.glob("*.broken-*"):
+            aside.unlink()
+
+
+def test_damage_that_only_reading_shows_is_told_and_the_next_run_sets_the_ledger_aside(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.put(an_outcome("a"), hash="h")
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE outcomes SET value = '{\"a: 1}'")
+    db.close()
+    with Ledger(path) as ledger, pytest.raises(LedgerError, match=r"damaged .*item a.*it will be set aside"):
+        ledger.get("cut", "a", "h")
+    with Ledger(path) as ledger:
+        assert "was damaged and is now" in (ledger.notice or "")
+    with Ledger(path) as ledger:
+        assert ledger.notice is None
+
+
 def test_a_ledger_of_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     Ledger(path).close()

@@ -98,12 +98,16 @@ def test_paths_in_the_payload_do_not_enter_the_hash(ledger: Ledger) -> None:
     assert not collect(step, [Item("a", {"n": 2, "_path": "/there"})], ledger, workers=0)["a"].reused
 
 
-def test_a_finished_item_whose_output_was_deleted_runs_again(ledger: Ledger, tmp_path: Path) -> None:
-    step = a_step(steps.slow_write, outputs=lambda payload, value: [payload["_out"]])
+def test_a_finished_item_whose_output_was_deleted_or_cut_short_runs_again(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    step = a_step(steps.slow_write, outputs=lambda payload, value: [(Path(payload["_out"]), value.get("n"))])
     item = Item("a", {"n": 1, "_out": str(tmp_path / "a.txt"), "_log": str(tmp_path / "log")})
     assert not collect(step, [item], ledger, workers=0)["a"].reused
     assert collect(step, [item], ledger, workers=0)["a"].reused
     (tmp_path / "a.txt").unlink()
+    assert not collect(step, [item], ledger, workers=0)["a"].reused
+    (tmp_path / "a.txt").write_text("")
     assert not collect(step, [item], ledger, workers=0)["a"].reused
 
 

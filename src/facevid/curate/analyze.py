@@ -79,7 +79,7 @@ def analyze_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Analyse the source at `_path` into the folder `_out`; see `facevid.curate.windows` for what is kept.
 
     `spans`, where the payload has them, are all that is looked at, with a margin (`facevid.curate.wanted`).
-    Returns frames, seconds, tracks and, where the file broke off, the sentence that says so.
+    Returns frames, seconds, tracks, the bytes of each file and, where the video broke off, the sentence that says so.
     """
     path = Path(payload["_path"])
     with atomic_dir(payload["_out"]) as out:
@@ -88,7 +88,15 @@ def analyze_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
         except media.MediaError as error:
             raise StepError(error.kind, str(error)) from error
         (out / "summary.json").write_text(json.dumps(result, indent=1, sort_keys=True), encoding="utf-8")
-    return result
+        files: dict[str, int | None] = {path.name: path.stat().st_size for path in sorted(out.iterdir())}
+        files["frames.parquet"] = None  # a takedown takes frames out of it
+    return {**result, "files": files}
+
+
+def analysis_files(payload: dict[str, Any], value: dict[str, Any]) -> list[tuple[Path, int | None]]:
+    """The files that a finished analysis must still have, with their bytes (older ones told only of their summary)."""
+    files: dict[str, int | None] = value.get("files") or {"summary.json": None}
+    return [(Path(payload["_out"]) / name, size) for name, size in files.items()]
 
 
 def analyze_timeout(payload: dict[str, Any]) -> float:
@@ -104,7 +112,7 @@ ANALYZE = Step(
     timeout_s=analyze_timeout,
     setup=models,
     inputs=lambda payload: [payload["_path"]],
-    outputs=lambda payload, value: [Path(payload["_out"]) / "summary.json"],
+    outputs=analysis_files,
 )
 
 

@@ -158,8 +158,10 @@ def status(output: str | os.PathLike[str]) -> Status:
         go_on = f"facevid takedown {output}, which finishes a takedown that was interrupted"
     elif not published:
         go_on = f"facevid build FOOTAGE -o {output}"
-    elif _is_newer(work.stretches, work.dataset / "dataset.json"):
-        go_on = f"facevid cut {output}, then identify and pack: the selection is newer than what is published"
+    elif work.unpublished_selection():
+        go_on = (
+            f"facevid cut {output}, then identify and pack: the selection is not the one that is published"
+        )
     elif clips and not annotated:
         go_on = f"facevid annotate {output}, which says what can be seen and heard in every clip"
     else:
@@ -171,10 +173,6 @@ def _annotated(dataset: Path) -> int:
     """Clips of a published dataset of which anything is said."""
     asked = "select count(distinct clip_id) from annotations where clip_id in (select clip_id from clips)"
     return int(facevid.dataset.open(dataset).sql(asked).fetchall()[0][0])
-
-
-def _is_newer(one: Path, other: Path) -> bool:
-    return one.exists() and one.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def clean(output: str | os.PathLike[str]) -> int:

@@ -103,9 +103,10 @@ def load_models(recipe: Recipe) -> None:
     face_embedder(str(recipe.backends.face_embedder))
 
 
-def clip_files(payload: dict[str, Any], value: dict[str, Any]) -> list[Path]:
-    """The files that a finished cut must still have."""
-    return [Path(payload["_clip_dir"]) / name for name in ("meta.json", *value["members"])]
+def clip_files(payload: dict[str, Any], value: dict[str, Any]) -> list[tuple[Path, int | None]]:
+    """The files that a finished cut must still have, with their bytes."""
+    sizes = {name: int(member["bytes"]) for name, member in value["members"].items()}
+    return [(Path(payload["_clip_dir"]) / name, size) for name, size in {"meta.json": None, **sizes}.items()]
 
 
 def cut_timeout_s(payload: dict[str, Any]) -> float:

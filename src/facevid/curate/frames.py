@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facevid.curate.faces import Seen
+from facevid.engine import StorageError
 
 POINTS = 478
 _STEP = 8.0
@@ -84,7 +85,7 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
     reach over the frames asked for.
     """
     # Not read_table: it loads pyarrow.dataset and with it pandas, half a second in every worker.
-    tracks = pq.ParquetFile(analysis_dir / "tracks.parquet").read(
+    tracks = read_analysis(analysis_dir / "tracks.parquet").read(
         columns=["track", "face", "scale", "first_frame", "last_frame"]
     )
     row = tracks.filter(pc.equal(tracks["track"], track)).to_pylist()
@@ -114,9 +115,20 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
     return TrackFrames(wanted, mesh, np.concatenate([low, high], axis=1), _filled(wanted, have, pose))
 
 
+def read_analysis(path: Path) -> pq.ParquetFile:
+    """A table of an analysis; raises StorageError where it is damaged, for which no item can be blamed."""
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, FileNotFoundError) as error:
+        raise StorageError(
+            f"the analysis {path.parent} is damaged ({path.name}: {error}); delete this folder, and the same command "
+            "makes it again"
+        ) from error
+
+
 def _rows(path: Path, *, face: int, first: int, last: int) -> pa.Table:
     """Rows of one face between two frames, from the row groups that hold any of these frames."""
-    file = pq.ParquetFile(path)
+    file = read_analysis(path)
     column = _SCHEMA.get_field_index("frame")
     near = []
     for number in range(file.num_row_groups):

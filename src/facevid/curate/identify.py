@@ -27,8 +27,9 @@ def embed_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Embed one clip's face chips: `_clip_dir`/chips.npy -> `_embedding_path` (float32 (128,), not
     normalised).
 
-    Returns chips, used (chips that agree with the most central one) and spread (mean distance of the used
-    chips from their mean; 0 for one chip). A clip without chips is rejected with reason "no_face".
+    Returns chips, used (chips that agree with the most central one), spread (mean distance of the used
+    chips from their mean; 0 for one chip) and the bytes of the file. A clip without chips is rejected with
+    reason "no_face".
     """
     chips = np.load(Path(payload["_clip_dir"]) / "chips.npy")
     if len(chips) == 0:
@@ -39,12 +40,13 @@ def embed_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as partial, Path(partial).open("wb") as file:
         np.save(file, mean)
-    return {"chips": len(chips), "used": used, "spread": round(spread, 4)}
+        size = file.tell()
+    return {"chips": len(chips), "used": used, "spread": round(spread, 4), "bytes": size}
 
 
-def embedding_files(payload: dict[str, Any], value: dict[str, Any]) -> list[Path]:
-    """The file that a finished embedding must still have."""
-    return [Path(payload["_embedding_path"])]
+def embedding_files(payload: dict[str, Any], value: dict[str, Any]) -> list[tuple[Path, int | None]]:
+    """The file that a finished embedding must still have, with its bytes (older ones did not tell them)."""
+    return [(Path(payload["_embedding_path"]), value.get("bytes"))]
 
 
 def mean_embedding(vectors: F32) -> tuple[F32, int, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,7 +238,7 @@ def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
                 for name, values in columns.items():
                     values.append(stored[name].reshape(-1))
                 frames.append(len(stored["mesh"]))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise DatasetError(
                 f"{path} cannot be read ({error}); delete its folder and run the build again."
             ) from error

@@ -170,7 +170,10 @@ class Session:
         if not self.work.sources.exists():
             return []
         here = {r["source_id"] for r in rows} | self.withheld.sources
-        before = self.work.read(self.work.sources, "scan").to_pylist()
+        try:
+            before = self.work.read(self.work.sources, "scan").to_pylist()
+        except WorkError as error:
+            return [f"{error} That is done now; which sources have left the dataset is not told this time."]
         gone = [s["source_name"] for s in before if s["source_id"] not in here]
         if not gone:
             return []
@@ -277,6 +280,7 @@ class Session:
         publish_tables(
             self._members(), identity, sources, failed, self.work, self.recipe, tool_versions(), self.withheld
         )
+        self.work.keep_packed()
         clips, kept_s = published_size(self.work.dataset)
         return StepSummary(
             "pack", str(self.work.dataset), total=clips, ok=clips, seconds=time.monotonic() - began,

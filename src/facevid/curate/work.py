@@ -13,9 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from facevid.curate.frames import read_analysis
 from facevid.curate.trackfile import TrackFileWriter, track_file_key
 from facevid.dataset.annotating import ANNOTATE_LOCK
-from facevid.engine import atomic_path, clear_stale, folder_lock, write_parquet_atomic
+from facevid.engine import atomic_path, clear_stale, file_sha256, folder_lock, write_parquet_atomic
 from facevid.errors import FacevidError
 from facevid.recipe import Recipe, load_recipe
 
@@ -75,6 +76,29 @@ class Work:
     @property
     def rejected(self) -> Path:
         return self.folder / "selection" / "rejected.parquet"
+
+    @property
+    def packed(self) -> Path:
+        """Holds the mark of the selection that was published last."""
+        return self.folder / "packed"
+
+    def selection_mark(self) -> str | None:
+        """SHA-256 of the selection; None where there is none."""
+        if not (self.stretches.exists() and self.rejected.exists()):
+            return None
+        both = file_sha256(self.stretches) + file_sha256(self.rejected)
+        return hashlib.sha256(both.encode()).hexdigest()
+
+    def keep_packed(self) -> None:
+        """Remember that the selection is published."""
+        with atomic_path(self.packed) as partial:
+            Path(partial).write_text(f"{self.selection_mark()}\n", encoding="ascii")
+
+    def unpublished_selection(self) -> bool:
+        """Whether the selection differs from the one published last; no clock or time of a file is asked."""
+        return (
+            self.packed.exists() and self.packed.read_text(encoding="ascii").strip() != self.selection_mark()
+        )
 
     @property
     def identity(self) -> Path:
@@ -141,10 +165,13 @@ class Work:
             Path(partial).write_text(recipe.to_yaml(), encoding="utf-8")
 
     def read(self, path: Path, needs: str) -> pa.Table:
-        """A table of the work folder; raises WorkError naming the step to run first."""
+        """A table of the work folder; raises WorkError naming the step to run first, or again where it is damaged."""
         if not path.exists():
             raise WorkError(f"{self.dataset} has no {path.stem} yet; run `facevid {needs}` first.")
-        return pq.ParquetFile(path).read()
+        try:
+            return pq.ParquetFile(path).read()
+        except (pa.ArrowException, OSError) as error:
+            raise WorkError(f"{path} is damaged ({error}); run `facevid {needs}` again.") from error
 
     def gather_tracks(self, sources: Sequence[Mapping[str, Any]], versions: Mapping[str, str]) -> str:
         """Put the tracks of all analysed sources into one table, unless they are there; returns its key.
@@ -158,7 +185,7 @@ class Work:
             return key
         with atomic_path(self.tracks) as partial, TrackFileWriter(Path(partial), key=key) as file:
             for row in rows:
-                file.add(pq.ParquetFile(self.analysis(str(row["source_id"])) / "tracks.parquet").read(), row)
+                file.add(read_analysis(self.analysis(str(row["source_id"])) / "tracks.parquet").read(), row)
         return key
 
     def write(self, table: pa.Table, path: Path) -> None:

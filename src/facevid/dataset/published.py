@@ -243,7 +243,7 @@ def parse_manifest(data: bytes, path: str) -> Manifest:
     """The manifest in the bytes of a `dataset.json`; `path` names it in errors (see `read_manifest`)."""
     content = document(
         data, path, FORMAT, FORMAT_VERSION, version_name="format_version",
-        unreadable="restore it or build again",
+        unreadable="restore it, or remove it and build again",
         foreign="choose another folder",
         other_version="use the facevid release that wrote it, or build into another folder",
     )  # fmt: skip
@@ -254,7 +254,7 @@ def parse_manifest(data: bytes, path: str) -> Manifest:
         files += [PublishedFile.from_json(e) for e in shards]
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(
-            f"{path} is damaged ({error!r}); restore it or build the dataset again."
+            f"{path} is damaged ({error!r}); restore it, or remove it and build the dataset again."
         ) from error
     about = {k: v for k, v in content.items() if k not in ("format", "format_version")}
     return Manifest(about=about, files=tuple(files))

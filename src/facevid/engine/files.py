@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from facevid.engine.step import EngineError, StorageError
 
-_TEMPORARY = re.compile(r"^\..+\.tmp-(\d+)-[0-9a-f]{8}(\.[^.]+)?$")
+_TEMPORARY = re.compile(r"^\..+\.tmp-(\d+)-([0-9a-f]{8})(\.[^.]+)?$")
 # How numpy says that a file took only a part: an OSError without a number.
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
@@ -36,8 +36,8 @@ class FolderBusy(EngineError):
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success fsync it and rename it to `path`, on failure remove it.
 
-    The temporary name `.<name>.tmp-<pid>-<random><suffix>` keeps the suffix, because many writers choose
-    their format by it. Missing parent folders are made. Raises StorageError when the place cannot be written.
+    The temporary name `.<name>.tmp-<pid>-<start of the process, random><suffix>` keeps the suffix, because many
+    writers choose their format by it. Missing parent folders are made. Raises StorageError when the place cannot be written.
     """
     final = Path(path)
     temporary = _temporary(final)
@@ -310,23 +310,20 @@ def _names_output(named: object, final: Path) -> bool:
 
 
 def _temporary(final: Path) -> Path:
-    return final.with_name(f".{final.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}{final.suffix}")
+    mark = f"{_start_mark(os.getpid()) or 0:04x}{secrets.token_hex(2)}"
+    return final.with_name(f".{final.name}.tmp-{os.getpid()}-{mark}{final.suffix}")
 
 
 def _is_stale(path: Path) -> bool:
     match = _TEMPORARY.match(path.name)
-    if match is None:
-        return False
-    try:
-        return not _was_running(int(match[1]), path.lstat().st_mtime)
-    except FileNotFoundError:
-        return False
+    return match is not None and not _is_running(int(match[1]), int(match[2][:4], 16))
 
 
-def _was_running(pid: int, when: float) -> bool:
-    """Whether process `pid` lives and lived at Unix time `when`.
+def _is_running(pid: int, mark: int) -> bool:
+    """Whether process `pid` lives and is the one with this mark.
 
-    In containers process numbers are few and soon used again, and the dead may stay as zombies.
+    In containers process numbers are few and soon used again, and the dead may stay as zombies. No clock is asked,
+    since clocks are set.
     """
     if sys.platform == "win32":
         return pid == os.getpid()
@@ -336,15 +333,17 @@ def _was_running(pid: int, when: float) -> bool:
         return False
     except PermissionError:
         return True
+    return _start_mark(pid) in (None, mark)
+
+
+def _start_mark(pid: int) -> int | None:
+    """16 bits of when a process started, -1 for a zombie; None where the system does not tell."""
     try:
-        # proc_pid_stat(5): after the name in brackets comes the state and, 19 fields on, the start in ticks.
+        # proc_pid_stat(5): after the name in brackets comes the state and, 19 fields on, the start in ticks since boot.
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
     except OSError:
-        return True
-    started = time.time() - uptime + int(state[19]) / os.sysconf("SC_CLK_TCK")
-    # A start in the future means that the two clocks are not of one system: believe that it lives.
-    return state[0] not in "ZX" and (started <= when + 1.0 or started > time.time() + 1.0)
+        return None
+    return -1 if state[0] in "ZX" else int(state[19]) & 0xFFFF
 
 
 def _sync(path: Path) -> None:

@@ -64,7 +64,7 @@ class Ledger:
     under an older hash would describe files that are no longer there.
 
     path: the SQLite file; made with its folder when missing. A corrupt file is renamed to
-    `<name>.broken-<time>` and `notice` says so; a ledger of a newer facevid raises LedgerError.
+    `<name>.broken-<time>` and `notice` says so; a ledger of another version of facevid raises LedgerError.
     read_only: look without writing anything (for `status`); the file must exist.
     """
 
@@ -117,7 +117,7 @@ class Ledger:
                     [step, *part],
                 )
                 for item, hash, *rest in rows:
-                    found[item] = (hash, _outcome(step, item, rest))
+                    found[item] = (hash, self._outcome(step, item, rest))
         return found
 
     def put(
@@ -205,7 +205,7 @@ class Ledger:
         with self._sentences():
             sql = f"SELECT item, {_OUTCOME} FROM outcomes WHERE step = ? {where} ORDER BY item"
             for item, *rest in self._db.execute(sql, values):
-                yield _outcome(step, item, rest)
+                yield self._outcome(step, item, rest)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """{step: {status: items}} of everything finished."""
@@ -250,12 +250,32 @@ class Ledger:
                     f"{SCHEMA_VERSION}: use the facevid that wrote it, or another output folder"
                 )
             damage = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if damage == "ok" and db.execute(_GARBAGE).fetchone() is not None:
+                damage = "rows that no run writes"
+            if damage == "ok" and self._found_damaged.exists():
+                damage = "a run could not read it"
             if damage != "ok":
                 raise sqlite3.DatabaseError(f"database disk image is malformed: {damage}")
         except BaseException:
             db.close()
             raise
         return db
+
+    @property
+    def _found_damaged(self) -> Path:
+        """A file that tells the next run of damage that only reading a row shows."""
+        return self.path.with_name(f"{self.path.name}.damaged")
+
+    def _damaged(self, why: str) -> LedgerError:
+        with contextlib.suppress(OSError):
+            self._found_damaged.touch()
+        return LedgerError(f"the ledger {self.path} is damaged ({why}): run again, and it will be set aside")
+
+    def _outcome(self, step: str, item: str, row: Sequence[object]) -> Outcome:
+        try:
+            return _outcome(step, item, row)
+        except ValueError as error:
+            raise self._damaged(f"step {step}, item {item}: {error}") from error
 
     def _set_aside(self) -> None:
         aside = f"{self.path}.broken-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -264,6 +284,7 @@ class Ledger:
             for tail in ("-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
                     Path(f"{self.path}{tail}").replace(f"{aside}{tail}")
+            self._found_damaged.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"cannot rename the damaged ledger {self.path}: {error.strerror}") from error
         self.notice = (
@@ -280,9 +301,7 @@ class Ledger:
     def _wrapped(self, error: sqlite3.Error) -> EngineError:
         text = str(error)
         if _is_corrupt(error):
-            return LedgerError(
-                f"the ledger {self.path} is damaged ({text}): run again, and it will be set aside"
-            )
+            return self._damaged(text)
         if any(part in text for part in ("full", "readonly", "unable to open", "disk I/O")):
             # SQLite calls a full disk an I/O error where it cannot map its shared memory.
             with contextlib.suppress(OSError):
@@ -294,6 +313,11 @@ class Ledger:
 
 _COUNTS = ("ran", "reused", "ok", "rejected", "failed")
 _OUTCOME = "status, kind, message, value, seconds"
+# Not json_valid: Python writes NaN, which it does not take.
+_GARBAGE = """
+SELECT 1 FROM outcomes WHERE typeof(value) != 'text' OR value NOT LIKE '{%}' OR typeof(seconds) != 'real'
+    OR status NOT IN ('ok', 'rejected', 'failed') LIMIT 1
+"""
 
 
 def _outcome(step: str, item: str, row: Sequence[object]) -> Outcome:
@@ -312,5 +336,13 @@ def _outcome(step: str, item: str, row: Sequence[object]) -> Outcome:
 
 def _is_corrupt(error: sqlite3.Error) -> bool:
     return any(
-        part in str(error) for part in ("malformed", "not a database", "no such table", "no such column")
+        part in str(error)
+        for part in (
+            "malformed",
+            "not a database",
+            "no such table",
+            "no such column",
+            "unsupported file format",
+            "decode to UTF-8",
+        )
     )

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from facevid.errors import FacevidError
@@ -81,7 +82,8 @@ class Step:
     timeout_s: seconds one item may take, or a function of the payload.
     setup: `setup(recipe)`, run once in each worker before its first item (loads models).
     inputs: `inputs(payload) -> paths` that it reads; workers on other machines must see those that the driver sees.
-    outputs: `outputs(payload, value) -> paths`; when given, an item counts as finished only while all exist.
+    outputs: `outputs(payload, value) -> (path, bytes or None)`; when given, an item counts as finished only while all
+        are there, and as long as that where bytes are given.
     resources: what a worker takes up; no result depends on it.
     """
 
@@ -92,7 +94,7 @@ class Step:
     timeout_s: float | Callable[[Payload], float] = 3600.0
     setup: Callable[[Any], object] | None = None
     inputs: Callable[[Payload], Iterable[Any]] | None = None
-    outputs: Callable[[Payload, Value], Iterable[Any]] | None = None
+    outputs: Callable[[Payload, Value], Iterable[tuple[Path, int | None]]] | None = None
     resources: Resources = field(default_factory=Resources)
 
     def timeout_for(self, payload: Payload) -> float:

@@ -102,7 +102,7 @@ class Work:
             return not self._retry_failed
         if outcome.status == "rejected" or self.step.outputs is None:
             return True
-        return all(Path(path).exists() for path in self.step.outputs(item.payload, outcome.value))
+        return all(_is_whole(*output) for output in self.step.outputs(item.payload, outcome.value))
 
 
 @contextlib.contextmanager
@@ -127,6 +127,14 @@ def recorded(
         except Exception as error:
             ending = str(error) or type(error).__name__
             raise
+
+
+def _is_whole(path: Path, size: int | None) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return size is None or found.st_size == size
 
 
 def _end_run(ledger: Ledger, run: int, ending: str) -> None:

@@ -119,7 +119,7 @@ LOOK = Step(
     timeout_s=lambda payload: 60 + _SECONDS_A_FRAME * payload["shape"]["frames"],
     setup=load_eyes,
     inputs=lambda payload: [payload.get("_path") or payload["_dataset"]],
-    outputs=lambda payload, value: [payload["_out"]],
+    outputs=lambda payload, value: [(Path(payload["_out"]), None)],
 )
 
 
