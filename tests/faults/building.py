@@ -78,6 +78,7 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_heed_interrupts,
         )  # fmt: skip
 
     def build(self) -> Ended:
@@ -100,6 +101,11 @@ class Ended:
     @property
     def notes(self) -> str:
         return "\n".join(self.document.get("notes", []))
+
+
+def _heed_interrupts() -> None:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would everything below.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
@@ -177,7 +183,7 @@ def check(place: Place, undisturbed: Path, *, also_failed: Mapping[str, int] | N
         more = found.keys() - outcomes(undisturbed)[step].keys()
         assert len(more) == (also_failed or {}).get(step, 0), more
         assert {k: v for k, v in found.items() if k not in more} == outcomes(undisturbed)[step]
-    assert leftovers(place) == []
+    assert leftovers(place, undisturbed) == []
     with folder_lock(work):
         pass
 
@@ -188,8 +194,10 @@ def outcomes(dataset: Path) -> dict[str, dict[str, str]]:
         return {step: {Path(o.key).name: o.status for o in ledger.outcomes(step)} for step in STEPS}
 
 
-def leftovers(place: Place) -> list[str]:
-    """Temporary files of the dataset and of the command's own temporary folder."""
+def leftovers(place: Place, undisturbed: Path) -> list[str]:
+    """Temporary files of the dataset, and what the command's own temporary folder holds more than without a fault."""
     stale = [p for p in place.dataset.rglob("*") if ".tmp-" in p.name or p.name.endswith(".partial")]
     building = place.dataset.glob(".work/publish-*")
-    return sorted(map(str, (*stale, *building, *place.scratch.iterdir())))
+    usual = {p.name for p in (undisturbed.parent / "tmp").iterdir()}
+    scratch = (p for p in place.scratch.iterdir() if p.name not in usual)
+    return sorted(map(str, (*stale, *building, *scratch)))

@@ -9,22 +9,26 @@ from pathlib import Path
 from facevid.curate.work import Work
 from facevid.engine import FolderBusy
 
-ROUND_S = 0.8
 
-
-def main(dataset: Path, begin: float, rounds: int) -> None:
-    """begin: of the first round, by the monotonic clock, which all processes of a machine share."""
+def main(folder: Path, name: str, rounds: int) -> None:
+    """Print "won" or "busy" for each round; a round begins and ends when both contenders have come there."""
     for number in range(rounds):
-        start = begin + number * ROUND_S
-        while time.monotonic() < start:
-            pass
+        meet(folder, f"begin-{number}", name)
         try:
-            with Work(dataset).held():
+            with Work(folder / "dataset").held():
                 print("won", flush=True)
-                time.sleep(max(0.0, start + ROUND_S / 2 - time.monotonic()))
+                meet(folder, f"end-{number}", name)
         except FolderBusy:
             print("busy", flush=True)
+            meet(folder, f"end-{number}", name)
+
+
+def meet(folder: Path, what: str, name: str) -> None:
+    """Wait until the other is here too; whoever comes last lets the other see it within microseconds."""
+    (folder / f"{what}-{name}").touch()
+    while len(list(folder.glob(f"{what}-*"))) < 2:
+        time.sleep(0)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -108,19 +110,15 @@ def test_a_second_driver_is_refused_with_who_holds_the_folder(place: Place, smal
 
 
 def test_of_two_drivers_that_start_at_the_same_instant_one_wins_each_time(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     script = Path(__file__).with_name("contender.py")
-    begin = time.monotonic() + 8
     both = [
         subprocess.Popen(
-            [sys.executable, script, tmp_path / "dataset", str(begin), "20"],
+            [sys.executable, script, tmp_path, name, "20"],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdout=subprocess.PIPE,
             text=True,
         )
-        for _ in range(2)
+        for name in ("one", "other")
     ]
     rounds = list(zip(*(process.communicate(timeout=120)[0].split() for process in both), strict=True))
     assert [sorted(answers) for answers in rounds] == [["busy", "won"]] * 20

@@ -37,7 +37,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success fsync it and rename it to `path`, on failure remove it.
 
     The temporary name `.<name>.tmp-<pid>-<start of the process, random><suffix>` keeps the suffix, because many
-    writers choose their format by it. Missing parent folders are made. Raises StorageError when the place cannot be written.
+    writers choose their format by it. Missing parent folders are made. Raises StorageError when the place cannot be
+    written.
     """
     final = Path(path)
     temporary = _temporary(final)

@@ -1,0 +1,123 @@
+"""Faults of a Ray cluster: drivers, workers, nodes and heads that go, a full disk, and memory that is eaten."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import Place, check, ended, kill_session, processes_of, until, workers_of
+from ray_start import ports, with_patience
+from test_disks import disk, remount  # noqa: F401 - a fixture
+from test_memory import build_with_eater, with_eater
+
+pytest.importorskip("ray", reason="Ray is not installed")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without cores for workers and one node with two, all of them processes of this machine."""
+    made = a_cluster()
+    yield made
+    made.shutdown()
+
+
+def a_cluster() -> Any:
+    from ray.cluster_utils import Cluster
+
+    made = with_patience(
+        lambda: Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **ports()}
+        )
+    )
+    add_node(made)
+    return made
+
+
+def add_node(cluster: Any) -> Any:
+    return with_patience(lambda: cluster.add_node(num_cpus=2, memory=8_000_000_000, wait=False, **ports()))
+
+
+def on(place: Place, cluster: Any) -> Place:
+    return replace(place, executor=["--executor", "ray", "--address", cluster.address])
+
+
+def seen(place: Place, pattern: str) -> Callable[[], bool]:
+    return lambda: any(place.dataset.glob(pattern))
+
+
+def test_a_driver_killed_workers_killed_and_stopped_and_a_node_lost_change_nothing(
+    place: Place, small: Any, cluster: Any
+) -> None:
+    place = on(place, cluster)
+    driver = place.start()
+    until(seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
+    kill_session(driver)
+    until(lambda: not processes_of(place.folder), "the end of the driver's workers", within_s=60)
+
+    driver = place.start()
+    until(seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
+    stopped = until(lambda: workers_of(place.folder), "workers")
+    for pid in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    time.sleep(12)  # longer than Ray takes to find that a node is gone (health_check_period_ms, 3 s)
+    for pid in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(stopped[0], signal.SIGKILL)
+    until(seen(place, ".work/clips/.*.tmp-*"), "a cut")
+    [node] = list(cluster.worker_nodes)
+    cluster.remove_node(node, allow_graceful=False)
+    add_node(cluster)
+    end = ended(driver)
+    assert end.code == 1, end
+    check(place, small.dataset)
+
+
+def test_a_source_that_eats_memory_is_set_aside(place: Place, small: Any, cluster: Any) -> None:
+    build_with_eater(on(with_eater(place, small), cluster), small)
+
+
+def test_a_full_disk_stops_the_run_and_with_room_it_goes_on(
+    place: Place,
+    small: Any,
+    cluster: Any,
+    disk: Callable[[str, int], Path],  # noqa: F811
+) -> None:
+    place = on(place, cluster)
+    disk("dataset", 400_000)
+    end = place.build()
+    assert (end.code, "full" in end.sentence) == (4, True), end
+    remount(place.dataset, "size=100m")
+    assert place.build().code == 1
+    check(place, small.dataset)
+
+
+def test_a_head_that_dies_ends_the_run_with_a_sentence_and_another_cluster_goes_on(
+    place: Place, small: Any, cluster: Any
+) -> None:
+    other = a_cluster()
+    try:
+        driver = on(place, other).start()
+        until(seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
+        head = other.head_node
+        head.kill_gcs(check_alive=False)
+        head.kill_raylet(check_alive=False)
+        end = ended(driver)
+    finally:
+        with contextlib.suppress(Exception):  # the head is dead
+            other.shutdown()
+    assert end.code not in (0, 1) and "Traceback" not in end.stderr, end
+    assert "Ray" in end.stderr, end
+    until(lambda: not workers_of(place.folder), "the end of the workers", within_s=60)
+    done = on(place, cluster).build()
+    assert done.code == 1, done
+    check(place, small.dataset)
