@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,23 @@ def anything(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
     if what == "killed once":
         return killed_once(payload, recipe)
     if what == "grow":
-        held = bytearray(500_000_000)
-        held[::4096] = b"x" * len(held[::4096])
-        time.sleep(600)
+        grow()
+    if what == "children grow":
+        with ThreadPoolExecutor(1) as thread:
+            path = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+            thread.submit(
+                subprocess.run, [sys.executable, "-c", "import steps; steps.grow()"], env=path, check=True
+            ).result()
     if what == "threads":
         return loaded(payload, recipe)
     return mixed(payload, recipe)
+
+
+def grow() -> None:
+    """Holds half a gigabyte until it is ended."""
+    held = bytearray(500_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    time.sleep(600)
 
 
 def asleep(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
@@ -160,3 +172,19 @@ def third_time(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]
     if len(Path(payload["_log"]).read_text().split()) < 3:
         time.sleep(600)
     return {"n": payload["n"]}
+
+
+def grow_in_setup(recipe: Recipe | None) -> None:
+    grow()
+
+
+def holds(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
+    """Holds 400 MB for a moment."""
+    held = bytearray(400_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    time.sleep(0.6)
+    return {}
+
+
+def score(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
+    return {"score": int(Path("/proc/self/oom_score_adj").read_text())}

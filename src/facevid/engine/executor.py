@@ -65,7 +65,8 @@ def open_executor(
     """
     check_executor(name, address)
     if name == "local":
-        yield LocalExecutor(available_cores() if workers is None else workers, threads=1, log=log)
+        count = available_cores() if workers is None else workers
+        yield LocalExecutor(count, threads=1, log=log, resources=resources)
         return
     from facevid.engine.ray_executor import RayExecutor
 

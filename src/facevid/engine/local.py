@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from facevid.engine.crew import Crew, setup_sentence
 from facevid.engine.ledger import Ledger
 from facevid.engine.limits import affinity_cores, core_quota
+from facevid.engine.memory import allowance
 from facevid.engine.pool import Pool
 from facevid.engine.step import Item, Outcome, RecipeLike, SetupError, Step
 from facevid.engine.work import Work, recorded
@@ -29,6 +32,9 @@ class LocalExecutor:
     log: file that takes the workers' stderr and stdout (C libraries are noisy);
         None leaves them on the terminal.
     setup_timeout_s: how long a worker may take to start and load its models.
+    resources: step -> fields of `Resources` in place of what the step declares; only memory_gb counts here. A worker
+        whose step asks for none has its share of the machine's memory, and more while there is enough
+        (`facevid.engine.memory`).
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class LocalExecutor:
         *,
         log: str | os.PathLike[str] | None = None,
         setup_timeout_s: float = 900.0,
+        resources: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         if workers < 0 or threads < 1:
             raise ValueError(f"workers must be 0 or more and threads 1 or more, not {workers} and {threads}")
@@ -45,6 +52,7 @@ class LocalExecutor:
         self.threads = threads
         self.log = Path(log) if log is not None else None
         self.setup_timeout_s = setup_timeout_s
+        self.resources = resources or {}
 
     def run(
         self,
@@ -80,5 +88,9 @@ class LocalExecutor:
     def _in_pool(self, work: Work, recipe: RecipeLike | None) -> Iterator[Outcome]:
         start = Start.of(work.step, recipe)
         title = work.step.name
-        with Pool(start, size=self.workers, threads=self.threads, log=self.log, title=title) as pool:
+        needs = replace(work.step.resources, **self.resources.get(title, {}))
+        memory = allowance(needs.memory_bytes, self.workers)
+        with Pool(
+            start, size=self.workers, threads=self.threads, log=self.log, title=title, memory=memory
+        ) as pool:
             yield from Crew(work, pool, setup_timeout_s=self.setup_timeout_s, log=self.log).run()

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from facevid.engine.crew import Ending
+from facevid.engine.memory import LOOK_S, Allowance, held_bytes
 from facevid.engine.step import SetupError, StorageError
 from facevid.engine.worker import BOOT, PATH_VARIABLE, THREADS_VARIABLE, Reply, Start, receive, send
 
@@ -50,6 +51,8 @@ class WorkerProcess:
         self.answered = False
         self.began: float | None = time.monotonic()
         self._reports = reports
+        self._outgrew: Ending | None = None
+        self._ending = threading.Lock()
         # Not the multiprocessing module: it would import the user's script again in every worker. A session
         # of its own keeps Ctrl-C for the driver and lets us end the worker with all its children.
         self._process = subprocess.Popen(
@@ -80,7 +83,8 @@ class WorkerProcess:
 
         kill: at once; otherwise it has `wait_s` seconds to end by itself.
         """
-        self.ended = True
+        with self._ending:
+            self.ended = True
         if not kill:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=wait_s)
@@ -89,7 +93,15 @@ class WorkerProcess:
         with contextlib.suppress(BrokenPipeError):
             assert self._process.stdin is not None
             self._process.stdin.close()
-        return Ending(_how(code))
+        return self._outgrew or Ending(_how(code))
+
+    def outgrow(self, ending: Ending) -> None:
+        """End it because it holds too much memory; that it is gone is reported as of any other."""
+        # Not once its end has begun: its number may then be that of another process.
+        with self._ending:
+            if not self.ended:
+                self._outgrew = ending
+                self._kill_group()
 
     def _kill_group(self) -> None:
         if sys.platform == "win32":
@@ -116,7 +128,7 @@ class WorkerProcess:
 class Pool:
     """Starts workers for one run and makes sure that none outlives it.
 
-    path: where workers import from; None as this process does.
+    path: where workers import from; None as this process does. memory: what each may hold; None for no limit.
     """
 
     def __init__(
@@ -128,6 +140,7 @@ class Pool:
         log: Path | None,
         title: str,
         path: Sequence[str] | None = None,
+        memory: Allowance | None = None,
     ) -> None:
         self._reports: queue.Queue[tuple[WorkerProcess, Reply | None]] = queue.Queue()
         self._start = start
@@ -135,6 +148,13 @@ class Pool:
         self._environment = _environment(threads, sys.path if path is None else path)
         self._log = _open_log(log, title) if log is not None else None
         self._workers: list[WorkerProcess] = []
+        self._closed = threading.Event()
+        if memory is not None:
+            # A thread of its own, since whoever uses the pool may be long at other work between two reports.
+            watch = threading.Thread(
+                target=self._watch, args=[memory], name="facevid-worker-memory", daemon=True
+            )
+            watch.start()
 
     def __enter__(self) -> Pool:
         return self
@@ -142,6 +162,7 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed.set()
         # What a worker finished is on disk before it says so; its libraries' own clean-up takes half a second.
         self._forget_ended()
         for worker in self._workers:
@@ -169,6 +190,13 @@ class Pool:
             raise SetupError(f"cannot start a worker process: {error}") from error
         self._workers.append(worker)
         return worker
+
+    def _watch(self, memory: Allowance) -> None:
+        """End workers that hold more than they may."""
+        while not self._closed.wait(LOOK_S):
+            held = {worker: held_bytes(worker.pid) for worker in list(self._workers)}
+            for worker in memory.outgrown(held):
+                worker.outgrow(Ending(memory.ending, "memory"))
 
     def _forget_ended(self) -> None:
         self._workers = [worker for worker in self._workers if not worker.ended]

@@ -20,11 +20,12 @@ from pathlib import Path
 import ray
 
 from facevid.engine.crew import Ending
+from facevid.engine.memory import allowance
 from facevid.engine.pool import Pool
 from facevid.engine.step import EngineError, Payload, StorageError
 from facevid.engine.worker import Reply, Start
 
-_LOOK_S = 0.5
+_LISTEN_S = 60.0
 # A file that another machine has just written may take a moment to appear (NFS: acdirmin, acdirmax in nfs(5)).
 _APPEARS_S = 5.0
 _SHARED = "the footage and the folder of the dataset must lie on a file system that every machine has at the same path"
@@ -64,7 +65,6 @@ class Host:
             return Reply("setup", message=f"machine {socket.gethostname()} {reason}")
         with contextlib.suppress(OSError):
             os.chdir(order.folder)
-        self._limit = order.memory_bytes
         log = Path(f"{order.log}.{socket.gethostname()}")
         try:
             self._pool = Pool(
@@ -74,6 +74,8 @@ class Host:
                 log=log,
                 title=order.title,
                 path=_import_path(order.path, order.folder),
+                # Where nothing is asked for, Ray's own monitor minds the memory of the machine.
+                memory=None if order.memory_bytes is None else allowance(order.memory_bytes, 1),
             )
             self._worker = self._pool.start()
         except StorageError as error:
@@ -96,15 +98,10 @@ class Host:
 
     def _answer(self) -> Reply | Ending:
         while True:
-            found = self._pool.report(_LOOK_S)
+            found = self._pool.report(_LISTEN_S)
             if found is not None:
                 _, reply = found
                 return self._worker.end() if reply is None else reply
-            if self._limit is not None and resident_bytes(self._worker.pid) > self._limit:
-                self._worker.end(kill=True)
-                return Ending(
-                    f"needed more than its {self._limit / 1e9:g} GB of memory and was ended", "memory"
-                )
 
 
 def own_versions() -> dict[str, str]:
@@ -116,16 +113,6 @@ def own_versions() -> dict[str, str]:
             with contextlib.suppress(metadata.PackageNotFoundError):
                 found[name.group()] = metadata.version(name.group())
     return found
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory that a process and its children hold (Linux), 0 for one that is gone."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (OSError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") + sum(resident_bytes(int(child)) for child in children)
 
 
 def _stranger(order: Order) -> str | None:

@@ -38,10 +38,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Resources:
-    """What one worker of a step takes up on a machine of a cluster; a share below 1 lets several have one core or GPU.
+    """What one worker of a step takes up; of all this, workers of one machine alone mind only the memory.
 
-    cpus: cores, which are also its threads (at least 1). gpus: whole or a share of one. memory_gb: 10^9 bytes; a worker
-    that grows beyond is ended; None for no limit. custom: what else machines were given, by name. Raises ValueError.
+    cpus: cores, which are also its threads (at least 1). gpus: whole or a share of one. custom: what else machines were
+    given, by name. A share below 1 lets several workers have one core or GPU. memory_gb: 10^9 bytes; a worker that
+    grows beyond is ended; None for what the machine has room for (`facevid.engine.memory`). Raises ValueError.
     """
 
     cpus: float = 1.0
@@ -81,7 +82,7 @@ class Step:
     setup: `setup(recipe)`, run once in each worker before its first item (loads models).
     inputs: `inputs(payload) -> paths` that it reads; workers on other machines must see those that the driver sees.
     outputs: `outputs(payload, value) -> paths`; when given, an item counts as finished only while all exist.
-    resources: what a worker takes up; only executors of many machines look at it, and no result depends on it.
+    resources: what a worker takes up; no result depends on it.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib
 import json
@@ -14,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from facevid.engine.files import storage_sentence
@@ -140,6 +142,7 @@ def resolve(reference: str) -> Callable[..., Any]:
 def main() -> None:
     """Serve items until told to stop or the driver is gone."""
     _guard()
+    _offer()
     inbox, outbox = _take_pipes()
     faulthandler.enable()
     try:
@@ -158,6 +161,13 @@ def main() -> None:
             send(outbox, perform(function, payload, recipe))
     except (EOFError, BrokenPipeError):
         return
+
+
+def _offer() -> None:
+    """Have the system end this process and its children before the driver where memory runs out (Linux)."""
+    score = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError):
+        score.write_text(str(max(500, int(score.read_text()))))  # Ray may have raised it further
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -230,7 +230,10 @@ class Backends(_Part):
 
 
 class Needs(_Part):
-    """What one worker of a step takes up on a machine of a cluster; None leaves what the step itself declares."""
+    """What one worker of a step takes up; None leaves what the step itself declares.
+
+    memory_gb holds everywhere, the rest only on the machines of a cluster.
+    """
 
     cpus: Positive | None = None
     gpus: Annotated[float, Field(ge=0)] | None = None
