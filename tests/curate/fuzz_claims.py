@@ -21,7 +21,7 @@ Claim = Callable[[Random, dict[str, Seed]], Made]
 
 def large_picture(r: Random, seeds: dict[str, Seed]) -> Made:
     """A header of 30,000 x 30,000 pixels (or as large as the format can say) over little data."""
-    side = r.choice((16_384, 30_000, 65_535))
+    side = r.choice((9_008, 16_000, 30_000, 65_535))
     way = r.randrange(6)
     if way == 0:  # VP9, intra frame: marker, profile, flags (8 bits), sync code (24), colour (4), then the size
         data = bytearray(seeds["webm"].data)
@@ -58,7 +58,7 @@ def large_picture(r: Random, seeds: dict[str, Seed]) -> Made:
 
 def bomb(r: Random, seeds: dict[str, Seed]) -> Made:
     """Really coded: a flat picture of hundreds of megapixels in some kilobytes."""
-    width, height = r.choice(((16_384, 16_384), (12_000, 9_000), (40_000, 4_000), (8_192, 4_400)))
+    width, height = r.choice(((16_000, 16_000), (12_000, 9_000), (40_000, 4_000), (8_192, 4_400)))
     return ".mov", _png_film(width, height, grey_rows=height)
 
 
