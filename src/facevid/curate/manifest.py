@@ -38,9 +38,19 @@ class Found:
     spans: tuple[Span, ...] = ()
 
     @property
+    def key(self) -> str:
+        """What the ledger knows the file by: its path, in which what is not UTF-8 is escaped."""
+        return printable(str(self.path))
+
+    @property
     def described(self) -> bool:
         """Whether a manifest names the file."""
         return bool(self.facts or self.self_reported or self.spans)
+
+
+def printable(name: str) -> str:
+    """A name that a table can hold: bytes that are not UTF-8 are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def read_manifest(path: Path) -> Iterator[Found]:

@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from facevid import media
-from facevid.curate.manifest import MANIFEST_SUFFIXES, FootageError, Found, read_manifest, together
+from facevid.curate.manifest import MANIFEST_SUFFIXES, FootageError, Found, printable, read_manifest, together
 from facevid.dataset.spans import FACTS, spans_text
-from facevid.engine import Item, Step, StepError, file_sha256
+from facevid.engine import Item, Resources, Step, StepError, file_sha256
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mxf .vob".split()
 )
 """File endings that count as footage inside a folder; a file that is named itself is always tried."""
+
+# A file of the largest index takes 5 s to be looked into (an hour at 60 frames a second: .2 s).
+_LOOK_S = 120.0
+# A tenth of what a slow network disk gives, so that only what never ends is ended.
+_BYTES_PER_S = 1e6
 
 
 def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[Found]:
@@ -67,7 +72,8 @@ def _walk(top: Path) -> Iterator[Found]:
         entered.add(here)
         for file in files:
             if Path(file).suffix.lower() in VIDEO_SUFFIXES and not file.startswith("."):
-                yield Found((Path(folder) / file).resolve())
+                # Not resolve(): it raises for a link to itself.
+                yield Found(Path(os.path.realpath(Path(folder) / file)))
 
 
 def _unreadable_folder(error: OSError) -> None:
@@ -85,7 +91,7 @@ def scan_items(found: Sequence[Found]) -> Iterator[Item]:
             stamp = [state.st_size, state.st_mtime_ns]
         except OSError:
             stamp = [-1, -1]
-        yield Item(str(one.path), {"stamp": stamp, "_path": str(one.path)})
+        yield Item(one.key, {"stamp": stamp, "_path": str(one.path)})
 
 
 def file_names(found: Sequence[Found]) -> dict[str, str]:
@@ -94,23 +100,27 @@ def file_names(found: Sequence[Found]) -> dict[str, str]:
     for one in found:
         count[one.path.name] = count.get(one.path.name, 0) + 1
     return {
-        str(p): p.name if count[p.name] == 1 else f"{p.parent.name}/{p.name}"
-        for p in (one.path for one in found)
+        one.key: printable(p.name if count[p.name] == 1 else f"{p.parent.name}/{p.name}")
+        for one, p in ((one, one.path) for one in found)
     }
 
 
 def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     """SHA-256 and probe of the file at `_path`; reads it once through, and its header."""
     path = Path(payload["_path"])
+    if printable(str(path)) != str(path):
+        shown = media.display_name(path)
+        raise StepError("name", f"{shown} has a name or a folder that is not UTF-8, which no table holds; rename it.")
     try:
-        digest = file_sha256(path)
+        # First: it refuses what would be read for ever, such as a pipe.
         probe = media.probe(path)
+        digest = file_sha256(path)
     except media.MediaError as error:
         raise StepError(error.kind, str(error)) from error
     except FileNotFoundError:
-        raise StepError("missing", f"{path} is not there; check the manifest or the folder.") from None
+        raise StepError("missing", f"{media.display_name(path)} is not there; check the manifest or the folder.") from None
     except OSError as error:
-        raise StepError("unreadable", f"{path} cannot be read: {error.strerror}.") from None
+        raise StepError("unreadable", f"{media.display_name(path)} cannot be read: {error.strerror}.") from None
     heard = next((a for a in probe.audio if a.index == probe.main_audio), None)
     return {
         "source_id": digest[:16], "sha256": digest, "size_bytes": probe.size_bytes,
@@ -123,11 +133,19 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def scan_timeout(payload: dict[str, Any]) -> float:
+    """Seconds one file may take: a base for looking into it, and so many for each byte that is hashed."""
+    size, _ = payload["stamp"]
+    return _LOOK_S + max(0, size) / _BYTES_PER_S
+
+
 SCAN = Step(
     name="scan",
     version=2,
     function=scan_step,
-    timeout_s=3600.0,
+    timeout_s=scan_timeout,
+    # It meets what is hostile first. The largest picture allowed takes 35 to 285 MB, and a decoder keeps up to 17.
+    resources=Resources(memory_gb=2.0),
     inputs=lambda payload: [payload["_path"]],
 )
 
@@ -142,7 +160,7 @@ def sources_table(found: Sequence[Found], scanned: Mapping[str, Mapping[str, Any
     known: dict[str, Found] = {}
     names: set[str] = set()
     for one in sorted(found, key=lambda f: f.path):
-        facts = scanned.get(str(one.path))
+        facts = scanned.get(one.key)
         if facts is None:
             continue
         source_id = str(facts["source_id"])

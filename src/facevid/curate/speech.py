@@ -16,6 +16,7 @@ RATE = 16000
 _HOP = 512
 _BLOCK_S = 32.768
 """A whole number of the detector's 512-sample hops."""
+_BEYOND_S = 1.0
 SILENCE_DB = -120.0
 
 Floats = NDArray[np.float32]
@@ -45,7 +46,8 @@ def listen(
     for first, end in stretches:
         part = slice(first, frames if end is None else min(end, frames))
         if part.start < part.stop:
-            end_s = None if end is None else end / fps
+            # A little beyond the last picture, so that its hop of samples is whole; damaged sound may claim days.
+            end_s = (first + part.stop - part.start) / fps + _BEYOND_S if end is None else end / fps
             heard = _listen(path, detector, part.stop - part.start, fps, start_s=first / fps, end_s=end_s)
             sound.speech[part], sound.level[part] = heard.speech, heard.level
     return sound

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from facevid.curate.work import Work
 
 _PROBED = ("source_id", "width", "height", "fps", "video_bit_rate")
+# 8 kbit/s, less than speech alone needs. A film below it still has its base, and half the usual time at 4 kbit/s.
+_BYTES_PER_S = 1000.0
 _STRETCH = (
     "clip_id", "source_id", "track", "first_frame", "last_frame", "start_s", "end_s", "fps",
     "crop_x0", "crop_y0", "crop_x1", "crop_y1", "best_frames",
@@ -34,11 +36,16 @@ def analyze_items(sources: Sequence[Mapping[str, Any]], work: Work, recipe: Reci
             | {
                 "_path": s["path"],
                 "_out": str(work.analysis(str(s["source_id"]))),
-                "_timeout_s": limit.timeout_s + limit.timeout_per_second * float(s["duration_s"]),
+                "_timeout_s": limit.timeout_s + limit.timeout_per_second * _believed_s(s),
             },
         )
         for s in sources
     ]
+
+
+def _believed_s(source: Mapping[str, Any]) -> float:
+    """Seconds of a source for which it is given time: no more than its bytes can be worth."""
+    return max(0.0, min(float(source["duration_s"]), float(source["size_bytes"]) / _BYTES_PER_S))
 
 
 def _spans(source: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,12 +104,12 @@ def count_footage(found: Sequence[Found], room: Scratch, recipe: Recipe) -> Foot
     if len(found) > PROBED_AT_MOST:
         chosen = np.random.default_rng(_SEED).choice(len(found), PROBED_AT_MOST, replace=False)
         drawn = [found[k] for k in sorted(chosen.tolist())]
-    tried = room.run(PROBE, [Item(str(one.path), {"_path": str(one.path)}) for one in drawn], recipe)
+    tried = room.run(PROBE, [Item(one.key, {"_path": str(one.path)}) for one in drawn], recipe)
     names = file_names(found)
     pieces: list[Piece] = []
     looked_at: list[float] = []
     for one in drawn:
-        outcome = tried[str(one.path)]
+        outcome = tried[one.key]
         own = pieces_of(one, float(outcome.value["duration_s"])) if outcome.status == "ok" else []
         pieces += own
         looked_at.append(sum(piece.seconds for piece in own))
@@ -171,7 +171,7 @@ def names_of(pieces: Iterable[Piece]) -> list[str]:
     """A name of each piece that tells it from the others: its file and where it begins."""
     pieces = list(pieces)
     files = file_names([piece.found for piece in {p.found.path: p for p in pieces}.values()])
-    return [f"{files[str(p.found.path)]} from {p.start_s:.1f} s" for p in pieces]
+    return [f"{files[p.found.key]} from {p.start_s:.1f} s" for p in pieces]
 
 
 def _stretch(piece: Piece, start_s: float, seconds: float) -> Piece:

@@ -9,6 +9,7 @@ from facevid.media.keyframes import keyframe_times
 from facevid.media.probe import AudioInfo, Probe, probe
 from facevid.media.reader import Frame, VideoReader
 from facevid.media.slices import each_clip_frame, read_clip_frames, read_slice
+from facevid.media.source import display_name
 from facevid.media.window import WindowReader, read_speech_window
 from facevid.media.writer import EncodeOptions, VideoWriter
 
@@ -24,6 +25,7 @@ __all__ = [
     "WindowReader",
     "audio_blocks",
     "cut_clip",
+    "display_name",
     "each_clip_frame",
     "ffmpeg_version",
     "grid_index",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from facevid.media.errors import MediaError
 from facevid.media.files import renamed_when_done
 from facevid.media.grid import GridSource
-from facevid.media.source import PathLike, audio_stream, display_name, open_source
+from facevid.media.source import PathLike, audio_stream, display_name, is_sound, open_source
 
 Samples = NDArray[np.float32]
 
@@ -305,14 +305,15 @@ def _time(frame: av.VideoFrame | AudioFrame) -> float:
     return float(stamp * frame.time_base) if stamp is not None and frame.time_base else 0.0
 
 
-def _decoded(container: InputContainer, stream: object) -> Iterator[AudioFrame]:
+def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     bad = 0
     while bad < _MAX_BAD_READS:
         try:
             for packet in container.demux(stream):
                 bad = 0
                 try:
-                    yield from packet.decode()  # type: ignore[misc]
+                    # The rate may change in the middle, to any number.
+                    yield from filter(is_sound, stream.decode(packet))
                 except EOFError:
                     return
                 except av.FFmpegError:

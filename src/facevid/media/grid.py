@@ -27,7 +27,7 @@ SLACK = 0.4
 Timed = tuple[float, VideoFrame]
 # A hole this long in the timestamps is damage, not a still picture; filling it would repeat one frame for
 # minutes.
-_MAX_HOLE_S = 60.0
+MAX_HOLE_S = 60.0
 _MAX_BAD_READS = 64
 _SEEK_MARGINS_S = (0.0, 1.0, 4.0, 15.0, 60.0)
 
@@ -54,9 +54,11 @@ class GridSource:
         self._open()
         first = next(self._decoded(), None)
         if first is None:
+            unknown = not self._stream.width  # it is not told where the decoder refuses it, too
             self.close()
+            why = "; it is damaged, or has more pixels than 8192x4352" if unknown else ""
             raise MediaError(
-                "unreadable", f"{self.name} has a video stream, but not one picture can be decoded."
+                "unreadable", f"{self.name} has a video stream, but not one picture can be decoded{why}."
             )
         self.origin_s, frame = first
         self.geometry = Geometry.of(frame, self._stream)
@@ -96,7 +98,7 @@ class GridSource:
             if current is not None:
                 if time_s <= current_s:
                     continue
-                if time_s - current_s > _MAX_HOLE_S:
+                if time_s - current_s > MAX_HOLE_S:
                     self._stop(f"its timestamps jump from {current_s:.1f} s to {time_s:.1f} s")
                     break
                 span = self._clip(current_s, time_s, start, end)
@@ -172,7 +174,8 @@ class GridSource:
                 if packet.is_corrupt:
                     self.skipped_packets += 1
                     continue
-                frames = packet.decode()
+                # Not packet.decode(): a damaged file may turn a stream into another kind while it is read.
+                frames = self._stream.decode(packet)
             except EOFError:
                 return
             except av.FFmpegError:

@@ -10,8 +10,9 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from facevid.media.grid import GridSource
-from facevid.media.source import PathLike, audio_stream, display_name, open_source, video_stream
+from facevid.media.grid import MAX_HOLE_S, GridSource
+from facevid.media.limits import LEAST_BYTES_PER_S
+from facevid.media.source import PathLike, audio_stream, display_name, is_sound, open_source, video_stream
 
 # Ten seconds at 60 frames a second: enough to see a varying rate, and read in milliseconds.
 _TIMED_PACKETS = 600
@@ -34,7 +35,7 @@ class Probe:
     """Facts about a source. `width` and `height` are as displayed, after rotation and to square pixels;
     `rotation` is the clockwise turn that the display applies (0, 90, 180, 270); `fps` is the mean rate;
     `start_time_s` is the first picture's own timestamp; `duration_s` is the length of the picture as the
-    header states it, read to the end only where no header does; `video_bit_rate` is in bits a second;
+    header states it, counted to the end only where no header does or so few bytes cannot hold it; `video_bit_rate` is in bits a second;
     `main_audio` is the index of the sound that is used, None without sound."""
 
     container: str
@@ -64,7 +65,7 @@ def probe(path: PathLike) -> Probe:
         stream = video_stream(container, name=display_name(path))
         times, sizes = _timed_packets(container, stream)
         rate, variable = _rate(stream, times)
-        duration_s = _duration(container, stream, start_s, times, rate)
+        duration_s = _duration(container, stream, start_s, times, rate, Path(path).stat().st_size)
         pixels = stream.codec_context.format
         sound = audio_stream(container, name=display_name(path))
         return Probe(
@@ -108,7 +109,7 @@ def _audio(container: InputContainer) -> tuple[AudioInfo, ...]:
             s.language if s.language not in (None, "", "und") else None,
         )
         for s in container.streams.audio
-        if s.codec_context is not None
+        if s.codec_context is not None and is_sound(s.codec_context)
     )
 
 
@@ -149,22 +150,44 @@ def _rate(stream: VideoStream, times: list[float]) -> tuple[float, bool]:
 
 
 def _duration(
-    container: InputContainer, stream: VideoStream, start_s: float, times: list[float], rate: float
+    container: InputContainer, stream: VideoStream, start_s: float, times: list[float], rate: float, size: int
 ) -> float:
+    """As the header states it; what it does not state, or cannot be true of so few bytes, is counted."""
+    stated = _stated_duration(container, stream, start_s)
+    if stated is not None and 0 <= stated * LEAST_BYTES_PER_S <= size:
+        return stated
+    return _counted_duration(container, stream, start_s, times) + min(1.0, 1.0 / rate)
+
+
+def _stated_duration(container: InputContainer, stream: VideoStream, start_s: float) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if container.duration:
         whole_s = float(container.duration) / av.time_base
         # Matroska counts its length from 0, not from the first frame.
         return whole_s - start_s if "matroska" in container.format.name and 0 < start_s < whole_s else whole_s
-    last = max(times, default=start_s)
+    return None
+
+
+def _counted_duration(
+    container: InputContainer, stream: VideoStream, start_s: float, times: list[float]
+) -> float:
+    """Seconds from the first picture to the last, up to the first hole at which a reader stops."""
+    last = start_s
+    for when in times:
+        if when - last > MAX_HOLE_S:
+            return max(0.0, last - start_s)
+        last = max(last, when)
     try:
         for packet in container.demux(stream):
             if packet.pts is not None and packet.time_base is not None:
-                last = max(last, float(packet.pts * packet.time_base))
+                when = float(packet.pts * packet.time_base)
+                if when - last > MAX_HOLE_S:
+                    break
+                last = max(last, when)
     except (av.FFmpegError, OSError):
         pass  # the length of what can be read is the answer
-    return last - start_s + 1.0 / rate
+    return max(0.0, last - start_s)
 
 
 def _bit_rate(stream: VideoStream, times: list[float], sizes: list[int], rate: float) -> float | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +14,8 @@ from typing import Union, cast
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
@@ -22,24 +26,18 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facevid.media.errors import MediaError
+from facevid.media.limits import (
+    DECODE_OPTIONS,
+    MAX_CHANNELS,
+    MAX_PIXELS,
+    MAX_RATE,
+    MIN_RATE,
+    OPEN_OPTIONS,
+)
+from facevid.media.sample_counts import stated_samples
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-# Formats that FFmpeg recognises in texts and single pictures; neither is footage.
-_NOT_FOOTAGE = (
-    "tty",
-    "image2",
-    "_pipe",
-    "bin",
-    "adf",
-    "idf",
-    "xbin",
-    "ass",
-    "srt",
-    "webvtt",
-    "lrc",
-    "microdvd",
-)
 _KNOWN_MAGIC = ((4, b"ftyp"), (0, b"\x1a\x45\xdf\xa3"), (0, b"RIFF"), (4, b"moov"), (4, b"mdat"), (0, b"FLV"))
 # Beyond these ratios a sample aspect ratio is a writer's mistake, not a display size.
 _SANE_ASPECT = (Fraction(1, 8), Fraction(8))
@@ -49,39 +47,47 @@ _FULL_RANGE = 2
 
 
 def display_name(path: object) -> str:
-    return Path(path).name if isinstance(path, (str, os.PathLike)) else "the clip"
+    """The file's name for a sentence, in one line: control characters and what is not UTF-8 are escaped."""
+    name = Path(path).name if isinstance(path, (str, os.PathLike)) else "the clip"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name)
 
 
 def open_source(path: PathLike | bytes) -> InputContainer:
-    """Open a file (or the bytes of one) for reading, or raise `MediaError` with a sentence."""
+    """Open a file (or the bytes of one) for reading, or raise `MediaError` with a sentence.
+
+    Nothing else is opened, whatever the file refers to: see `facevid.media.limits`.
+    """
     name = display_name(path)
     if not isinstance(path, bytes):
         _check_file(path, name)
     elif not path:
         raise MediaError("empty", f"{name} has no bytes.")
+    with BytesIO(path) if isinstance(path, bytes) else Path(path).open("rb") as file:
+        stated, size = stated_samples(file), file.seek(0, os.SEEK_END)
+    if stated > size:
+        raise MediaError(
+            "unreadable",
+            f"{name} is damaged: its index lists {stated:,} pictures or pieces of sound, and it has {size:,} bytes.",
+        )
     try:
-        source = BytesIO(path) if isinstance(path, bytes) else os.fspath(path)
-        container = av.open(source, mode="r", metadata_errors="replace")
+        # Else FFmpeg would take a name with a colon in it for an address.
+        source = BytesIO(path) if isinstance(path, bytes) else f"file:{os.fspath(path)}"
+        return av.open(source, mode="r", metadata_errors="replace", options=OPEN_OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _open_error(path, name, error) from error
-    if any(container.format.name == word or container.format.name.endswith("_pipe") for word in _NOT_FOOTAGE):
-        found = container.format.name
-        container.close()
-        raise MediaError("not_media", f"{name} is not a video: its content looks like {found}.")
-    return container
 
 
 def _check_file(path: PathLike, name: str) -> None:
     try:
-        size = Path(path).stat().st_size
-        if not Path(path).is_dir():
-            with Path(path).open("rb"):
-                pass
+        state = Path(path).stat()
+        if not stat.S_ISREG(state.st_mode):  # looked at first: opening a pipe waits for its other end
+            what = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, a socket or a device"
+            raise MediaError("unreadable", f"{name} is {what}, not a video file.")
+        with Path(path).open("rb"):
+            pass
     except OSError as error:
         raise MediaError("unreadable", f"{name} cannot be opened: {error.strerror}.") from error
-    if Path(path).is_dir():
-        raise MediaError("unreadable", f"{name} is a folder, not a video file.")
-    if size == 0:
+    if state.st_size == 0:
         raise MediaError("empty", f"{name} has no bytes (an unfinished copy or download?).")
 
 
@@ -92,6 +98,12 @@ def _open_error(path: PathLike | bytes, name: str, error: Exception) -> MediaErr
             "unreadable",
             f"{name} begins like a video but its index cannot be read; "
             "the recording or the copy probably broke off.",
+        )
+    if getattr(error, "errno", None) == errno.EINVAL:
+        return MediaError(
+            "not_media",
+            f"{name} is not a video file that is read (MP4, MOV, Matroska, WebM, AVI, MPEG, TS, WMV, FLV, Ogg, MXF "
+            "and the like; no playlists, texts or pictures).",
         )
     return MediaError("not_media", f"{name} is not a video file that FFmpeg knows ({_reason(error)}).")
 
@@ -112,11 +124,18 @@ def video_stream(container: InputContainer, *, name: str, threads: int = 1) -> V
     streams = [s for s in container.streams.video if not _is_still(s)]
     if not streams:
         raise MediaError("no_video", f"{name} has no video stream.")
-    stream = max(streams, key=lambda s: ("default" in _flags(s), s.width * s.height, -s.index))
-    if stream.codec_context is None:
+    known = [s for s in streams if s.codec_context is not None]
+    if not known:
         raise MediaError(
             "unreadable", f"{name} has a video stream of a codec that this FFmpeg cannot decode."
         )
+    stream = max(known, key=lambda s: ("default" in _flags(s), s.width * s.height, -s.index))
+    if stream.width * stream.height > MAX_PIXELS:
+        raise MediaError(
+            "too_large",
+            f"{name} has pictures of {stream.width}x{stream.height}; at most 8192x4352 or as many pixels are read.",
+        )
+    stream.codec_context.options = {**DECODE_OPTIONS}
     stream.codec_context.thread_count = max(1, threads)
     stream.codec_context.thread_type = "AUTO" if threads > 1 else "SLICE"
     return stream
@@ -130,7 +149,7 @@ def audio_stream(
     Main sound: commentary, dubs and descriptions for the blind come last, then streams flagged as default
     come first, then the longest, then the first.
     """
-    streams = [s for s in container.streams.audio if s.codec_context is not None]
+    streams = [s for s in container.streams.audio if s.codec_context is not None and is_sound(s.codec_context)]
     if index is not None:
         for stream in streams:
             if stream.index == index:
@@ -141,6 +160,12 @@ def audio_stream(
         return None
     side = {"comment", "dub", "visual_impaired", "hearing_impaired", "descriptions"}
     return max(streams, key=lambda s: (not side & _flags(s), "default" in _flags(s), _seconds(s), -s.index))
+
+
+def is_sound(of: AudioCodecContext | AudioFrame) -> bool:
+    """Whether rate and channels are those of sound at all; a stream that claims others is damaged and not used."""
+    channels = of.channels if isinstance(of, AudioCodecContext) else of.layout.nb_channels
+    return MIN_RATE <= of.sample_rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS
 
 
 def _seconds(stream: AudioStream) -> float:
@@ -195,6 +220,8 @@ class Geometry:
         if not _SANE_ASPECT[0] <= aspect <= _SANE_ASPECT[1]:
             aspect = Fraction(1)
         width, height = frame.width, frame.height
+        if width * height * max(aspect, 1 / aspect) > MAX_PIXELS:
+            aspect = Fraction(1)
         # The smaller side grows, so that no measured pixel is lost.
         square_width = round(width * aspect) if aspect > 1 else width
         square_height = round(height / aspect) if aspect < 1 else height
