@@ -8,6 +8,7 @@ another layout, or under another sound, is material of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -107,11 +108,13 @@ def find_duplicates(
     groups: Sequence[Any],
     load: Callable[[str], Trace],
     thresholds: Thresholds | None = None,
+    threads: int = 1,
 ) -> list[Duplicate]:
     """Which clips to drop, sorted by clip_id, each with the kept clip that it repeats.
 
     groups: one label a clip; only clips of one group are compared (cluster the embeddings somewhat more
     coarsely than for identities). load: reads a clip's trace (see `read_trace`); one group is held at a time.
+    threads: traces loaded at once.
     Of two clips the one with more source pixels stays, then the higher bit rate, then the longer, then the
     lower clip_id; but a clip is dropped only if at least `min_share` of itself is in the other.
     """
@@ -120,9 +123,10 @@ def find_duplicates(
     for clip_id, group in zip(clip_ids, groups, strict=True):
         members.setdefault(group, []).append(clip_id)
     found: list[Duplicate] = []
-    for ids in members.values():
-        if len(ids) > 1:
-            found += _in_group([load(c) for c in sorted(ids)], limits)
+    with ThreadPoolExecutor(threads) as pool:
+        for ids in members.values():
+            if len(ids) > 1:
+                found += _in_group(list(pool.map(load, sorted(ids))), limits)
     return sorted(found, key=lambda d: d.clip_id)
 
 

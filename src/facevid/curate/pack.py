@@ -9,6 +9,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,13 +82,14 @@ def pack_dataset(
     on_shard: Callable[[int, int], None] | None = None,
     left_out: Mapping[str, int] | None = None,
     drop: Drop | None = None,
+    threads: int = 1,
 ) -> Manifest:
     """Publish the dataset in `output` and return its manifest.
 
     clip_folder holds one folder a clip as `cut_step` writes it. `on_shard(done, total)` is called after each
     shard. left_out: counts of what no table has a trace of. drop: tells which earlier statements go though a
-    build keeps the like of them, see `Merging`. Equal input gives equal bytes in every file. Raises DatasetError
-    if `output` is not ours to write, or a cut clip is missing or damaged.
+    build keeps the like of them, see `Merging`. threads: shards written at once. Equal input gives equal bytes in
+    every file. Raises DatasetError if `output` is not ours to write, or a cut clip is missing or damaged.
     """
     old = check_output(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -116,11 +118,22 @@ def pack_dataset(
         *write_table(staged, "failed", tables.failed, ()),
     ]
     present = {f.path: f for f in old.files if f.key} if old else {}
-    for k, plan in enumerate(plans):
-        files.append(_stage_keypoints(staged, k, plan, clip_folder))
-        files.append(stage_shard(output, staged, plan, present.get(f"{MEDIA}/{plan.name}")))
-        if on_shard:
-            on_shard(k + 1, len(plans))
+
+    def stage(k: int) -> tuple[PublishedFile, PublishedFile]:
+        plan = plans[k]
+        keypoints = _stage_keypoints(staged, k, plan, clip_folder)
+        return keypoints, stage_shard(output, staged, plan, present.get(f"{MEDIA}/{plan.name}"))
+
+    # Hashing, compressing and writing let other threads run meanwhile.
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for k, made in enumerate(pool.map(stage, range(len(plans)))):
+                files += made
+                if on_shard:
+                    on_shard(k + 1, len(plans))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     if not plans:
         files += write_table(staged, "keypoints", schema("keypoints").empty_table(), ())
     return publish(output, staged=staged, files=files, about=about, card=None)

