@@ -12,8 +12,9 @@ from facevid.engine.ledger import Ledger
 from facevid.engine.limits import affinity_cores, core_quota
 from facevid.engine.pool import Pool
 from facevid.engine.step import Item, Outcome, RecipeLike, SetupError, Step
+from facevid.engine.travel import Travel
 from facevid.engine.work import Work, recorded
-from facevid.engine.worker import Start, perform
+from facevid.engine.worker import Start, perform, performer
 
 
 def available_cores() -> int:
@@ -29,6 +30,7 @@ class LocalExecutor:
     log: file that takes the workers' stderr and stdout (C libraries are noisy);
         None leaves them on the terminal.
     setup_timeout_s: how long a worker may take to start and load its models.
+    travel: where the dataset lies behind an address.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class LocalExecutor:
         *,
         log: str | os.PathLike[str] | None = None,
         setup_timeout_s: float = 900.0,
+        travel: Travel | None = None,
     ) -> None:
         if workers < 0 or threads < 1:
             raise ValueError(f"workers must be 0 or more and threads 1 or more, not {workers} and {threads}")
@@ -45,6 +48,7 @@ class LocalExecutor:
         self.threads = threads
         self.log = Path(log) if log is not None else None
         self.setup_timeout_s = setup_timeout_s
+        self.travel = travel
 
     def run(
         self,
@@ -56,14 +60,16 @@ class LocalExecutor:
         retry_failed: bool = False,
     ) -> Iterator[Outcome]:
         """Yield one outcome per item, as `facevid.engine.executor.Executor.run` says."""
-        with recorded(step, items, recipe, ledger, workers=self.workers, retry_failed=retry_failed) as work:
+        with recorded(
+            step, items, recipe, ledger, workers=self.workers, retry_failed=retry_failed, travel=self.travel
+        ) as work:
             if self.workers == 0:
                 yield from self._in_process(work, recipe)
             else:
                 yield from self._in_pool(work, recipe)
 
     def _in_process(self, work: Work, recipe: RecipeLike | None) -> Iterator[Outcome]:
-        ready = False
+        ready, function = False, performer(work.step.function, self.travel)
         while True:
             yield from work.refill(1)
             if not work.pending:
@@ -75,10 +81,10 @@ class LocalExecutor:
                     raise SetupError(setup_sentence(work.step, f"{type(error).__name__}: {error}")) from error
             ready = True
             task = work.begin()
-            yield work.finish(task, perform(work.step.function, task.item.payload, recipe))
+            yield work.finish(task, perform(function, work.message(task), recipe))
 
     def _in_pool(self, work: Work, recipe: RecipeLike | None) -> Iterator[Outcome]:
-        start = Start.of(work.step, recipe)
+        start = Start.of(work.step, recipe, self.travel)
         title = work.step.name
         with Pool(start, size=self.workers, threads=self.threads, log=self.log, title=title) as pool:
             yield from Crew(work, pool, setup_timeout_s=self.setup_timeout_s, log=self.log).run()

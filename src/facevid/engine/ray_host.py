@@ -22,6 +22,7 @@ import ray
 from facevid.engine.crew import Ending
 from facevid.engine.pool import Pool
 from facevid.engine.step import EngineError, Payload, StorageError
+from facevid.engine.travel import Trip
 from facevid.engine.worker import Reply, Start
 
 _LOOK_S = 0.5
@@ -35,8 +36,8 @@ class Order:
     """What a host is told once.
 
     memory_bytes: limit of the worker. log: each machine appends its own name to it. folder: the driver's working
-    folder. path: where the driver imports from. lock, held: a file, and what stands in it. versions: of what results
-    depend on, on the driver.
+    folder. path: where the driver imports from. lock, held: a file, and what stands in it; no file where the dataset
+    lies behind an address. versions: of what results depend on, on the driver.
     """
 
     start: Start
@@ -46,7 +47,7 @@ class Order:
     log: str
     folder: str
     path: tuple[str, ...]
-    lock: str
+    lock: str | None
     held: str
     versions: dict[str, str]
 
@@ -65,7 +66,9 @@ class Host:
         with contextlib.suppress(OSError):
             os.chdir(order.folder)
         self._limit = order.memory_bytes
-        log = Path(f"{order.log}.{socket.gethostname()}")
+        self._travel = order.start.travel
+        log = Path(order.log) if self._travel is None else self._travel.root() / ".work" / "worker.log"
+        self._log = log = log.with_name(f"{log.name}.{socket.gethostname()}")
         try:
             self._pool = Pool(
                 order.start,
@@ -82,7 +85,7 @@ class Host:
             return Reply("setup", message=str(error))
         return self._answer()
 
-    def work(self, payload: Payload, inputs: Sequence[str]) -> Reply | Ending:
+    def work(self, payload: Payload | Trip, inputs: Sequence[str]) -> Reply | Ending:
         """Run the step on one item; inputs: paths that the driver sees."""
         unseen = _unseen(inputs)
         if unseen is not None:
@@ -99,12 +102,19 @@ class Host:
             found = self._pool.report(_LOOK_S)
             if found is not None:
                 _, reply = found
-                return self._worker.end() if reply is None else reply
+                return self._ended(kill=False) if reply is None else reply
             if self._limit is not None and resident_bytes(self._worker.pid) > self._limit:
-                self._worker.end(kill=True)
+                self._ended(kill=True)
                 return Ending(
                     f"needed more than its {self._limit / 1e9:g} GB of memory and was ended", "memory"
                 )
+
+
+    def _ended(self, *, kill: bool) -> Ending:
+        ending = self._worker.end(kill=kill)
+        if self._travel is not None:
+            self._travel.ship_log(self._log, socket.gethostname())
+        return ending
 
 
 def own_versions() -> dict[str, str]:
@@ -130,8 +140,9 @@ def resident_bytes(pid: int) -> int:
 
 def _stranger(order: Order) -> str | None:
     """Why a worker on this machine would not do what one on the driver's does; None where it would."""
-    if not _within(_APPEARS_S, lambda: _text(order.lock) == order.held):
-        return f"does not see {order.lock} as the machine that began this run does; {_SHARED}"
+    lock = order.lock
+    if lock is not None and not _within(_APPEARS_S, lambda: _text(lock) == order.held):
+        return f"does not see {lock} as the machine that began this run does; {_SHARED}"
     own = own_versions()
     for name, version in order.versions.items():
         if own.get(name) != version:

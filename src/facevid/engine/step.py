@@ -81,6 +81,9 @@ class Step:
     setup: `setup(recipe)`, run once in each worker before its first item (loads models).
     inputs: `inputs(payload) -> paths` that it reads; workers on other machines must see those that the driver sees.
     outputs: `outputs(payload, value) -> paths`; when given, an item counts as finished only while all exist.
+    makes: `makes(payload) -> paths` of the files and folders that it writes, each whole. Where the dataset lies behind
+        an address they are sent there, and `outputs` is not looked at; paths in `inputs` and `makes` are then values
+        of payload keys that begin with "_".
     resources: what a worker takes up; only executors of many machines look at it, and no result depends on it.
     """
 
@@ -92,6 +95,7 @@ class Step:
     setup: Callable[[Any], object] | None = None
     inputs: Callable[[Payload], Iterable[Any]] | None = None
     outputs: Callable[[Payload, Value], Iterable[Any]] | None = None
+    makes: Callable[[Payload], Iterable[Any]] | None = None
     resources: Resources = field(default_factory=Resources)
 
     def timeout_for(self, payload: Payload) -> float:
