@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
-
-import fsspec
 
 from facevid.dataset.published import (
     MANIFEST,
@@ -21,9 +18,9 @@ from facevid.dataset.published import (
     read_manifest,
 )
 from facevid.engine import atomic_path
+from facevid.storage import Place, PlaceError, is_address, local_path, on_the_way
 
 _BLOCK = 1 << 20
-_NEEDS = {"hf": "huggingface_hub", "s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}
 
 
 class Storage(Protocol):
@@ -53,9 +50,7 @@ class Storage(Protocol):
 def storage_of(location: str | os.PathLike[str], options: Mapping[str, Any] | None = None) -> Storage:
     """The storage of a folder or an address; `options` go to the fsspec file system (`key`, `secret`, `token`, ...)."""
     text = os.fspath(location)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
-    return RemoteFolder(text, options) if "://" in text else Folder(Path(text))
+    return RemoteFolder(text, options) if is_address(text) else Folder(Path(local_path(text)))
 
 
 class Folder:
@@ -123,19 +118,12 @@ class RemoteFolder:
     """
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
-        self.location = url.rstrip("/")
         self._options = dict(options or {})
-        scheme = url.split("://", 1)[0]
         try:
-            with self._told(""):
-                self._fs, self._root = fsspec.core.url_to_fs(self.location, **self._options)
-        except ValueError as error:
-            raise DatasetError(f"{url} cannot be used as an address: {error}.") from None
-        except ImportError:
-            part = _NEEDS.get(scheme, scheme)
-            raise DatasetError(
-                f'{scheme}:// needs the package {part}, which is not installed: pip install "facevid[hub]".'
-            ) from None
+            place = Place(url, options)
+        except PlaceError as error:
+            raise DatasetError(str(error)) from error
+        self.location, self._fs, self._root = place.location, place.fs, place.root
 
     def manifest(self) -> Manifest:
         with self._told(MANIFEST):
@@ -217,20 +205,6 @@ class RemoteFolder:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteFolder, (self.location, self._options)
-
-
-def on_the_way() -> tuple[type[BaseException], ...]:
-    """What readers raise beside OSError; a library that nobody has imported can raise nothing."""
-    found: list[type[BaseException]] = [OSError, TimeoutError]
-    for library, name in (
-        ("aiohttp", "ClientError"),
-        ("httpx", "HTTPError"),
-        ("requests", "RequestException"),
-        ("botocore.exceptions", "BotoCoreError"),
-    ):
-        if library in sys.modules:
-            found.append(getattr(sys.modules[library], name))
-    return tuple(found)
 
 
 def _cache() -> Path:

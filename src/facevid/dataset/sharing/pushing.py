@@ -23,8 +23,8 @@ from facevid.dataset.published import (
     parse_manifest,
 )
 from facevid.dataset.sharing.travelling import beside_files
-from facevid.dataset.storage import on_the_way
 from facevid.engine import file_sha256
+from facevid.storage import on_the_way
 
 LEDGER = "push.json"
 """Lies beside an unfinished copy and tells which files of it are whole; a finished one has none."""

@@ -1,0 +1,167 @@
+"""Addresses: `s3://bucket/key`, `https://host/file`, all that fsspec opens; `file://` is a path of this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import fsspec
+from fsspec.registry import known_implementations
+
+from facevid.storage.errors import PlaceError
+from facevid.storage.retrying import timeout_s
+
+# A link may stand in front of an address, as in "simplecache::s3://..." (fsspec's URL chaining).
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
+_LOCAL = ("file://", "local://")
+_HUB = {"hf": "huggingface_hub", "s3": "s3fs", "s3a": "s3fs", "http": "aiohttp", "https": "aiohttp"}
+# The signed addresses of AWS (versions 2 and 4), Google Cloud Storage and Azure, and what web services call a token.
+_SECRETS = frozenset(
+    "x-amz-signature x-amz-security-token x-amz-credential x-goog-signature x-goog-credential signature sig "
+    "token access_token auth_token api_key apikey".split()
+)
+_CONNECT_S = 10.0
+"""A machine that does not take a connection in this time is not there or drowns in others."""
+
+
+def is_address(text: str) -> bool:
+    """Whether this names a place of a file system of fsspec; `file://` and `local://` name paths of this machine."""
+    return bool(_ADDRESS.match(text)) and not text.startswith(_LOCAL)
+
+
+def local_path(text: str) -> str:
+    """A path of this machine without `file://` or `local://` in front; anything else as it is."""
+    for scheme in _LOCAL:
+        text = text.removeprefix(scheme)
+    return text
+
+
+def file_name(location: str) -> str:
+    """The last part of a path or an address, without the query of a web address: what people call the file."""
+    return _path(location).rstrip("/").rpartition("/")[2]
+
+
+def folder_name(location: str) -> str:
+    """The name of the folder that a file lies in; empty where there is none."""
+    return _path(location).rstrip("/").rpartition("/")[0].rpartition("/")[2]
+
+
+def _path(location: str) -> str:
+    """The path of a location: of a chain the first that has one, since that names the file."""
+    if not is_address(location):
+        return local_path(location)
+    link = next(part for part in location.split("::") if "://" in part)
+    scheme, _, rest = link.partition("://")
+    return unquote(urlsplit(f"//{rest}").path) if scheme in ("http", "https") else rest
+
+
+def check_address(address: str) -> None:
+    """Raise PlaceError for an address with a secret in it: addresses are kept in tables, logs and the ledger."""
+    for link in address.split("::"):
+        try:
+            parts = urlsplit(link)
+            found = {name.lower() for name, _ in parse_qsl(parts.query)} & _SECRETS
+            password = parts.password
+        except ValueError as error:
+            raise PlaceError("address", f"{address} is no address ({error}).") from None
+        shown = f"{link.partition('://')[0]}://{parts.hostname or ''}{parts.path}"
+        if password is not None:
+            raise PlaceError(
+                "address",
+                f"The address {shown} was given with a password in it, and addresses are kept in tables and logs; "
+                "leave it out, and set credentials as fsspec takes them (the environment, ~/.config/fsspec).",
+            )
+        if found:
+            raise PlaceError(
+                "address",
+                f"The address {shown} was given with {sorted(found)[0]!r} in its query, a secret that ends some day, "
+                "and addresses are kept in tables and logs; name the object itself (s3://, gs://, https://) and set "
+                "credentials as fsspec takes them (the environment, ~/.config/fsspec).",
+            )
+
+
+class Place:
+    """An address opened: `fs`, fsspec's file system, and `root`, the path of the place in it.
+
+    address: `s3://bucket/folder` and the like. options: for the file system, such as `key` and `secret`; fsspec also
+    takes them from the environment and from ~/.config/fsspec. The file system does not ask again by itself: use
+    `facevid.storage.retried`. Pickles as address and options, so a worker opens it anew. Raises PlaceError for what is
+    no address, and for one whose file system is not installed; nothing is asked of the place itself.
+    """
+
+    def __init__(self, address: str, options: Mapping[str, Any] | None = None) -> None:
+        check_address(address)
+        self.location = address.rstrip("/")
+        """The address, which holds no secret: for sentences, keys and tables."""
+        self.options = dict(options or {})
+        self.scheme = next(part for part in [*address.split("::"), address] if "://" in part).split("://")[0]
+        try:
+            self.fs, root = fsspec.core.url_to_fs(self.location, **_tuned(self.scheme, self.options))
+        except ImportError as error:
+            raise PlaceError("package", _missing_package(self.scheme)) from error
+        except (ValueError, TypeError) as error:
+            raise PlaceError("address", f"{address} cannot be used as an address: {error}.") from None
+        self.root = str(root)
+        if self.scheme in ("s3", "s3a"):
+            self.fs.retries = 1
+
+    def child(self, name: str) -> Place:
+        """A place below this one, in the same file system."""
+        found = object.__new__(Place)
+        found.location, found.root = f"{self.location}/{name}", f"{self.root}/{name}"
+        found.fs, found.options, found.scheme = self.fs, self.options, self.scheme
+        return found
+
+    def address_of(self, path: str) -> str:
+        """The address of a path of this file system, such as one that a listing gives."""
+        head, chained, rest = self.location.partition("::")
+        if not chained:
+            return str(self.fs.unstrip_protocol(path))
+        if "://" in head:  # an archive in another place
+            return f"{head.partition('://')[0]}://{path}::{rest}"
+        return f"{head}::{rest.partition('://')[0]}://{str(path).lstrip('/')}"
+
+    def __repr__(self) -> str:
+        return f"Place({self.location!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Place, (self.location, self.options)
+
+
+def _tuned(scheme: str, options: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+    """The options with timeouts, and with `attempts` of the library's own: asking again is `retried`'s."""
+    tuned = dict(options)
+    if scheme in ("s3", "s3a"):
+        given = {
+            **fsspec.config.conf.get("s3", {}).get("config_kwargs", {}),
+            **options.get("config_kwargs", {}),
+        }
+        ours = {
+            "connect_timeout": _CONNECT_S,
+            "read_timeout": timeout_s(),
+            "retries": {"total_max_attempts": attempts, "mode": "standard"},
+        }
+        tuned["config_kwargs"] = ours | given
+    elif scheme in ("http", "https") and importlib.util.find_spec("aiohttp"):
+        import aiohttp
+
+        given = {
+            **fsspec.config.conf.get(scheme, {}).get("client_kwargs", {}),
+            **options.get("client_kwargs", {}),
+        }
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=timeout_s())
+        tuned["client_kwargs"] = {"timeout": limits} | given
+    return tuned
+
+
+def _missing_package(scheme: str) -> str:
+    if scheme in _HUB:
+        return f'{scheme}:// needs the package {_HUB[scheme]}, which is not installed: pip install "facevid[hub]".'
+    known = known_implementations.get(scheme, {})
+    package = str(known.get("class", scheme)).split(".")[0]
+    if package == "fsspec":  # a file system of fsspec's own that needs another package
+        return f"{scheme}:// cannot be opened: {known.get('err', 'a package is missing')}."
+    return f"{scheme}:// needs the package {package}, which is not installed: pip install {package}."
