@@ -105,6 +105,7 @@ ANALYZE = Step(
     setup=models,
     inputs=lambda payload: [payload["_path"]],
     outputs=lambda payload, value: [Path(payload["_out"]) / "summary.json"],
+    makes=lambda payload: [payload["_out"]],
 )
 
 

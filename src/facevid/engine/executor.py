@@ -68,7 +68,9 @@ def open_executor(
     """
     check_executor(name, address)
     if name == "local":
-        yield LocalExecutor(available_cores() if workers is None else workers, threads=1, log=log, travel=travel)
+        yield LocalExecutor(
+            available_cores() if workers is None else workers, threads=1, log=log, travel=travel
+        )
         return
     from facevid.engine.ray_executor import RayExecutor
 

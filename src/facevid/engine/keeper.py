@@ -1,4 +1,4 @@
-"""Holds a dataset behind an address for one run: counts on in its lock, and saves checkpoints, in threads of its own."""
+"""Holds a dataset behind an address for one run: counts on in its lock and saves checkpoints, in its own threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facevid.engine.remote_lock import RemoteLock
 from facevid.engine.step import EngineError
 
 SAVE_S = 60.0
-"""A running step is saved so often, unless saving takes more than a tenth of that: then ten times as long as it takes."""
+"""A running step is saved so often; where a save takes more than a tenth of that, after ten times as long."""
 _SHARE = 10
 
 

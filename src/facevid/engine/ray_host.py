@@ -109,7 +109,6 @@ class Host:
                     f"needed more than its {self._limit / 1e9:g} GB of memory and was ended", "memory"
                 )
 
-
     def _ended(self, *, kill: bool) -> Ending:
         ending = self._worker.end(kill=kill)
         if self._travel is not None:

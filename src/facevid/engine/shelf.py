@@ -152,6 +152,11 @@ class Shelf:
             gone += size if _take_away(path) else 0
         return gone
 
+    def drop(self, names: Iterable[str]) -> None:
+        """Remove units from this machine, if they are here."""
+        for name in names:
+            _take_away(self.path(name))
+
     def clear_stale(self) -> None:
         """Remove what dead processes left unfinished."""
         clear_stale(self._root / ".work", recursive=False)

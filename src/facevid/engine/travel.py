@@ -1,7 +1,8 @@
-"""How items travel where the dataset lies behind an address: a worker brings what its step reads, sends what it makes."""
+"""How items travel where the dataset is behind an address: a worker brings what its step reads, sends what it makes."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,17 +13,26 @@ from facevid.engine.shelf import SUFFIX, Shelf
 from facevid.engine.step import Payload, Step, StorageError, Value
 from facevid.storage import Place, PlaceError
 from facevid.storage.objects import sizes, write
-from facevid.storage.scratch import scratch_bytes, scratch_folder
 
 _LOG_BYTES = 1 << 16
+
+
+def scratch_folder() -> Path:
+    if named := os.environ.get("FACEVID_SCRATCH"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facevid" / "scratch"
+
+
+def scratch_bytes() -> int:
+    return round(float(os.environ.get("FACEVID_SCRATCH_GB") or 50.0) * 1e9)
 
 
 @dataclass(frozen=True)
 class Travel:
     """A dataset behind an address, and the folder in which each machine keeps what it needs of it.
 
-    home: the driver's folder of the dataset, absolute, which paths in payloads lie in. place: the address. inside: where
-    a machine's own copy of the home is in its scratch folder. folders: those in the home that hold units.
+    home: the driver's folder of the dataset, absolute, which paths in payloads lie in. place: the address. inside:
+    where a machine's own copy of the home is in its scratch folder. folders: those in the home that hold units.
     """
 
     home: str
@@ -44,7 +54,7 @@ class Travel:
         return _shelf(self)
 
     def trip(self, step: Step, payload: Payload) -> Trip:
-        """An item with the names of what it reads and makes. Raises TypeError for a path in the home that is neither."""
+        """An item with the names of what it reads and makes. Raises TypeError for other paths in the home."""
         brings = self._names(step.inputs(payload) if step.inputs is not None else ())
         makes = self._names(step.makes(payload) if step.makes is not None else ())
         known = {*brings, *makes}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,6 @@ def send(place: Place, path: Path, name: str) -> None:
     Raises as `retried` does, also where it did not arrive with all its bytes.
     """
     size = path.stat().st_size
-    if size <= PART_BYTES:
-        write(place, name, path.read_bytes())
-        return
     where = _where(place, name)
 
     def call() -> None:
@@ -84,6 +82,9 @@ def send(place: Place, path: Path, name: str) -> None:
             place.fs.makedirs(where.rpartition("/")[0], exist_ok=True)
             place.fs.put_file(str(path), f"{where}.partial")
             place.fs.mv(f"{where}.partial", where)
+        elif size <= PART_BYTES:
+            place.fs.put_file(str(path), where)
+            return  # one request, whose body the store has checked
         else:
             _in_parts(place.fs, path, where)
         place.fs.invalidate_cache()
@@ -92,6 +93,32 @@ def send(place: Place, path: Path, name: str) -> None:
             raise BadBody(f"{arrived} of {size} bytes arrived")
 
     retried(call, what=f"{place.location}/{name}")
+
+
+def size_of(place: Place, name: str) -> int | None:
+    """The bytes of an object; None where there is none."""
+
+    def call() -> int | None:
+        place.fs.invalidate_cache()
+        try:
+            return int(place.fs.info(_where(place, name))["size"])
+        except FileNotFoundError:
+            return None
+
+    return retried(call, what=f"{place.location}/{name}")
+
+
+def copy(place: Place, name: str, target: str, size: int) -> None:
+    """Give an object a second name, without its bytes coming here. size: its bytes, which must be there then."""
+
+    def call() -> None:
+        place.fs.copy(_where(place, name), _where(place, target))
+        place.fs.invalidate_cache()
+        arrived = int(place.fs.info(_where(place, target))["size"])
+        if arrived != size:
+            raise BadBody(f"{arrived} of {size} bytes arrived")
+
+    retried(call, what=f"{place.location}/{target}")
 
 
 def _in_parts(fs: Any, path: Path, where: str) -> None:
@@ -126,8 +153,7 @@ def fetch(place: Place, name: str, path: Path, *, whole: Callable[[Path], bool])
                 size = int(place.fs.info(_where(place, name))["size"])
                 for start in range(PART_BYTES, size, PART_BYTES):
                     end = min(size, start + PART_BYTES)
-                    piece = retried(lambda start=start, end=end: _all(place, name, start, end), what=what)
-                    file.write(piece)
+                    file.write(retried(partial(_all, place, name, start, end), what=what))
         if not whole(path):
             raise BadBody(f"{path.stat().st_size} bytes came, and they are not all")
 
@@ -165,6 +191,20 @@ def sizes(place: Place, folder: str) -> dict[str, int]:
     return retried(call, what=f"{place.location}/{folder}")
 
 
+def entries(place: Place) -> set[str]:
+    """The names of the objects and folders right in a place; none where there is nothing."""
+
+    def call() -> set[str]:
+        place.fs.invalidate_cache()
+        try:
+            found = place.fs.ls(place.root, detail=False)
+        except FileNotFoundError:
+            return set()
+        return {str(path).rstrip("/").rpartition("/")[2] for path in found} - {""}
+
+    return retried(call, what=place.location)
+
+
 def remove(place: Place, names: Iterable[str]) -> None:
     """Remove objects; those that are not there are no fault."""
     for some in _batches(sorted(names), _REMOVED_AT_ONCE):
@@ -192,7 +232,9 @@ def abandon_uploads(place: Place) -> int:
         marks: dict[str, str] = {}
         count = 0
         while True:
-            told = ask("list_multipart_uploads", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", **marks)
+            told = ask(
+                "list_multipart_uploads", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", **marks
+            )
             for upload in told.get("Uploads", ()):
                 ask("abort_multipart_upload", Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
                 count += 1
