@@ -12,7 +12,7 @@ import fsspec
 from fsspec.registry import known_implementations
 
 from facevid.storage.errors import PlaceError
-from facevid.storage.retrying import timeout_s
+from facevid.storage.retrying import ATTEMPTS, timeout_s
 
 # A link may stand in front of an address, as in "simplecache::s3://..." (fsspec's URL chaining).
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
@@ -97,22 +97,36 @@ class Place:
         self.location = address.rstrip("/")
         """The address, which holds no secret: for sentences, keys and tables."""
         self.options = dict(options or {})
-        self.scheme = next(part for part in [*address.split("::"), address] if "://" in part).split("://")[0]
+        if not is_address(address):
+            raise PlaceError(
+                "address", f"{address} is no address; it must begin like s3://bucket or https://host."
+            )
+        self.scheme = next(part for part in address.split("::") if "://" in part).partition("://")[0]
+        self.chained = "::" in address
+        self.fs, self.root = self._opened(attempts=1)
+        if self.scheme in ("s3", "s3a") and not self.chained:
+            self.fs.retries = 1
+
+    def lister(self) -> Any:
+        """The file system for listings, which are many requests in one call: there the library itself asks again."""
+        return self._opened(attempts=ATTEMPTS)[0]
+
+    def _opened(self, *, attempts: int) -> tuple[Any, str]:
         try:
-            self.fs, root = fsspec.core.url_to_fs(self.location, **_tuned(self.scheme, self.options))
+            tuned = self.options if self.chained else _tuned(self.scheme, self.options, attempts=attempts)
+            fs, root = fsspec.core.url_to_fs(self.location, **tuned)
         except ImportError as error:
             raise PlaceError("package", _missing_package(self.scheme)) from error
         except (ValueError, TypeError) as error:
-            raise PlaceError("address", f"{address} cannot be used as an address: {error}.") from None
-        self.root = str(root)
-        if self.scheme in ("s3", "s3a"):
-            self.fs.retries = 1
+            raise PlaceError("address", f"{self.location} cannot be used as an address: {error}.") from None
+        return fs, str(root)
 
     def child(self, name: str) -> Place:
         """A place below this one, in the same file system."""
         found = object.__new__(Place)
         found.location, found.root = f"{self.location}/{name}", f"{self.root}/{name}"
-        found.fs, found.options, found.scheme = self.fs, self.options, self.scheme
+        found.fs, found.options = self.fs, self.options
+        found.scheme, found.chained = self.scheme, self.chained
         return found
 
     def address_of(self, path: str) -> str:
@@ -131,7 +145,7 @@ class Place:
         return Place, (self.location, self.options)
 
 
-def _tuned(scheme: str, options: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+def _tuned(scheme: str, options: Mapping[str, Any], *, attempts: int) -> dict[str, Any]:
     """The options with timeouts, and with `attempts` of the library's own: asking again is `retried`'s."""
     tuned = dict(options)
     if scheme in ("s3", "s3a"):

@@ -121,13 +121,15 @@ def passes(error: BaseException) -> bool:
             return True
         if isinstance(link, (*_LASTING, *_named(_NEVER_NAMES))):
             return False
+        if isinstance(link, _named(_PASSING_NAMES)):
+            return True
         status, code = _answer(link)
         if code in _PASSING_CODE:
             return True
         if status is not None:
             return status in _PASSING_STATUS
     for link in _chain(error):
-        if isinstance(link, (TimeoutError, ConnectionError, EOFError, *_named(_PASSING_NAMES))):
+        if isinstance(link, (TimeoutError, ConnectionError, EOFError)):
             return True
         if isinstance(link, OSError) and link.errno in _PASSING_NUMBER:
             return True
