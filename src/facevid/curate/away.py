@@ -22,8 +22,8 @@ from facevid.engine.checkpoint import Checkpoint
 from facevid.engine.keeper import Keeper
 from facevid.engine.remote_lock import LOCK, RemoteLock, holder, lock_of
 from facevid.engine.shelf import SUFFIX
-from facevid.engine.travel import Travel, scratch_folder
-from facevid.storage import Place, file_name
+from facevid.engine.travel import Travel
+from facevid.storage import Place, file_name, scratch_folder
 from facevid.storage.objects import abandon_uploads, read, remove, sizes
 
 UNITS = {"analyze": ".work/analyses", "cut": ".work/clips", "identify": ".work/embeddings"}
@@ -48,7 +48,7 @@ class Away:
         place = Place(address)
         digest = hashlib.sha256(place.location.encode()).hexdigest()[:HASH_DIGITS]
         inside = f"datasets/{digest}/{file_name(place.location)}"
-        return cls(Travel(str(scratch_folder().absolute() / inside), place, inside, tuple(UNITS.values())))
+        return cls(Travel(str(scratch_folder().absolute() / inside), place, inside))
 
     @property
     def home(self) -> Path:
@@ -82,9 +82,9 @@ class Away:
         """Where the build is published."""
         return AddressOutlet(self.place, self.home, before_switch=before_switch)
 
-    def here(self, paths: Iterable[Path]) -> AbstractContextManager[None]:
-        """Have units of the home here for the length of the `with` block."""
-        return self.travel.shelf().held([self._name(path) for path in paths])
+    def here(self, path: Path) -> AbstractContextManager[Path]:
+        """A unit of the home, on this machine for the length of the `with` block."""
+        return self.travel.shelf().lent(self._name(path))
 
     def peek(self, path: Path, member: str) -> bytes:
         """One file of a unit that is a folder."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,14 +74,12 @@ class ClipFolders:
     """
 
     of: Callable[[str], Path]
-    here: Callable[[Path], AbstractContextManager[None]] | None = None
+    here: Callable[[Path], AbstractContextManager[Path]] | None = None
 
-    @contextmanager
-    def open(self, clip_id: str) -> Iterator[Path]:
+    def open(self, clip_id: str) -> AbstractContextManager[Path]:
         """The folder of a clip, here."""
         folder = self.of(clip_id)
-        with nullcontext() if self.here is None else self.here(folder):
-            yield folder
+        return nullcontext(folder) if self.here is None else self.here(folder)
 
     def member(self, name: str, clip_id: str, file: str, recorded: Mapping[str, Any]) -> Member:
         """A file of a clip's folder as the member of a shard; recorded: its bytes and sha256."""
@@ -264,7 +262,7 @@ def _keypoint_rows(clip_ids: Sequence[str], clips: ClipFolders) -> pa.Table:
     for clip_id in clip_ids:
         path = clips.of(clip_id) / "keypoints.npz"
         try:
-            with clips.open(clip_id), np.load(path) as stored:
+            with clips.open(clip_id) as folder, np.load(folder / path.name) as stored:
                 for name, values in columns.items():
                     values.append(stored[name].reshape(-1))
                 frames.append(len(stored["mesh"]))

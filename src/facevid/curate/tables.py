@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -109,12 +109,14 @@ def identify_tables(
     def load(clip_id: str) -> repeats.Trace:
         row, folder = rows[clip_id], work.clip(clip_id, members.hashes[clip_id])
         source = members.sources[str(row["source_id"])]
-        with work.here(folder):
-            return repeats.read_trace(folder, size=recipe.cut.size, stretch=row, source=source)
+        with work.here(folder) as here:
+            trace = repeats.read_trace(here, size=recipe.cut.size, stretch=row, source=source)
+        # Where it is heard, it may have to be brought again.
+        return replace(trace, speech=None if trace.speech is None else folder / trace.speech.name)
 
     def hear(speech: Path) -> repeats.Heard:
-        with work.here(speech.parent):
-            return repeats.heard(speech)
+        with work.here(speech.parent) as here:
+            return repeats.heard(here / speech.name)
 
     limits = repeats.Thresholds(
         min_s=settings.duplicate_min_s, min_share=settings.duplicate_min_share, place=settings.duplicate_place,
@@ -151,8 +153,8 @@ def _vectors(paths: Sequence[Path], work: Work) -> np.ndarray[Any, np.dtype[np.f
     """The embeddings in these files, (n, 128); those at an address are asked for many at a time."""
 
     def load(path: Path) -> Any:
-        with work.here(path):
-            return np.load(path)
+        with work.here(path) as here:
+            return np.load(here)
 
     if not paths:
         return np.zeros((0, 128), np.float32)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,11 +135,9 @@ class Work:
         # At an address a name stands for one content for good: a copy of it elsewhere is never out of date.
         return item if self.away is None else f"{item}-{digest[:HASH_DIGITS]}"
 
-    @contextmanager
-    def here(self, *paths: Path) -> Iterator[None]:
-        """Have what steps made on this machine for the length of the `with` block."""
-        with nullcontext() if self.away is None else self.away.here(paths):
-            yield
+    def here(self, path: Path) -> AbstractContextManager[Path]:
+        """What a step made, on this machine for the length of the `with` block."""
+        return nullcontext(path) if self.away is None else self.away.here(path)
 
     def ready(self) -> None:
         """Take from the address what another machine has done since; nothing for a folder."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from facevid.engine.step import StorageError
-from facevid.storage import BadBody, Place, PlaceError, retried
+from facevid.storage import Place, PlaceError, RangeFile
 
-_ROOT = "unit"
-_RECORD = 10240  # what tar archives are padded to, with two blocks of zeros at the end (POSIX.1-1988, ustar)
-_BLOCK = 1 << 20
+UNIT = "unit"
+"""What the folder or file is called inside the archive."""
 
 
 def pack(made: Path, archive: Path) -> None:
@@ -25,7 +23,7 @@ def pack(made: Path, archive: Path) -> None:
     with tarfile.open(archive, "w", format=tarfile.GNU_FORMAT) as tar:
         for path in [made, *inside]:
             below = path.relative_to(made).as_posix()
-            info = tarfile.TarInfo(_ROOT if path == made else f"{_ROOT}/{below}")
+            info = tarfile.TarInfo(UNIT if path == made else f"{UNIT}/{below}")
             if path.is_dir():
                 info.type, info.mode = tarfile.DIRTYPE, 0o755
                 tar.addfile(info)
@@ -39,40 +37,15 @@ def unpack(archive: Path, room: Path) -> Path:
     """What `pack` packed, in `room`."""
     with tarfile.open(archive, "r:") as tar:
         tar.extractall(room, filter="data")
-    return room / _ROOT
-
-
-def is_whole(archive: Path) -> bool:
-    """Whether an archive has its end, and all of every file in it."""
-    size = archive.stat().st_size
-    if size < _RECORD or size % _RECORD:
-        return False
-    with archive.open("rb") as file:
-        file.seek(-1024, os.SEEK_END)
-        if file.read().strip(b"\0"):
-            return False
-    try:
-        with tarfile.open(archive, "r:") as tar:
-            return sum(1 for _ in tar) > 0
-    except tarfile.TarError:
-        return False
+    return room / UNIT
 
 
 def peek(place: Place, name: str, member: str) -> bytes:
     """One file of an archive of a folder that lies at an address; little more than that travels. Raises PlaceError."""
-
-    def call() -> bytes:
-        place.fs.invalidate_cache()
-        with place.fs.open(f"{place.root.rstrip('/')}/{name}", "rb", block_size=_BLOCK) as file:
-            try:
-                with tarfile.open(fileobj=file, mode="r:") as tar:
-                    found = tar.extractfile(f"{_ROOT}/{member}")
-                    assert found is not None
-                    return found.read()
-            except (tarfile.TarError, KeyError) as error:
-                raise BadBody(f"it is no whole archive ({error})") from error
-
-    return retried(call, what=f"{place.location}/{name}")
+    with RangeFile(place.child(name)) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        found = tar.extractfile(f"{UNIT}/{member}")
+        assert found is not None, member
+        return found.read()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from facevid.engine.archive import is_whole, named, pack, peek, unpack
+from facevid.engine.archive import named, pack, peek, unpack
 from facevid.engine.files import atomic_path
 from facevid.engine.step import StorageError
 from facevid.storage import Place, PlaceError
@@ -38,7 +38,7 @@ class Checkpoint:
         self._work.mkdir(parents=True, exist_ok=True)
         with named(), tempfile.TemporaryDirectory(dir=self._work, prefix=".restore-") as room:
             archive = Path(room, "state.tar")
-            fetch(self._place, STATE, archive, whole=is_whole)
+            fetch(self._place, STATE, archive)
             found = unpack(archive, Path(room))
             for name in (*self._names, *self._ledgers):
                 _remove(self._work / name)

@@ -25,7 +25,7 @@ class Keeper:
     """
 
     def __init__(self, lock: RemoteLock, checkpoint: Checkpoint) -> None:
-        self._lock, self._checkpoint = lock, checkpoint
+        self._lock, self.checkpoint = lock, checkpoint
         self._saving = threading.Lock()
         self._stop = threading.Event()
         self._fault: Exception | None = None
@@ -40,7 +40,7 @@ class Keeper:
     def __enter__(self) -> Keeper:
         self._lock.take()
         try:
-            self._checkpoint.restore()
+            self.checkpoint.restore()
             for thread in self._threads:
                 thread.start()
         except BaseException:
@@ -70,7 +70,7 @@ class Keeper:
         self.check()
         with self._saving:
             began = time.monotonic()
-            self._checkpoint.save()
+            self.checkpoint.save()
             self._every_s = max(SAVE_S, _SHARE * (time.monotonic() - began))
 
     def check(self) -> None:

@@ -67,14 +67,14 @@ class Host:
             os.chdir(order.folder)
         self._limit = order.memory_bytes
         self._travel = order.start.travel
-        log = Path(order.log) if self._travel is None else self._travel.root() / ".work" / "worker.log"
-        self._log = log = log.with_name(f"{log.name}.{socket.gethostname()}")
+        machine = socket.gethostname()
+        self._log = Path(f"{order.log}.{machine}") if self._travel is None else self._travel.log(machine)
         try:
             self._pool = Pool(
                 order.start,
                 size=1,
                 threads=order.threads,
-                log=log,
+                log=self._log,
                 title=order.title,
                 path=_import_path(order.path, order.folder),
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,20 +11,10 @@ from typing import Any
 
 from facevid.engine.shelf import SUFFIX, Shelf
 from facevid.engine.step import Payload, Step, StorageError, Value
-from facevid.storage import Place, PlaceError
+from facevid.storage import Place, PlaceError, Scratch, scratch_folder
 from facevid.storage.objects import sizes, write
 
 _LOG_BYTES = 1 << 16
-
-
-def scratch_folder() -> Path:
-    if named := os.environ.get("FACEVID_SCRATCH"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facevid" / "scratch"
-
-
-def scratch_bytes() -> int:
-    return round(float(os.environ.get("FACEVID_SCRATCH_GB") or 50.0) * 1e9)
 
 
 @dataclass(frozen=True)
@@ -32,22 +22,25 @@ class Travel:
     """A dataset behind an address, and the folder in which each machine keeps what it needs of it.
 
     home: the driver's folder of the dataset, absolute, which paths in payloads lie in. place: the address. inside:
-    where a machine's own copy of the home is in its scratch folder. folders: those in the home that hold units.
+    the folder of a machine's scratch for what else it keeps of the dataset.
     """
 
     home: str
     place: Place
     inside: str
-    folders: tuple[str, ...]
 
-    def root(self) -> Path:
-        """This machine's copy of the home."""
-        return scratch_folder() / self.inside
+    def log(self, machine: str) -> Path:
+        """What the workers of a machine print."""
+        return scratch_folder() / self.inside / f"worker.log.{machine}"
 
     def name(self, path: str | Path) -> str | None:
         """The name of the unit at a path of the driver's home; None for a path elsewhere."""
         text, above = str(path), f"{self.home}/"
         return text[len(above) :] if text.startswith(above) else None
+
+    def at_home(self, name: str) -> str:
+        """The path of a unit in the driver's home, as payloads name it."""
+        return f"{self.home}/{name}"
 
     def shelf(self) -> Shelf:
         """The units on this machine."""
@@ -92,18 +85,17 @@ class Trip:
 
 @lru_cache(maxsize=4)
 def _shelf(travel: Travel) -> Shelf:
-    shelf = Shelf(travel.root(), travel.place, travel.folders, scratch_bytes())
-    shelf.clear_stale()
-    return shelf
+    return Shelf(travel.place, Scratch())
 
 
 def carry(travel: Travel, function: Callable[[Payload, Any], Value], trip: Trip, recipe: Any) -> Value:
     """Run a step function on paths of this machine, and send what it made once it has ended well."""
     shelf = travel.shelf()
-    with shelf.held(trip.brings), shelf.making() as room:
-        here = {f"{travel.home}/{name}": str(shelf.path(name)) for name in trip.brings}
+    with contextlib.ExitStack() as stack:
+        here = {travel.at_home(name): stack.enter_context(shelf.held(name)) for name in trip.brings}
+        room = stack.enter_context(shelf.making())
         made = {name: room / name for name in trip.makes}
-        here |= {f"{travel.home}/{name}": str(path) for name, path in made.items()}
+        here |= {travel.at_home(name): path for name, path in made.items()}
         for path in made.values():
             path.parent.mkdir(parents=True, exist_ok=True)
         value = function(_moved(trip.payload, here), recipe)
@@ -112,9 +104,9 @@ def carry(travel: Travel, function: Callable[[Payload, Any], Value], trip: Trip,
     return value
 
 
-def _moved(payload: Payload, here: dict[str, str]) -> Payload:
+def _moved(payload: Payload, here: Mapping[str, Path]) -> Payload:
     return {
-        key: here.get(value, value) if key.startswith("_") and isinstance(value, str) else value
+        key: str(here[value]) if key.startswith("_") and isinstance(value, str) and value in here else value
         for key, value in payload.items()
     }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from facevid.storage.address import Place
+from facevid.storage.errors import PlaceError
+from facevid.storage.ranges import NoRanges, opened, piece, ranges_of
 from facevid.storage.retrying import BadBody, retried
 
 PART_BYTES = 32 << 20
@@ -19,16 +20,13 @@ _GROWING = frozenset({"file", "local", "ftp", "sftp", "ssh", "smb", "hdfs", "web
 
 
 def read(place: Place, name: str) -> bytes | None:
-    """The bytes of a small object; None where there is none."""
-    where = _where(place, name)
-
-    def call() -> bytes | None:
-        try:
-            return bytes(place.fs.cat_file(where))
-        except FileNotFoundError:
+    """The bytes of a small object; None where there is none. Each answer is checked, as `RangeFile` does."""
+    try:
+        return b"".join(_pieces(place.child(name)))
+    except PlaceError as error:
+        if error.kind == "missing":
             return None
-
-    return retried(call, what=f"{place.location}/{name}")
+        raise
 
 
 def write(place: Place, name: str, data: bytes) -> None:
@@ -136,39 +134,24 @@ def _in_parts(fs: Any, path: Path, where: str) -> None:
         raise
 
 
-def fetch(place: Place, name: str, path: Path, *, whole: Callable[[Path], bool]) -> None:
-    """Bring an object to a file, some MiB at a time.
-
-    whole: says of the file whether all of it came; one of less than `PART_BYTES` takes a single request, since its
-    length is not asked for. Raises PlaceError, of kind "missing" where there is no such object.
-    """
-    what = f"{place.location}/{name}"
-
-    def call() -> None:
-        with path.open("wb") as file:
-            first = _piece(place, name, 0, PART_BYTES)
-            file.write(first)
-            if len(first) == PART_BYTES:
-                place.fs.invalidate_cache()
-                size = int(place.fs.info(_where(place, name))["size"])
-                for start in range(PART_BYTES, size, PART_BYTES):
-                    end = min(size, start + PART_BYTES)
-                    file.write(retried(partial(_all, place, name, start, end), what=what))
-        if not whole(path):
-            raise BadBody(f"{path.stat().st_size} bytes came, and they are not all")
-
-    retried(call, what=what)
+def fetch(place: Place, name: str, path: Path) -> None:
+    """Bring an object to a file, some MiB at a time. Raises PlaceError, of kind "missing" where there is none."""
+    with path.open("wb") as file:
+        for piece_of in _pieces(place.child(name)):
+            file.write(piece_of)
 
 
-def _all(place: Place, name: str, start: int, end: int) -> bytes:
-    found = _piece(place, name, start, end)
-    if len(found) != end - start:
-        raise BadBody(f"{len(found)} of {end - start} bytes came")
-    return found
-
-
-def _piece(place: Place, name: str, start: int, end: int) -> bytes:
-    return bytes(place.fs.cat_file(_where(place, name), start=start, end=end))
+def _pieces(place: Place) -> Iterator[bytes]:
+    ranges = ranges_of(place)
+    try:
+        head, first = opened(place, ranges, PART_BYTES)
+    except NoRanges:
+        raise PlaceError(
+            "refused", f"The server of {place.location} knows no ranges; put the dataset in a bucket."
+        ) from None
+    yield first
+    for start in range(len(first), head.size, PART_BYTES):
+        yield piece(place, ranges, head, start, min(head.size, start + PART_BYTES))
 
 
 def sizes(place: Place, folder: str) -> dict[str, int]:
@@ -177,14 +160,16 @@ def sizes(place: Place, folder: str) -> dict[str, int]:
     Names are those below `place`.
     """
 
+    fs = place.lister()
+
     def call() -> dict[str, int]:
-        place.fs.invalidate_cache()
+        fs.invalidate_cache()
         try:
-            found = place.fs.find(_where(place, folder), detail=True)
+            found = fs.find(_where(place, folder), detail=True)
         except FileNotFoundError:
             return {}
         finally:
-            place.fs.invalidate_cache()
+            fs.invalidate_cache()
         above = len(place.root.rstrip("/")) + 1
         return {str(path)[above:]: int(entry["size"]) for path, entry in found.items()}
 
@@ -194,10 +179,12 @@ def sizes(place: Place, folder: str) -> dict[str, int]:
 def entries(place: Place) -> set[str]:
     """The names of the objects and folders right in a place; none where there is nothing."""
 
+    fs = place.lister()
+
     def call() -> set[str]:
-        place.fs.invalidate_cache()
+        fs.invalidate_cache()
         try:
-            found = place.fs.ls(place.root, detail=False)
+            found = fs.ls(place.root, detail=False)
         except FileNotFoundError:
             return set()
         return {str(path).rstrip("/").rpartition("/")[2] for path in found} - {""}
