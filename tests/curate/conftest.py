@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# A store of S3 on this machine, with its fixtures.
+sys.path.append(str(Path(__file__).parents[1] / "storage"))
 
 
 @pytest.fixture(scope="session")

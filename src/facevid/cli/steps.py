@@ -22,7 +22,20 @@ Footage = Annotated[
         show_default=False,
     ),
 ]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="DATASET", help="Folder of the dataset.")]
+Output = Annotated[
+    str,
+    typer.Option(
+        "-o", "--output", metavar="DATASET", help="Folder of the dataset, or its address (s3://BUCKET/NAME)."
+    ),
+]
+DatasetPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="Folder of the dataset, or its address (s3://BUCKET/NAME).",
+        show_default=False,
+    ),
+]
 Dataset = Annotated[
     Path, typer.Argument(metavar="DATASET", help="Folder of the dataset.", show_default=False)
 ]
@@ -166,7 +179,7 @@ def scan(
 
 
 def analyze(
-    dataset: Dataset,
+    dataset: DatasetPlace,
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
@@ -181,7 +194,7 @@ def analyze(
 
 
 def select(
-    dataset: Dataset,
+    dataset: DatasetPlace,
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
@@ -196,7 +209,7 @@ def select(
 
 
 def cut(
-    dataset: Dataset,
+    dataset: DatasetPlace,
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
@@ -211,7 +224,7 @@ def cut(
 
 
 def identify(
-    dataset: Dataset,
+    dataset: DatasetPlace,
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
@@ -226,7 +239,7 @@ def identify(
 
 
 def pack(
-    dataset: Dataset,
+    dataset: DatasetPlace,
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,
@@ -240,14 +253,14 @@ def pack(
     return _step("pack", dataset, recipe, workers, executor, address, dry_run, retry_failed, as_json)
 
 
-def status(dataset: Dataset, *, as_json: Json = False) -> int:
+def status(dataset: DatasetPlace, *, as_json: Json = False) -> int:
     """Say how far a dataset has come and what to run next."""
     import facevid
 
     return finish(facevid.status(dataset), as_json=as_json, show=print_status)
 
 
-def clean(dataset: Dataset, *, as_json: Json = False) -> int:
+def clean(dataset: DatasetPlace, *, as_json: Json = False) -> int:
     """Remove the work folder of a dataset; what is published stays."""
     import facevid
 
@@ -263,7 +276,7 @@ def clean(dataset: Dataset, *, as_json: Json = False) -> int:
 
 def _step(
     name: str,
-    dataset: Path,
+    dataset: str,
     recipe: str | None,
     workers: int | None,
     executor: str,

@@ -113,6 +113,7 @@ ANALYZE = Step(
     setup=models,
     inputs=lambda payload: [payload["_path"]],
     outputs=analysis_files,
+    makes=lambda payload: [payload["_out"]],
 )
 
 

@@ -58,7 +58,9 @@ def build(
     """
     found = find_footage(footage)
     allowed = [licence] if isinstance(licence, str) else licence
-    chosen = Work(Path(output)).recipe(recipe)
+    work = Work.at(output)
+    work.ready()
+    chosen = work.recipe(recipe)
     if require_consent is not None or allowed is not None or minimum_age is not None:
         chosen = with_people(
             chosen, require_consent=require_consent, licences=allowed, minimum_age=minimum_age
@@ -69,12 +71,12 @@ def build(
         start=True, executor=executor, address=address, opt_out=listed,
     ) as session:  # fmt: skip
         steps = [
-            session.scan(found),
-            session.analyze(),
-            session.select(),
-            session.cut(),
-            session.identify(),
-            session.pack(),
+            session.kept(session.scan(found)),
+            session.kept(session.analyze()),
+            session.kept(session.select()),
+            session.kept(session.cut()),
+            session.kept(session.identify()),
+            session.kept(session.pack()),
         ]
         return session.summary(steps)
 
@@ -97,7 +99,7 @@ def scan(
         output, recipe, workers, dry_run, retry_failed, on_progress,
         start=True, executor=executor, address=address,
     ) as session:  # fmt: skip
-        return session.scan(found)
+        return session.kept(session.scan(found))
 
 
 def _single(step: str, doc: str) -> Callable[..., StepSummary]:
@@ -116,8 +118,7 @@ def _single(step: str, doc: str) -> Callable[..., StepSummary]:
             output, recipe, workers, dry_run, retry_failed, on_progress,
             start=False, executor=executor, address=address,
         ) as session:  # fmt: skip
-            result: StepSummary = getattr(session, step)()
-            return result
+            return session.kept(getattr(session, step)())
 
     call.__name__ = call.__qualname__ = step
     call.__doc__ = doc + " Options as in `build`. Raises WorkError where an earlier step has not run."
@@ -133,21 +134,16 @@ pack = _single("pack", "Publish the dataset: tables, shards, card.")
 
 def status(output: str | os.PathLike[str]) -> Status:
     """How far a dataset has come, without touching it. Raises WorkError where there is none."""
-    work = Work(Path(output))
-    published = (work.dataset / "dataset.json").exists()
+    work = Work.at(output)
+    work.ready()
+    published = work.published() is not None
     if not work.folder.is_dir() and not published:
         raise WorkError(f"{output} is no dataset of facevid, and none is being built there.")
-    clips, kept_s = published_size(work.dataset) if published else (0, 0.0)
-    annotated = _annotated(work.dataset) if published else 0
+    clips, kept_s = published_size(work.location) if published else (0, 0.0)
+    annotated = _annotated(work.location) if published else 0
     steps, failures, running = [], [], None
     if work.ledger.exists():
-        try:
-            with folder_lock(work.folder):
-                pass
-        except FolderBusy as busy:
-            running = str(busy)
-        except StorageError:
-            running = None  # a disk that may only be read can still be looked at
+        running = _running(work)
         with Ledger(work.ledger, read_only=True) as ledger:
             counts = ledger.counts()
             for step in (SCAN, ANALYZE, CUT, EMBED):
@@ -158,18 +154,33 @@ def status(output: str | os.PathLike[str]) -> Status:
         go_on = f"facevid takedown {output}, which finishes a takedown that was interrupted"
     elif not published:
         go_on = f"facevid build FOOTAGE -o {output}"
-    elif work.unpublished_selection():
+    elif work.away is None and work.unpublished_selection():
         go_on = (
             f"facevid cut {output}, then identify and pack: the selection is not the one that is published"
         )
-    elif clips and not annotated:
+    elif clips and not annotated and work.away is None:
         go_on = f"facevid annotate {output}, which says what can be seen and heard in every clip"
+    elif clips and not annotated:
+        go_on = f"facevid pull {output} -o FOLDER, then annotate there and push"
     else:
-        go_on = f"facevid explore {output}"
+        go_on = f"facevid explore {output}" if work.away is None else f"facevid info {output}"
     return Status(str(output), recipe, published, clips, kept_s, annotated, steps, failures, running, go_on)
 
 
-def _annotated(dataset: Path) -> int:
+def _running(work: Work) -> str | None:
+    """Who works on the dataset now."""
+    if work.away is not None:
+        return work.away.busy()
+    try:
+        with folder_lock(work.folder):
+            return None
+    except FolderBusy as busy:
+        return str(busy)
+    except StorageError:
+        return None  # a disk that may only be read can still be looked at
+
+
+def _annotated(dataset: str) -> int:
     """Clips of a published dataset of which anything is said."""
     asked = "select count(distinct clip_id) from annotations where clip_id in (select clip_id from clips)"
     return int(facevid.dataset.open(dataset).sql(asked).fetchall()[0][0])
@@ -181,7 +192,9 @@ def clean(output: str | os.PathLike[str]) -> int:
     A later build of the same footage starts from the beginning. Raises FolderBusy while a build runs, WorkError
     where there is no such folder, DatasetError where it holds something else.
     """
-    work = Work(Path(output))
+    work = Work.at(output)
+    if work.away is not None:
+        return work.away.clean()
     if not work.folder.is_dir():
         if not work.dataset.is_dir():
             raise WorkError(f"There is no folder {output}, so there is nothing to clean.")

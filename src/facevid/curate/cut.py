@@ -162,4 +162,5 @@ CUT = Step(
     inputs=lambda payload: [payload["_source_path"], payload["_analysis_dir"]],
     setup=load_models,
     outputs=clip_files,
+    makes=lambda payload: [payload["_clip_dir"]],
 )

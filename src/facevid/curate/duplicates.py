@@ -22,6 +22,7 @@ from facevid import media
 from facevid.curate.sound import SILENCE_DB, level_db, log_mel, sound_correlation
 
 F32 = npt.NDArray[np.float32]
+Heard = tuple[F32, float]
 
 # Mesh points that move when people talk, look and turn: lips, lids, brows, irises, nose, chin, cheeks.
 _POINTS = (13, 14, 61, 291, 0, 17, 159, 145, 386, 374, 105, 334, 468, 473, 1, 152, 234, 454)
@@ -108,13 +109,14 @@ def find_duplicates(
     groups: Sequence[Any],
     load: Callable[[str], Trace],
     thresholds: Thresholds | None = None,
+    hear: Callable[[Path], Heard] | None = None,
     threads: int = 1,
 ) -> list[Duplicate]:
     """Which clips to drop, sorted by clip_id, each with the kept clip that it repeats.
 
     groups: one label a clip; only clips of one group are compared (cluster the embeddings somewhat more
     coarsely than for identities). load: reads a clip's trace (see `read_trace`); one group is held at a time.
-    threads: traces loaded at once.
+    hear: reads the speech of a trace; None: `heard`, of a file that is here. threads: traces loaded at once.
     Of two clips the one with more source pixels stays, then the higher bit rate, then the longer, then the
     lower clip_id; but a clip is dropped only if at least `min_share` of itself is in the other.
     """
@@ -126,7 +128,7 @@ def find_duplicates(
     with ThreadPoolExecutor(threads) as pool:
         for ids in members.values():
             if len(ids) > 1:
-                found += _in_group(list(pool.map(load, sorted(ids))), limits)
+                found += _in_group(list(pool.map(load, sorted(ids))), limits, hear or heard)
     return sorted(found, key=lambda d: d.clip_id)
 
 
@@ -175,9 +177,9 @@ def make_trace(
     )
 
 
-def _in_group(traces: Sequence[Trace], limits: Thresholds) -> list[Duplicate]:
+def _in_group(traces: Sequence[Trace], limits: Thresholds, hear: Callable[[Path], Heard]) -> list[Duplicate]:
     best_first = sorted(traces, key=lambda t: (-t.quality[0], -t.quality[1], -t.duration_s, t.clip_id))
-    repeats = _repeats(best_first, limits)
+    repeats = _repeats(best_first, limits, hear)
     dropped: dict[int, Duplicate] = {}
 
     def drop(number: int, others: Iterable[int]) -> None:
@@ -211,13 +213,15 @@ def _to_kept(found: Duplicate, moved: Mapping[str, str]) -> Duplicate:
     return replace(found, of=of)
 
 
-def _repeats(traces: Sequence[Trace], limits: Thresholds) -> dict[tuple[int, int], Duplicate]:
+def _repeats(
+    traces: Sequence[Trace], limits: Thresholds, hear: Callable[[Path], Heard]
+) -> dict[tuple[int, int], Duplicate]:
     """All pairs (i < j) of a group that repeat each other; every pair is looked at once."""
     length = 1 << int(np.ceil(np.log2(2 * max(len(t.place) for t in traces))))
     coarse = [_coarse(t) for t in traces]
     spectra = np.stack([scipy.fft.rfft(c, length, axis=0) for c in coarse])
     energy = [np.r_[0.0, np.cumsum((c**2).sum(axis=1))] for c in coarse]
-    mel = lru_cache(maxsize=64)(_speech)
+    mel = lru_cache(maxsize=64)(hear)
     found: dict[tuple[int, int], Duplicate] = {}
     for i, first in enumerate(traces):
         others = [j for j in range(i + 1, len(traces)) if _may_match(first, traces[j], limits)]
@@ -342,7 +346,8 @@ def _same_sound(
     )
 
 
-def _speech(path: Path) -> tuple[F32, float]:
+def heard(path: Path) -> Heard:
+    """What of a clip's speech is compared: its log-mel spectrogram and its level in dB."""
     samples = media.read_audio(path, rate=16000, mono=True)
     return log_mel(samples), level_db(samples)
 

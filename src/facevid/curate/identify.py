@@ -217,4 +217,5 @@ EMBED = Step(
     setup=load_models,
     inputs=lambda payload: [payload["_clip_dir"]],
     outputs=embedding_files,
+    makes=lambda payload: [payload["_embedding_path"]],
 )

@@ -1,5 +1,5 @@
 """Publish a dataset: Parquet tables, tar shards, `dataset.json` and a card, switched in as a whole (see
-`publish`).
+`facevid.dataset.publish`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,13 @@ import pyarrow.parquet as pq
 from facevid.dataset.annotating import Drop, Merging, statements_of
 from facevid.dataset.describing.options import ABOUT
 from facevid.dataset.labels import from_labels, label_tables
-from facevid.dataset.publish import publish
+from facevid.dataset.outlet import FolderOutlet, Outlet
 from facevid.dataset.published import (
-    MEDIA,
     MEMBERS,
     STORAGE_COLUMNS,
     DatasetError,
     Manifest,
     PublishedFile,
-    check_output,
     schema,
 )
 from facevid.dataset.shards import (
@@ -40,7 +39,6 @@ from facevid.dataset.shards import (
     Member,
     ShardPlan,
     plan_shards,
-    stage_shard,
 )
 from facevid.dataset.spans import read_spans, said_of
 from facevid.dataset.statements import LABEL_COLUMNS
@@ -69,11 +67,47 @@ class WorkTables:
     cuts: Mapping[str, Mapping[str, Any]]
 
 
-def pack_dataset(
-    output: Path,
+@dataclass(frozen=True)
+class ClipFolders:
+    """The folders of cut clips, each as `cut_step` writes it.
+
+    of: clip_id -> its folder. here: has a folder on this machine for the length of a `with` block, where it may be
+    elsewhere; None where all are here.
+    """
+
+    of: Callable[[str], Path]
+    here: Callable[[Path], AbstractContextManager[Path]] | None = None
+
+    def open(self, clip_id: str) -> AbstractContextManager[Path]:
+        """The folder of a clip, here."""
+        folder = self.of(clip_id)
+        return nullcontext(folder) if self.here is None else self.here(folder)
+
+    def member(self, name: str, clip_id: str, file: str, recorded: Mapping[str, Any]) -> Member:
+        """A file of a clip's folder as the member of a shard; recorded: its bytes and sha256."""
+        size, sha256 = int(recorded["bytes"]), str(recorded["sha256"])
+        if self.here is None:
+            return Member(name, size, sha256, path=self.of(clip_id) / file)
+
+        def read() -> bytes:
+            with self.open(clip_id) as folder:
+                return (folder / file).read_bytes()
+
+        return Member(name, size, sha256, read=read)
+
+
+def pack_dataset(output: Path, *, clip_folder: Path, **options: Any) -> Manifest:
+    """Publish in a folder what `clip_folder` holds, one folder a clip; options as `pack_into` takes them."""
+    return pack_into(
+        FolderOutlet(output), clips=ClipFolders(lambda clip_id: clip_folder / clip_id), **options
+    )
+
+
+def pack_into(
+    outlet: Outlet,
     *,
     tables: WorkTables,
-    clip_folder: Path,
+    clips: ClipFolders,
     recipe: Mapping[str, Any],
     name: str,
     licence: str | None = None,
@@ -84,45 +118,39 @@ def pack_dataset(
     drop: Drop | None = None,
     threads: int = 1,
 ) -> Manifest:
-    """Publish the dataset in `output` and return its manifest.
+    """Publish the dataset and return its manifest.
 
-    clip_folder holds one folder a clip as `cut_step` writes it. `on_shard(done, total)` is called after each
-    shard. left_out: counts of what no table has a trace of. drop: tells which earlier statements go though a
-    build keeps the like of them, see `Merging`. threads: shards written at once. Equal input gives equal bytes in
-    every file. Raises DatasetError if `output` is not ours to write, or a cut clip is missing or damaged.
+    `on_shard(done, total)` is called after each shard. left_out: counts of what no table has a trace of. drop: tells
+    which earlier statements go though a build keeps the like of them, see `Merging`. threads: shards written at once.
+    Equal input gives equal bytes in every file. Raises DatasetError if a cut clip is missing or damaged.
     """
-    old = check_output(output)
-    output.mkdir(parents=True, exist_ok=True)
+    old = outlet.old
     rows = _clip_rows(tables)
-    plans = list(
-        plan_shards([_members(row, tables.cuts, clip_folder) for row in rows], shard_bytes=shard_bytes)
-    )
+    plans = list(plan_shards([_members(row, tables.cuts, clips) for row in rows], shard_bytes=shard_bytes))
     _fill_storage(rows, plans)
     about = _about(tables, rows, name=name, licence=licence, recipe=recipe, tools=tools or {})
     about["counts"] |= left_out or {}
     if old and ABOUT in old.about:  # what the makers say of it, a build cannot know
         about |= {ABOUT: old.about[ABOUT], "licence": old.about.get("licence")}
-    staged = _staging(output, about, rows, plans)
+    staged = _staging(outlet.folder, about, rows, plans)
     scores = _scores(tables.stretches)
-    clips = pa.Table.from_pylist(rows, schema("clips", scores)).drop_columns(list(LABEL_COLUMNS))
+    table = pa.Table.from_pylist(rows, schema("clips", scores)).drop_columns(list(LABEL_COLUMNS))
     files = [
         *write_table(staged, "sources", tables.sources, ()),
         # What was said of clips that stay is kept, but the manifest's labels are made into statements anew.
         *Merging(
-            clips,
-            statements_of(output, old),
+            table,
+            statements_of(outlet.location, old),
             label_tables(rows, tables.sources),
             lambda t: pc.or_(from_labels(t), drop(t)) if drop else from_labels(t),
         ).write(staged, scores),
         *write_table(staged, "rejected", tables.rejected, _scores(tables.rejected)),
         *write_table(staged, "failed", tables.failed, ()),
     ]
-    present = {f.path: f for f in old.files if f.key} if old else {}
 
     def stage(k: int) -> tuple[PublishedFile, PublishedFile]:
-        plan = plans[k]
-        keypoints = _stage_keypoints(staged, k, plan, clip_folder)
-        return keypoints, stage_shard(output, staged, plan, present.get(f"{MEDIA}/{plan.name}"))
+        keypoints = outlet.take(staged, _stage_keypoints(staged, k, plans[k], clips))
+        return keypoints, outlet.shard(staged, plans[k])
 
     # Hashing, compressing and writing let other threads run meanwhile.
     with ThreadPoolExecutor(threads) as pool:
@@ -136,7 +164,7 @@ def pack_dataset(
             raise
     if not plans:
         files += write_table(staged, "keypoints", schema("keypoints").empty_table(), ())
-    return publish(output, staged=staged, files=files, about=about, card=None)
+    return outlet.publish(staged, files, about)
 
 
 def _clip_rows(tables: WorkTables) -> list[dict[str, Any]]:
@@ -163,16 +191,16 @@ def _scores(table: pa.Table) -> list[str]:
     return [f.name for f in table.schema if f.name not in known and pa.types.is_floating(f.type)]
 
 
-def _members(row: Mapping[str, Any], cuts: Mapping[str, Mapping[str, Any]], clip_folder: Path) -> ClipMembers:
+def _members(
+    row: Mapping[str, Any], cuts: Mapping[str, Mapping[str, Any]], clips: ClipFolders
+) -> ClipMembers:
     clip_id = str(row["clip_id"])
     recorded = cuts[clip_id]["members"]
     text = _clip_json(row)
     members = {"json": Member(f"{clip_id}.json", len(text), hashlib.sha256(text).hexdigest(), content=text)}
     for kind, file in (("mp4", "clip.mp4"), ("flac", "speech.flac")):
         if file in recorded:
-            entry = recorded[file]
-            path = clip_folder / clip_id / file
-            members[kind] = Member(f"{clip_id}.{kind}", int(entry["bytes"]), str(entry["sha256"]), path=path)
+            members[kind] = clips.member(f"{clip_id}.{kind}", clip_id, file, recorded[file])
     return ClipMembers(clip_id, members)
 
 
@@ -230,24 +258,24 @@ def _staging(
     return staging_folder(output, json.dumps(content, sort_keys=True, default=str).encode())
 
 
-def _stage_keypoints(staged: Path, index: int, plan: ShardPlan, clip_folder: Path) -> PublishedFile:
+def _stage_keypoints(staged: Path, index: int, plan: ShardPlan, clips: ClipFolders) -> PublishedFile:
     """The keypoints of one shard's clips, as the part of the same number."""
     path = f"keypoints/part-{index:05d}.parquet"
     target = schema("keypoints")
     with pq.ParquetWriter(staged / path, target, compression="zstd", use_dictionary=False) as writer:
         for k in range(0, len(plan.clips), KEYPOINT_ROWS_A_GROUP):
             group = plan.clips[k : k + KEYPOINT_ROWS_A_GROUP]
-            writer.write_table(_keypoint_rows([c.clip_id for c in group], clip_folder), KEYPOINT_ROWS_A_GROUP)
+            writer.write_table(_keypoint_rows([c.clip_id for c in group], clips), KEYPOINT_ROWS_A_GROUP)
     return described(staged, path, len(plan.clips))
 
 
-def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
+def _keypoint_rows(clip_ids: Sequence[str], clips: ClipFolders) -> pa.Table:
     columns: dict[str, list[Any]] = {"mesh": [], "pose": [], "box": []}
     frames = []
     for clip_id in clip_ids:
-        path = clip_folder / clip_id / "keypoints.npz"
+        path = clips.of(clip_id) / "keypoints.npz"
         try:
-            with np.load(path) as stored:
+            with clips.open(clip_id) as folder, np.load(folder / path.name) as stored:
                 for name, values in columns.items():
                     values.append(stored[name].reshape(-1))
                 frames.append(len(stored["mesh"]))

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import facevid.dataset
 from facevid import backends
 from facevid.curate.analyze import ANALYZE
+from facevid.curate.away import UNITS
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
 from facevid.curate.notes import scan_notes
@@ -34,8 +35,6 @@ from facevid.curate.tables import (
 )
 from facevid.curate.withheld import OPTED_OUT, TAKEN_DOWN, Withheld
 from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
-from facevid.dataset.published import check_output
-from facevid.dataset.removing import tombstones
 from facevid.engine import (
     Executor,
     Item,
@@ -50,7 +49,9 @@ from facevid.engine import (
     storage_sentence,
     track,
 )
+from facevid.engine.keeper import Keeper
 from facevid.recipe import Recipe
+from facevid.storage import PlaceError
 
 RecipeGiven = Recipe | str | Path | Mapping[str, Any] | None
 OnProgress = Callable[[Progress], None] | None
@@ -71,6 +72,8 @@ class Session:
     on_progress: OnProgress
     began: float
     withheld: Withheld
+    published: bool
+    keeper: Keeper | None = None
     analysed_s: float = 0.0
 
     @classmethod
@@ -93,9 +96,10 @@ class Session:
 
         opt_out: a list that counts from now on, its faces embedded; None for the one that counted before."""
         check_executor(executor, address)
-        work = Work(Path(output))
-        chosen = work.recipe(recipe)
-        published = check_output(work.dataset)
+        work = Work.at(output)
+        with _storage_faults_named():
+            work.ready()
+            chosen, published = work.recipe(recipe), work.published()
         if not start and not work.folder.is_dir():
             raise WorkError(f"There is no build in {output}; start with `facevid scan FOOTAGE -o {output}`.")
         if workers is not None and workers < 1:
@@ -104,7 +108,7 @@ class Session:
         listed = OptOut.kept(work.opt_out) if opt_out is None else opt_out
         if listed is None and published is not None and OPTED_OUT in published.about.get("counts", {}):
             raise WorkError(
-                f"{work.dataset} was built with an opt-out list, which went with its work folder; name the list again "
+                f"{work.location} was built with an opt-out list, which went with its work folder; name the list again "
                 "with --opt-out (an empty file where nobody is opted out any more)."
             )
         listed = listed or OptOut("")
@@ -113,12 +117,23 @@ class Session:
                 f"The faces of the opt-out list {listed.name} were embedded by {listed.embedder}, and this recipe has "
                 f"{chosen.backends.face_embedder}; name the list again with --opt-out."
             )
-        withheld = Withheld.load(work.withheld, listed, tombstones.read(work.dataset))
+        withheld = Withheld.load(work.withheld, listed, work.tombstones())
         began = time.monotonic()
         if dry_run and not work.folder.is_dir():
-            yield cls(work, chosen, None, None, True, retry_failed, on_progress, began, withheld)
+            yield cls(
+                work,
+                chosen,
+                None,
+                None,
+                True,
+                retry_failed,
+                on_progress,
+                began,
+                withheld,
+                published is not None,
+            )
             return
-        with _storage_faults_named(), work.held():
+        with _storage_faults_named(), work.held() as keeper:
             log = work.folder / "worker.log"
             with Ledger(work.ledger) as ledger:
                 if not dry_run:
@@ -128,10 +143,20 @@ class Session:
                 with open_executor(
                     executor, workers=workers, address=address, lock=work.lock, log=log,
                     resources=chosen.resources.given(),
+                    travel=None if work.away is None else work.away.travel,
                 ) as opened:  # fmt: skip
+                    if keeper is not None and not dry_run:
+                        keeper.begin()
                     yield cls(
-                        work, chosen, ledger, opened, dry_run, retry_failed, on_progress, began, withheld
-                    )
+                        work, chosen, ledger, opened, dry_run, retry_failed, on_progress, began, withheld,
+                        published is not None, keeper,
+                    )  # fmt: skip
+
+    def kept(self, summary: StepSummary) -> StepSummary:
+        """A step's summary, once what it found is saved where the dataset lies behind an address."""
+        if self.keeper is not None and not self.dry_run:
+            self.keeper.save()
+        return summary
 
     def scan(self, found: Sequence[Found]) -> StepSummary:
         items = list(scan_items(found))
@@ -142,7 +167,7 @@ class Session:
         stays = self.withheld.footage(found, scanned)
         rows = sources_table(stays, scanned)
         summary.notes += [*self._left_out(rows), *scan_notes(stays, rows, self.withheld)]
-        self.withheld.clear(self.work.analysis, self.work.clips, self.work.folder / "embeddings")
+        self.work.forget(self.withheld.sources)
         if self.ledger is not None:
             has_source = self.withheld.tombstones.has_source
             # The next build reads these files again rather than remember which were taken down.
@@ -177,9 +202,9 @@ class Session:
         gone = [s["source_name"] for s in before if s["source_id"] not in here]
         if not gone:
             return []
-        if len(gone) == len(before) and (self.work.dataset / "dataset.json").exists():
+        if len(gone) == len(before) and self.published:
             raise WorkError(
-                f"{self.work.dataset} was built from other footage: none of its {len(before)} sources (such as "
+                f"{self.work.location} was built from other footage: none of its {len(before)} sources (such as "
                 f"{gone[0]}) is in the footage given. Name that footage as well, or build in another folder."
             )
         return [
@@ -216,7 +241,7 @@ class Session:
             analysed = self.ledger is not None and "analyze" in self.ledger.counts()
             if not analysed:
                 raise WorkError(
-                    f"No source of {self.work.dataset} is analysed yet; run `facevid analyze` first."
+                    f"No source of {self.work.location} is analysed yet; run `facevid analyze` first."
                 )
         self.work.gather_tracks(sources, versions)
         stretches, rejected = select_tables(self.work.tracks, self.recipe)
@@ -226,7 +251,7 @@ class Session:
         self.work.write(stretches, self.work.stretches)
         self.work.write(rejected, self.work.rejected)
         return StepSummary(
-            "select", str(self.work.dataset), total=len(stretches) + len(rejected), ok=len(stretches),
+            "select", self.work.location, total=len(stretches) + len(rejected), ok=len(stretches),
             rejected=len(rejected), seconds=time.monotonic() - began,
         )  # fmt: skip
 
@@ -246,8 +271,11 @@ class Session:
             return self._unknown("identify")
         began = time.monotonic()
         members = self._members()
-        summary, outcomes = self._run(EMBED, embed_items(members, self.work, self.recipe))
-        embedded = [o.key for o in outcomes.values() if o.status == "ok"]
+        items = embed_items(members, self.work, self.recipe)
+        summary, outcomes = self._run(EMBED, items)
+        embedded = {
+            i.key: Path(i.payload["_embedding_path"]) for i in items if outcomes[i.key].status == "ok"
+        }
         table, notes = identify_tables(
             embedded, members, self.work, self.recipe, self.withheld.opt_out.of("face")
         )
@@ -272,18 +300,21 @@ class Session:
         unknown = set(self._members().hashes) - set(identity["clip_id"].to_pylist())
         if unknown:
             raise WorkError(
-                f"{len(unknown)} cut clips of {self.work.dataset} have no identity yet; "
-                f"run `facevid identify {self.work.dataset}` first."
+                f"{len(unknown)} cut clips of {self.work.location} have no identity yet; "
+                f"run `facevid identify {self.work.location}` first."
             )
         sources = self.work.read(self.work.sources, "scan")
         failed = self._failed_table()
         publish_tables(
-            self._members(), identity, sources, failed, self.work, self.recipe, tool_versions(), self.withheld
-        )
+            self._members(), identity, sources, failed, self.work, self.recipe, tool_versions(), self.withheld,
+            self.work.outlet(self.keeper),
+        )  # fmt: skip
         self.work.keep_packed()
-        clips, kept_s = published_size(self.work.dataset)
+        if self.work.away is not None and self.ledger is not None:
+            self.work.away.tidy({step: self.ledger.hashes(step) for step in UNITS})
+        clips, kept_s = published_size(self.work.location)
         return StepSummary(
-            "pack", str(self.work.dataset), total=clips, ok=clips, seconds=time.monotonic() - began,
+            "pack", self.work.location, total=clips, ok=clips, seconds=time.monotonic() - began,
             details={"clips": clips, "kept_s": kept_s},
         )  # fmt: skip
 
@@ -296,12 +327,12 @@ class Session:
             kinds[failure["kind"]] = kinds.get(failure["kind"], 0) + 1
         clips, kept_s, rejected = 0, 0.0, []
         if not self.dry_run:
-            clips, kept_s = published_size(self.work.dataset)
-            rejected = _reasons(self.work.dataset)
+            clips, kept_s = published_size(self.work.location)
+            rejected = _reasons(self.work.location)
         elapsed = time.monotonic() - self.began
         left_out = self.withheld.left_out()
         return Summary(
-            dataset=str(self.work.dataset), recipe=self.recipe.name,
+            dataset=self.work.location, recipe=self.recipe.name,
             sources=int(scanned.get("sources", 0)), footage_s=float(scanned.get("footage_s", 0.0)),
             clips=clips, kept_s=kept_s, persons=int(steps[4].details.get("persons", 0)),
             rejected=rejected, failed=len(failures), failed_by_kind=kinds, failures=failures,
@@ -320,7 +351,7 @@ class Session:
         names: Mapping[str, str] | None = None,
     ) -> tuple[StepSummary, dict[str, Outcome]]:
         """Run a step over items, long ones first so that no worker ends late; outcomes by key."""
-        summary = StepSummary(step.name, str(self.work.dataset), total=len(items), dry_run=self.dry_run)
+        summary = StepSummary(step.name, self.work.location, total=len(items), dry_run=self.dry_run)
         if self.dry_run or self.ledger is None or self.executor is None:
             settled = self._settled(
                 step, items, ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
@@ -339,6 +370,8 @@ class Session:
             running, step=step.name, total=len(items), on_progress=self.on_progress,
             work_s=lambda o: weights.get(o.key, 0.0),
         ):  # fmt: skip
+            if self.keeper is not None and (fault := self.keeper.fault()) is not None:
+                raise fault
             outcomes[outcome.key] = outcome
             summary.reused += outcome.reused
             setattr(summary, outcome.status, getattr(summary, outcome.status) + 1)
@@ -376,8 +409,8 @@ class Session:
         waiting = len(items) - len(self._settled(CUT, items, ("ok", "failed", "rejected")))
         if waiting:
             raise WorkError(
-                f"{waiting} of the {len(items)} selected stretches of {self.work.dataset} are not cut yet; "
-                f"run `facevid cut {self.work.dataset}` first."
+                f"{waiting} of the {len(items)} selected stretches of {self.work.location} are not cut yet; "
+                f"run `facevid cut {self.work.location}` first."
             )
         held = self.ledger.get_many(CUT.name, list(done)) if self.ledger is not None else {}
         return clips_with_cuts(stretches, done, {k: o.value for k, (_, o) in held.items()}, sources)
@@ -391,7 +424,7 @@ class Session:
     def _unknown(self, step: str) -> StepSummary:
         return StepSummary(
             step,
-            str(self.work.dataset),
+            self.work.location,
             dry_run=True,
             notes=[f"What {step} does depends on the steps before it."],
         )
@@ -418,6 +451,8 @@ def _storage_faults_named() -> Iterator[None]:
         if sentence is None:
             raise
         raise StorageError(sentence) from error
+    except PlaceError as error:
+        raise StorageError(f"{error} What is finished is kept.") from error
 
 
 def check_backends(recipe: Recipe) -> None:
@@ -435,7 +470,7 @@ def failure(outcome: Outcome) -> dict[str, str]:
     }  # fmt: skip
 
 
-def published_size(dataset: Path) -> tuple[int, float]:
+def published_size(dataset: str | Path) -> tuple[int, float]:
     """Clips of a published dataset, and their seconds."""
     row = (
         facevid.dataset.open(dataset)
@@ -445,7 +480,7 @@ def published_size(dataset: Path) -> tuple[int, float]:
     return int(row[0]), float(row[1])
 
 
-def _reasons(dataset: Path) -> list[dict[str, Any]]:
+def _reasons(dataset: str | Path) -> list[dict[str, Any]]:
     rows = facevid.dataset.open(dataset).sql(
         "select reason, count(*), sum(end_s - start_s) from rejected group by reason order by 3 desc, 1"
     )

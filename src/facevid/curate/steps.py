@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
+from facevid.curate.identify import EMBED
 from facevid.curate.wanted import spans_payload
 from facevid.dataset.spans import read_spans
 from facevid.engine import Item, PayloadHasher
@@ -27,20 +28,17 @@ _STRETCH = (
 
 def analyze_items(sources: Sequence[Mapping[str, Any]], work: Work, recipe: Recipe) -> list[Item]:
     """One item a source."""
-    limit = recipe.analyze
-    return [
-        Item(
-            str(s["source_id"]),
-            {name: s[name] for name in _PROBED}
-            | _spans(s)
-            | {
-                "_path": s["path"],
-                "_out": str(work.analysis(str(s["source_id"]))),
-                "_timeout_s": limit.timeout_s + limit.timeout_per_second * _believed_s(s),
-            },
-        )
-        for s in sources
-    ]
+    limit, digest = recipe.analyze, PayloadHasher(ANALYZE, recipe)
+    items = []
+    for s in sources:
+        payload = {name: s[name] for name in _PROBED} | _spans(s)
+        paths = {
+            "_path": s["path"],
+            "_out": str(work.analysis(str(s["source_id"]), digest(payload))),
+            "_timeout_s": limit.timeout_s + limit.timeout_per_second * _believed_s(s),
+        }
+        items.append(Item(str(s["source_id"]), payload | paths))
+    return items
 
 
 def _believed_s(source: Mapping[str, Any]) -> float:
@@ -61,37 +59,36 @@ def cut_items(
     recipe: Recipe,
 ) -> list[Item]:
     """One item a stretch; scores are left out, so that a score alone never cuts a clip again."""
-    digest = PayloadHasher(ANALYZE, recipe)
-    hashes = {item.key: digest(item.payload) for item in analyze_items(list(sources.values()), work, recipe)}
-    return [
-        Item(
-            str(s["clip_id"]),
-            {name: s[name] for name in _STRETCH}
-            | {
-                "analysis": hashes[str(s["source_id"])],
-                "_source_path": sources[str(s["source_id"])]["path"],
-                "_analysis_dir": str(work.analysis(str(s["source_id"]))),
-                "_clip_dir": str(work.clips / str(s["clip_id"])),
-            },
-        )
-        for s in stretches
-        if str(s["source_id"]) in hashes
-    ]
+    analysed, digest = PayloadHasher(ANALYZE, recipe), PayloadHasher(CUT, recipe)
+    analyses = {item.key: item.payload for item in analyze_items(list(sources.values()), work, recipe)}
+    hashes = {source_id: analysed(payload) for source_id, payload in analyses.items()}
+    items = []
+    for s in stretches:
+        source_id, clip_id = str(s["source_id"]), str(s["clip_id"])
+        if source_id not in hashes:
+            continue
+        payload = {name: s[name] for name in _STRETCH} | {"analysis": hashes[source_id]}
+        paths = {
+            "_source_path": sources[source_id]["path"],
+            "_analysis_dir": analyses[source_id]["_out"],
+            "_clip_dir": str(work.clip(clip_id, digest(payload))),
+        }
+        items.append(Item(clip_id, payload | paths))
+    return items
 
 
 def embed_items(members: Members, work: Work, recipe: Recipe) -> list[Item]:
     """One item a clip that is cut."""
-    return [
-        Item(
-            clip_id,
-            {
-                "cut": digest,
-                "_clip_dir": str(work.clips / clip_id),
-                "_embedding_path": str(work.embedding(clip_id)),
-            },
-        )
-        for clip_id, digest in sorted(members.hashes.items())
-    ]
+    embedded = PayloadHasher(EMBED, recipe)
+    items = []
+    for clip_id, digest in sorted(members.hashes.items()):
+        payload = {"cut": digest}
+        paths = {
+            "_clip_dir": str(work.clip(clip_id, digest)),
+            "_embedding_path": str(work.embedding(clip_id, embedded(payload))),
+        }
+        items.append(Item(clip_id, payload | paths))
+    return items
 
 
 __all__ = ["ANALYZE", "CUT", "analyze_items", "cut_items", "embed_items"]

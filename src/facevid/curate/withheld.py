@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -230,14 +229,6 @@ class Withheld:
             and e not in self.used
             and not (e.kind == "clip" and e.value.split("_")[0] in here)
         ]
-
-    def clear(self, analysis: Callable[[str], Path], clips: Path, embeddings: Path) -> None:
-        """Remove from the work folder what was found earlier in sources that are left out."""
-        for source_id in sorted(self.sources):
-            shutil.rmtree(analysis(source_id), ignore_errors=True)
-            for folder in (clips, embeddings):
-                for path in folder.glob(f"{source_id}_*"):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _by_source(stretches: pa.Table) -> dict[str, list[dict[str, Any]]]:

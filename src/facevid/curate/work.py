@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from facevid.curate.away import HASH_DIGITS, Away
 from facevid.curate.frames import read_analysis
 from facevid.curate.trackfile import TrackFileWriter, track_file_key
 from facevid.dataset.annotating import ANNOTATE_LOCK
+from facevid.dataset.outlet import FolderOutlet, Outlet
+from facevid.dataset.published import Manifest, check_output
+from facevid.dataset.removing import tombstones
 from facevid.engine import atomic_path, clear_stale, file_sha256, folder_lock, write_parquet_atomic
+from facevid.engine.keeper import Keeper
 from facevid.errors import FacevidError
 from facevid.recipe import Recipe, load_recipe
+from facevid.storage import is_address, local_path
 
 WORK_VERSION = 1
 
@@ -45,9 +53,27 @@ class WorkError(FacevidError):
 
 @dataclass(frozen=True)
 class Work:
-    """Paths in the work folder of one dataset, and what is read from and written to them."""
+    """Paths in the work folder of one dataset, and what is read from and written to them.
+
+    dataset: its folder; for one behind an address the folder of this machine that stands for it. away: the address.
+    """
 
     dataset: Path
+    away: Away | None = None
+
+    @classmethod
+    def at(cls, output: str | os.PathLike[str]) -> Work:
+        """The work folder of the dataset in a folder or at an address. Raises PlaceError for a wrong address."""
+        text = os.fspath(output)
+        if not is_address(text):
+            return cls(Path(local_path(text)))
+        away = Away.at(text)
+        return cls(away.home, away)
+
+    @property
+    def location(self) -> str:
+        """What people call the dataset: its folder or its address."""
+        return str(self.dataset) if self.away is None else self.away.place.location
 
     @property
     def folder(self) -> Path:
@@ -116,32 +142,85 @@ class Work:
     def clips(self) -> Path:
         return self.folder / "clips"
 
-    def analysis(self, source_id: str) -> Path:
-        return self.folder / "analyses" / source_id
+    def analysis(self, source_id: str, digest: str = "") -> Path:
+        """The folder of a source's analysis; digest: the hash of the item, which only names at an address bear."""
+        return self.folder / "analyses" / self._unit(source_id, digest)
 
-    def embedding(self, clip_id: str) -> Path:
-        return self.folder / "embeddings" / f"{clip_id}.npy"
+    def clip(self, clip_id: str, digest: str = "") -> Path:
+        """The folder of a cut clip."""
+        return self.clips / self._unit(clip_id, digest)
+
+    def embedding(self, clip_id: str, digest: str = "") -> Path:
+        """The file of a clip's embedding."""
+        name = self._unit(clip_id, digest)
+        return self.folder / "embeddings" / (f"{name}.npy" if self.away is None else name)
+
+    def _unit(self, item: str, digest: str) -> str:
+        # At an address a name stands for one content for good: a copy of it elsewhere is never out of date.
+        return item if self.away is None else f"{item}-{digest[:HASH_DIGITS]}"
+
+    def here(self, path: Path) -> AbstractContextManager[Path]:
+        """What a step made, on this machine for the length of the `with` block."""
+        return nullcontext(path) if self.away is None else self.away.here(path)
+
+    def ready(self) -> None:
+        """Take from the address what another machine has done since; nothing for a folder."""
+        if self.away is not None:
+            with folder_lock(self.folder):
+                self.away.checkpoint().restore()
+
+    def published(self) -> Manifest | None:
+        """The dataset that is there; None where none is yet. Raises DatasetError where something else is."""
+        return check_output(self.dataset) if self.away is None else self.away.published()
+
+    def tombstones(self) -> tombstones.Tombstones:
+        """What was taken down there."""
+        return tombstones.read(self.dataset) if self.away is None else self.away.tombstones()
+
+    def outlet(self, keeper: Keeper | None) -> Outlet:
+        """Where the dataset is published."""
+        if self.away is None or keeper is None:
+            return FolderOutlet(self.dataset)
+        return self.away.outlet(keeper.save)
+
+    def forget(self, source_ids: Iterable[str]) -> None:
+        """Remove what steps made of these sources."""
+        if self.away is not None:
+            self.away.forget(source_ids)
+            return
+        for source_id in sorted(source_ids):
+            shutil.rmtree(self.analysis(source_id), ignore_errors=True)
+            for folder in (self.clips, self.folder / "embeddings"):
+                for path in folder.glob(f"{source_id}_*"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Iterator[Keeper | None]:
         """Hold the folder for this process; raises FolderBusy in a second one, WorkError for another version.
 
-        Nobody measures published clips meanwhile: their media may be replaced.
+        Nobody measures published clips meanwhile: their media may be replaced. Yields what holds a dataset behind an
+        address.
         """
-        with folder_lock(self.folder), folder_lock(self.folder, name=ANNOTATE_LOCK):
+        with ExitStack() as stack:
+            stack.enter_context(folder_lock(self.folder))
+            stack.enter_context(folder_lock(self.folder, name=ANNOTATE_LOCK))
+            keeper = None
+            if self.away is not None:
+                keeper = stack.enter_context(self.away.keeper())
+                self.away.abandon_uploads()
             version = self.folder / "version"
             found = version.read_text(encoding="ascii").strip() if version.exists() else None
             if found not in (None, str(WORK_VERSION)):
                 raise WorkError(
                     f"{self.folder} was made by another version of facevid (work version {found}, this one "
-                    f"writes {WORK_VERSION}). Remove it with `facevid clean {self.dataset}` or build elsewhere."
+                    f"writes {WORK_VERSION}). Remove it with `facevid clean {self.location}` or build elsewhere."
                 )
             if found is None:
                 with atomic_path(version) as partial:
                     Path(partial).write_text(f"{WORK_VERSION}\n", encoding="ascii")
             self._clear_stale()
             try:
-                yield
+                yield keeper
             finally:
                 # Workers that crashed or were ended leave half an analysis behind, which may be large.
                 self._clear_stale()
@@ -167,7 +246,7 @@ class Work:
     def read(self, path: Path, needs: str) -> pa.Table:
         """A table of the work folder; raises WorkError naming the step to run first, or again where it is damaged."""
         if not path.exists():
-            raise WorkError(f"{self.dataset} has no {path.stem} yet; run `facevid {needs}` first.")
+            raise WorkError(f"{self.location} has no {path.stem} yet; run `facevid {needs}` first.")
         try:
             return pq.ParquetFile(path).read()
         except (pa.ArrowException, OSError) as error:
@@ -185,8 +264,15 @@ class Work:
             return key
         with atomic_path(self.tracks) as partial, TrackFileWriter(Path(partial), key=key) as file:
             for row in rows:
-                file.add(read_analysis(self.analysis(str(row["source_id"])) / "tracks.parquet").read(), row)
+                folder = self.analysis(str(row["source_id"]), versions[str(row["source_id"])])
+                file.add(self._tracks_in(folder), row)
         return key
+
+    def _tracks_in(self, analysis: Path) -> pa.Table:
+        if self.away is None:
+            return read_analysis(analysis / "tracks.parquet").read()
+        # The meshes beside it are a thousand times as large, and select needs none.
+        return pq.ParquetFile(pa.BufferReader(self.away.peek(analysis, "tracks.parquet"))).read()
 
     def write(self, table: pa.Table, path: Path) -> None:
         """Write a table whole or not at all."""

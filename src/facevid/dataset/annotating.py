@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from facevid.dataset.publish import publish
 from facevid.dataset.published import (
-    MANIFEST,
     Manifest,
     PublishedFile,
     read_manifest,
@@ -30,6 +29,7 @@ from facevid.dataset.statements import (
     to_table,
     with_labels,
 )
+from facevid.dataset.storage import storage_of
 from facevid.dataset.tables import ROWS_A_PART, staging_folder, write_parts, write_table
 from facevid.engine import folder_lock
 
@@ -168,18 +168,17 @@ class ByClip:
         return table
 
 
-def statements_of(folder: Path, manifest: Manifest | None) -> Iterator[pa.Table]:
+def statements_of(location: str | Path, manifest: Manifest | None) -> Iterator[pa.Table]:
     """The statements that a dataset holds, in the order of their clips, a part of the table at a time."""
     files = manifest.of("annotations") if manifest else []
-    return (pq.ParquetFile(folder / f.stored_as).read() for f in files)
+    storage = storage_of(location)
+    return (pq.ParquetFile(storage.local(f)).read() for f in files)
 
 
-def rejected_by_review(output: Path) -> set[str]:
+def rejected_by_review(location: str | Path, manifest: Manifest | None) -> set[str]:
     """Clips of which the review that counts says reject, also those that have left the dataset for it."""
-    if not (output / MANIFEST).exists():
-        return set()
     about: dict[str, list[Statement]] = {}
-    for table in statements_of(output, read_manifest(output)):
+    for table in statements_of(location, manifest):
         for statement in from_table(table.filter(pc.equal(table["kind"], "review"))):
             about.setdefault(statement.clip_id, []).append(statement)
     return {clip_id for clip_id, said in about.items() if shown(said)["review"] == "reject"}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial as partial_of
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from facevid.dataset.published import (
     MANIFEST,
@@ -18,9 +20,22 @@ from facevid.dataset.published import (
     read_manifest,
 )
 from facevid.engine import atomic_path
-from facevid.storage import Place, PlaceError, is_address, local_path, on_the_way
+from facevid.storage import (
+    BadBody,
+    Place,
+    PlaceError,
+    RangeFile,
+    is_address,
+    local_path,
+    reason,
+    retried,
+)
+from facevid.storage.objects import read
 
+T = TypeVar("T")
 _BLOCK = 1 << 20
+_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs"})
+"""Stores of which every answer can be held against what was asked for."""
 
 
 class Storage(Protocol):
@@ -124,15 +139,14 @@ class RemoteFolder:
         except PlaceError as error:
             raise DatasetError(str(error)) from error
         self.location, self._fs, self._root = place.location, place.fs, place.root
+        self._place = place
 
     def manifest(self) -> Manifest:
-        with self._told(MANIFEST):
-            try:
-                data = self._fs.cat_file(f"{self._root}/{MANIFEST}")
-            except FileNotFoundError:
-                raise DatasetError(
-                    f"{self.location} is not a facevid dataset, or needs a login: there is no {MANIFEST}."
-                ) from None
+        data = self.beside(MANIFEST)
+        if data is None:
+            raise DatasetError(
+                f"{self.location} is not a facevid dataset, or needs a login: there is no {MANIFEST}."
+            )
         return parse_manifest(data, f"{self.location}/{MANIFEST}")
 
     def local(self, file: PublishedFile) -> Path:
@@ -140,26 +154,37 @@ class RemoteFolder:
         if kept.is_file() and kept.stat().st_size == file.bytes:
             return kept
         kept.parent.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256()
-        with atomic_path(kept) as partial, self.open(file) as source, Path(partial).open("wb") as target:
-            with self._told(file.stored_as):
-                for block in iter(lambda: source.read(_BLOCK), b""):
-                    digest.update(block)
-                    target.write(block)
-            if digest.hexdigest() != file.sha256:
+        with atomic_path(kept) as partial:
+            digest = self._ask(file.stored_as, partial_of(self._copied, file, Path(partial)))
+            if digest != file.sha256:
                 raise DatasetError(
                     f"{self.location}/{file.stored_as} does not have the SHA-256 that its {MANIFEST} gives; it is "
                     "damaged there, or was published anew just now: open the dataset again."
                 )
         return kept
 
+    def _copied(self, file: PublishedFile, path: Path) -> str:
+        """Fetch a whole file; its SHA-256."""
+        digest = hashlib.sha256()
+        with self.open(file) as source, path.open("wb") as target:
+            for block in iter(lambda: source.read(_BLOCK), b""):
+                digest.update(block)
+                target.write(block)
+            if target.tell() < file.bytes:
+                raise BadBody(f"{target.tell()} of {file.bytes} bytes came")
+        return digest.hexdigest()
+
     def read(self, file: PublishedFile, offset: int, size: int) -> bytes:
         if not size:
             return b""
-        with self._told(file.stored_as):
-            found = bytes(
-                self._fs.cat_file(f"{self._root}/{file.stored_as}", start=offset, end=offset + size)
-            )
+
+        def call() -> bytes:
+            data = bytes(self._fs.cat_file(f"{self._root}/{file.stored_as}", start=offset, end=offset + size))
+            if len(data) < min(size, file.bytes - offset):
+                raise BadBody(f"{len(data)} of {size} bytes came")
+            return data
+
+        found = self._ask(file.stored_as, call)
         if len(found) > size:  # a server that ignores the header Range answers with the whole file
             raise NoByteRanges(
                 f"The server of {self.location} sends whole files only, no byte ranges, so that clips cannot be read "
@@ -169,37 +194,53 @@ class RemoteFolder:
         return found
 
     def open(self, file: PublishedFile) -> BinaryIO:
-        with self._told(file.stored_as):
-            return cast(BinaryIO, self._fs.open(f"{self._root}/{file.stored_as}", "rb"))
+        if self._place.scheme in _BUCKETS:
+            with self._told(file.stored_as):
+                return io.BufferedReader(RangeFile(self._place.child(file.stored_as)), _BLOCK)
+        return cast(
+            BinaryIO,
+            self._ask(file.stored_as, lambda: self._fs.open(f"{self._root}/{file.stored_as}", "rb")),
+        )
 
     def beside(self, name: str) -> bytes | None:
-        with self._told(name):
+        def call() -> bytes | None:
             try:
                 return bytes(self._fs.cat_file(f"{self._root}/{name}"))
             except FileNotFoundError:
                 return None
 
+        if self._place.scheme in _BUCKETS:
+            with self._told(name):
+                return read(self._place, name)
+        return self._ask(name, call)
+
     def names(self, folder: str) -> list[str]:
-        with self._told(folder):
+        def call() -> list[str]:
             try:
-                found = self._fs.ls(f"{self._root}/{folder}", detail=False)
+                return list(self._fs.ls(f"{self._root}/{folder}", detail=False))
             except FileNotFoundError:
                 return []
+
+        found = self._ask(folder, call)
         return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
+
+    def _ask(self, name: str, call: Callable[[], T]) -> T:
+        """What a call gives, asked again where that may help; what goes wrong on the way, as a sentence."""
+        with self._told(name):
+            return retried(call, what=f"{self.location}/{name}")
 
     @contextmanager
     def _told(self, name: str) -> Iterator[None]:
-        """What goes wrong on the way, as a sentence."""
         try:
             yield
-        except FileNotFoundError:
+        except PlaceError as error:
+            if error.kind == "missing":
+                raise DatasetError(
+                    f"{self.location}/{name} is missing; if the dataset was published anew, open it again."
+                ) from None
+            why = reason(error.__cause__ or error)
             raise DatasetError(
-                f"{self.location}/{name} is missing; if the dataset was published anew, open it again."
-            ) from None
-        except on_the_way() as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DatasetError(
-                f"{self.location}/{name} cannot be read ({reason}); check the address, the network and your login, "
+                f"{self.location}/{name} cannot be read ({why}); check the address, the network and your login, "
                 "and try again."
             ) from error
 

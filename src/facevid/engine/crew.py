@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from facevid.engine.step import Outcome, Payload, SetupError, Step
+from facevid.engine.travel import Trip
 from facevid.engine.work import Task, Work
 from facevid.engine.worker import Reply
 
@@ -45,8 +46,8 @@ class Worker(Protocol):
     @property
     def answered(self) -> bool: ...
 
-    def send(self, payload: Payload) -> None:
-        """Hand over a payload."""
+    def send(self, payload: Payload | Trip) -> None:
+        """Hand over what a worker gets of an item."""
 
     def end(self, *, kill: bool = False) -> Ending:
         """See it to its end, at once if `kill`; how it ended."""
@@ -99,7 +100,7 @@ class Crew(Generic[W]):
             task = self._work.begin()
             now = time.monotonic()
             self._running[worker] = (task, now, self._work.step.timeout_for(task.item.payload))
-            worker.send(task.item.payload)
+            worker.send(self._work.message(task))
         size = self._pool.size()
         while len(self._starting) + len(self._running) + len(self._idle) < size and len(self._starting) < len(
             self._work.pending

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from facevid.engine.ledger import Ledger
 from facevid.engine.local import LocalExecutor, available_cores
 from facevid.engine.step import EngineError, Item, Outcome, RecipeLike, Step
+from facevid.engine.travel import Travel
 
 EXECUTORS = ("local", "ray")
 
@@ -54,21 +55,25 @@ def open_executor(
     lock: Path,
     log: Path,
     resources: Mapping[str, Mapping[str, Any]] | None = None,
+    travel: Travel | None = None,
 ) -> Iterator[Executor]:
     """The executor of this name; whatever it started is ended afterwards.
 
     workers: processes; None for one a core, or for as many as the cluster has room for. address: of a Ray cluster that
     runs; None for the one on this machine, or a new one on this machine alone. lock: the lock file that this process
     holds on the folder of the run, by which workers elsewhere know the folder. log: takes what workers print.
-    resources: step -> fields of `Resources` that differ from those that the step declares.
+    resources: step -> fields of `Resources` that differ from those that the step declares. travel: where the dataset
+    lies behind an address; workers elsewhere then need to see nothing of the driver's.
     Raises EngineError as `check_executor`.
     """
     check_executor(name, address)
     if name == "local":
         count = available_cores() if workers is None else workers
-        yield LocalExecutor(count, threads=1, log=log, resources=resources)
+        yield LocalExecutor(count, threads=1, log=log, resources=resources, travel=travel)
         return
     from facevid.engine.ray_executor import RayExecutor
 
-    with RayExecutor(workers, address=address, lock=lock, log=log, resources=resources) as executor:
+    with RayExecutor(
+        workers, address=address, lock=lock, log=log, resources=resources, travel=travel
+    ) as executor:
         yield executor

@@ -218,6 +218,12 @@ class Ledger:
                 found.setdefault(step, {})[status] = number
         return found
 
+    def hashes(self, step: str) -> dict[str, str]:
+        """{item: hash} of everything finished of a step."""
+        self.flush()
+        with self._sentences():
+            return dict(self._db.execute("SELECT item, hash FROM outcomes WHERE step = ?", (step,)))
+
     def traceback(self, step: str, item: str) -> str | None:
         """The Python traceback of an item that failed by a bug."""
         self.flush()

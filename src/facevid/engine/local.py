@@ -15,8 +15,9 @@ from facevid.engine.limits import affinity_cores, core_quota
 from facevid.engine.memory import allowance
 from facevid.engine.pool import Pool
 from facevid.engine.step import Item, Outcome, RecipeLike, SetupError, Step
+from facevid.engine.travel import Travel
 from facevid.engine.work import Work, recorded
-from facevid.engine.worker import Start, perform
+from facevid.engine.worker import Start, perform, performer
 
 
 def available_cores() -> int:
@@ -35,6 +36,7 @@ class LocalExecutor:
     resources: step -> fields of `Resources` in place of what the step declares; only memory_gb counts here. A worker
         whose step asks for none has its share of the machine's memory, and more while there is enough
         (`facevid.engine.memory`).
+    travel: where the dataset lies behind an address.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class LocalExecutor:
         log: str | os.PathLike[str] | None = None,
         setup_timeout_s: float = 900.0,
         resources: Mapping[str, Mapping[str, Any]] | None = None,
+        travel: Travel | None = None,
     ) -> None:
         if workers < 0 or threads < 1:
             raise ValueError(f"workers must be 0 or more and threads 1 or more, not {workers} and {threads}")
@@ -53,6 +56,7 @@ class LocalExecutor:
         self.log = Path(log) if log is not None else None
         self.setup_timeout_s = setup_timeout_s
         self.resources = resources or {}
+        self.travel = travel
 
     def run(
         self,
@@ -64,14 +68,16 @@ class LocalExecutor:
         retry_failed: bool = False,
     ) -> Iterator[Outcome]:
         """Yield one outcome per item, as `facevid.engine.executor.Executor.run` says."""
-        with recorded(step, items, recipe, ledger, workers=self.workers, retry_failed=retry_failed) as work:
+        with recorded(
+            step, items, recipe, ledger, workers=self.workers, retry_failed=retry_failed, travel=self.travel
+        ) as work:
             if self.workers == 0:
                 yield from self._in_process(work, recipe)
             else:
                 yield from self._in_pool(work, recipe)
 
     def _in_process(self, work: Work, recipe: RecipeLike | None) -> Iterator[Outcome]:
-        ready = False
+        ready, function = False, performer(work.step.function, self.travel)
         while True:
             yield from work.refill(1)
             if not work.pending:
@@ -83,10 +89,10 @@ class LocalExecutor:
                     raise SetupError(setup_sentence(work.step, f"{type(error).__name__}: {error}")) from error
             ready = True
             task = work.begin()
-            yield work.finish(task, perform(work.step.function, task.item.payload, recipe))
+            yield work.finish(task, perform(function, work.message(task), recipe))
 
     def _in_pool(self, work: Work, recipe: RecipeLike | None) -> Iterator[Outcome]:
-        start = Start.of(work.step, recipe)
+        start = Start.of(work.step, recipe, self.travel)
         title = work.step.name
         needs = replace(work.step.resources, **self.resources.get(title, {}))
         memory = allowance(needs.memory_bytes, self.workers)

@@ -19,6 +19,7 @@ from facevid.engine.crew import Crew
 from facevid.engine.ledger import Ledger
 from facevid.engine.local import available_cores
 from facevid.engine.step import Item, Outcome, RecipeLike, Resources, SetupError, Step
+from facevid.engine.travel import Travel
 from facevid.engine.work import Work, recorded
 from facevid.engine.worker import Start
 
@@ -44,6 +45,7 @@ class RayExecutor:
         resources: Mapping[str, Mapping[str, Any]] | None = None,
         setup_timeout_s: float = 900.0,
         room_timeout_s: float = 600.0,
+        travel: Travel | None = None,
     ) -> None:
         if workers is not None and workers < 1:
             raise ValueError(f"workers must be 1 or more, not {workers}")
@@ -54,6 +56,7 @@ class RayExecutor:
         self.resources = resources or {}
         self.setup_timeout_s = setup_timeout_s
         self.room_timeout_s = room_timeout_s
+        self.travel = travel
         self._joined = contextlib.ExitStack()
         self._is_joined = False
         _require_ray()
@@ -81,10 +84,11 @@ class RayExecutor:
         retry_failed: bool = False,
     ) -> Iterator[Outcome]:
         """Yield one outcome per item, as `facevid.engine.executor.Executor.run` says."""
-        start, needs = Start.of(step, recipe), self.needs(step)
+        start, needs = Start.of(step, recipe, self.travel), self.needs(step)
         with recorded(
-            step, items, recipe, ledger, workers=self.workers or 0, retry_failed=retry_failed
-        ) as work:
+            step, items, recipe, ledger,
+            workers=self.workers or 0, retry_failed=retry_failed, travel=self.travel,
+        ) as work:  # fmt: skip
             yield from work.refill(1)
             if work.pending:
                 yield from self._in_cluster(work, start, needs)
@@ -104,7 +108,7 @@ class RayExecutor:
             log=str(self.log),
             folder=str(Path.cwd()),
             path=tuple(entry or str(Path.cwd()) for entry in sys.path),
-            lock=str(self.lock),
+            lock=None if self.travel is not None else str(self.lock),
             held=self.lock.read_text(encoding="utf-8"),
             versions=own_versions(),
         )

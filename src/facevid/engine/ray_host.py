@@ -23,6 +23,7 @@ from facevid.engine.crew import Ending
 from facevid.engine.memory import allowance
 from facevid.engine.pool import Pool
 from facevid.engine.step import EngineError, Payload, StorageError
+from facevid.engine.travel import Trip
 from facevid.engine.worker import Reply, Start
 
 _LISTEN_S = 60.0
@@ -36,8 +37,8 @@ class Order:
     """What a host is told once.
 
     memory_bytes: limit of the worker. log: each machine appends its own name to it. folder: the driver's working
-    folder. path: where the driver imports from. lock, held: a file, and what stands in it. versions: of what results
-    depend on, on the driver.
+    folder. path: where the driver imports from. lock, held: a file, and what stands in it; no file where the dataset
+    lies behind an address. versions: of what results depend on, on the driver.
     """
 
     start: Start
@@ -47,7 +48,7 @@ class Order:
     log: str
     folder: str
     path: tuple[str, ...]
-    lock: str
+    lock: str | None
     held: str
     versions: dict[str, str]
 
@@ -65,13 +66,15 @@ class Host:
             return Reply("setup", message=f"machine {socket.gethostname()} {reason}")
         with contextlib.suppress(OSError):
             os.chdir(order.folder)
-        log = Path(f"{order.log}.{socket.gethostname()}")
+        self._travel = order.start.travel
+        machine = socket.gethostname()
+        self._log = Path(f"{order.log}.{machine}") if self._travel is None else self._travel.log(machine)
         try:
             self._pool = Pool(
                 order.start,
                 size=1,
                 threads=order.threads,
-                log=log,
+                log=self._log,
                 title=order.title,
                 path=_import_path(order.path, order.folder),
                 # Where nothing is asked for, Ray's own monitor minds the memory of the machine.
@@ -84,7 +87,7 @@ class Host:
             return Reply("setup", message=str(error))
         return self._answer()
 
-    def work(self, payload: Payload, inputs: Sequence[str]) -> Reply | Ending:
+    def work(self, payload: Payload | Trip, inputs: Sequence[str]) -> Reply | Ending:
         """Run the step on one item; inputs: paths that the driver sees."""
         unseen = _unseen(inputs)
         if unseen is not None:
@@ -101,7 +104,13 @@ class Host:
             found = self._pool.report(_LISTEN_S)
             if found is not None:
                 _, reply = found
-                return self._worker.end() if reply is None else reply
+                return self._ended() if reply is None else reply
+
+    def _ended(self) -> Ending:
+        ending = self._worker.end()
+        if self._travel is not None:
+            self._travel.ship_log(self._log, socket.gethostname())
+        return ending
 
 
 def own_versions() -> dict[str, str]:
@@ -117,8 +126,9 @@ def own_versions() -> dict[str, str]:
 
 def _stranger(order: Order) -> str | None:
     """Why a worker on this machine would not do what one on the driver's does; None where it would."""
-    if not _within(_APPEARS_S, lambda: _text(order.lock) == order.held):
-        return f"does not see {order.lock} as the machine that began this run does; {_SHARED}"
+    lock = order.lock
+    if lock is not None and not _within(_APPEARS_S, lambda: _text(lock) == order.held):
+        return f"does not see {lock} as the machine that began this run does; {_SHARED}"
     own = own_versions()
     for name, version in order.versions.items():
         if own.get(name) != version:

@@ -16,6 +16,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskErr
 from facevid.engine.crew import Ending
 from facevid.engine.ray_host import Host, Order
 from facevid.engine.step import Payload, Resources, SetupError, Step
+from facevid.engine.travel import Travel, Trip
 from facevid.engine.worker import Reply
 
 LOST = Ending("was lost with its machine", lost=True)
@@ -25,9 +26,12 @@ _LOOK_S = 5.0
 class RayWorker:
     """One actor; owed: the answer that it has not given yet, None while it is idle."""
 
-    def __init__(self, actor: Any, step: Step, on_end: Callable[[RayWorker], None]) -> None:
+    def __init__(
+        self, actor: Any, step: Step, travel: Travel | None, on_end: Callable[[RayWorker], None]
+    ) -> None:
         self._actor = actor
         self._step = step
+        self._travel = travel
         self._on_end = on_end
         self.owed: Any = actor.here.remote()
         self.began: float | None = None
@@ -43,10 +47,13 @@ class RayWorker:
         self.began = time.monotonic()
         self.owed = self._actor.prepare.remote(order)
 
-    def send(self, payload: Payload) -> None:
+    def send(self, payload: Payload | Trip) -> None:
         """Hand over a payload, and what of its inputs is there to be seen."""
-        inputs = () if self._step.inputs is None else self._step.inputs(payload)
-        seen = [str(path) for path in map(Path, inputs) if path.exists()]
+        known = payload.payload if isinstance(payload, Trip) else payload
+        inputs = () if self._step.inputs is None else self._step.inputs(known)
+        # What lies in the home of a dataset behind an address is brought, not seen.
+        paths = map(Path, inputs) if self._travel is None else self._travel.elsewhere(inputs)
+        seen = [str(path) for path in paths if path.exists()]
         self.owed = self._actor.work.remote(payload, seen)
 
     def end(self, *, kill: bool = False) -> Ending:
@@ -75,6 +82,7 @@ class RayPool:
     ) -> None:
         self._step = step
         self._order = ray.put(order)
+        self._travel = order.start.travel
         self._needs = needs
         self._limit = workers
         self._room_timeout_s = room_timeout_s
@@ -118,7 +126,7 @@ class RayPool:
 
     def start(self) -> RayWorker:
         """Ask for one more actor; it starts as soon as a machine has room."""
-        worker = RayWorker(self._host.remote(), self._step, self._workers.discard)
+        worker = RayWorker(self._host.remote(), self._step, self._travel, self._workers.discard)
         self._workers.add(worker)
         return worker
 

@@ -84,6 +84,9 @@ class Step:
     inputs: `inputs(payload) -> paths` that it reads; workers on other machines must see those that the driver sees.
     outputs: `outputs(payload, value) -> (path, bytes or None)`; when given, an item counts as finished only while all
         are there, and as long as that where bytes are given.
+    makes: `makes(payload) -> paths` of the files and folders that it writes, each whole. Where the dataset lies behind
+        an address they are sent there, and `outputs` is not looked at; paths in `inputs` and `makes` are then values
+        of payload keys that begin with "_".
     resources: what a worker takes up; no result depends on it.
     """
 
@@ -95,6 +98,7 @@ class Step:
     setup: Callable[[Any], object] | None = None
     inputs: Callable[[Payload], Iterable[Any]] | None = None
     outputs: Callable[[Payload, Value], Iterable[tuple[Path, int | None]]] | None = None
+    makes: Callable[[Payload], Iterable[Any]] | None = None
     resources: Resources = field(default_factory=Resources)
 
     def timeout_for(self, payload: Payload) -> float:

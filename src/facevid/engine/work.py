@@ -13,7 +13,17 @@ from pathlib import Path
 from types import FrameType
 
 from facevid.engine.ledger import Ledger
-from facevid.engine.step import EngineError, Item, Outcome, PayloadHasher, RecipeLike, Step, StorageError
+from facevid.engine.step import (
+    EngineError,
+    Item,
+    Outcome,
+    Payload,
+    PayloadHasher,
+    RecipeLike,
+    Step,
+    StorageError,
+)
+from facevid.engine.travel import There, Travel, Trip
 from facevid.engine.worker import Reply
 
 _LOOK_AHEAD = 256
@@ -41,8 +51,11 @@ class Work:
         ledger: Ledger,
         run: int,
         retry_failed: bool,
+        travel: Travel | None = None,
     ) -> None:
         self.step = step
+        self.travel = travel
+        self._there = There(travel) if travel is not None else None
         self.pending: deque[Task] = deque()
         self._items = iter(items)
         self._hash = PayloadHasher(step, recipe)
@@ -77,6 +90,11 @@ class Work:
             task.stale = False
         return task
 
+    def message(self, task: Task) -> Payload | Trip:
+        """What a worker gets of a task."""
+        payload = task.item.payload
+        return payload if self.travel is None else self.travel.trip(self.step, payload)
+
     def finish(self, task: Task, reply: Reply) -> Outcome:
         """Record a reply and turn it into an outcome; a storage fault stops the run instead."""
         if reply.status == "storage":
@@ -102,6 +120,8 @@ class Work:
             return not self._retry_failed
         if outcome.status == "rejected" or self.step.outputs is None:
             return True
+        if self._there is not None and self.travel is not None:
+            return self._there.has(self.travel.trip(self.step, item.payload).makes)
         return all(_is_whole(*output) for output in self.step.outputs(item.payload, outcome.value))
 
 
@@ -114,6 +134,7 @@ def recorded(
     *,
     workers: int,
     retry_failed: bool,
+    travel: Travel | None = None,
 ) -> Iterator[Work]:
     """One run of a step, whose begin and ending the ledger notes; SIGTERM ends it as Ctrl-C does."""
     run = ledger.start_run(step.name, workers=workers)
@@ -122,7 +143,7 @@ def recorded(
         stack.callback(lambda: _end_run(ledger, run, ending))
         stack.enter_context(_terminate_as_interrupt())
         try:
-            yield Work(step, items, recipe, ledger, run, retry_failed)
+            yield Work(step, items, recipe, ledger, run, retry_failed, travel)
             ending = "done"
         except Exception as error:
             ending = str(error) or type(error).__name__

@@ -15,11 +15,13 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from facevid.engine.files import storage_sentence
-from facevid.engine.step import Payload, RecipeLike, Rejected, Step, StepError, reference, to_json
+from facevid.engine.step import RecipeLike, Rejected, Step, StepError, reference, to_json
+from facevid.engine.travel import Travel, carry
 
 _LENGTH = struct.Struct("<Q")
 
@@ -34,19 +36,21 @@ BOOT = (
 
 @dataclass(frozen=True)
 class Start:
-    """First message to a worker: functions as "module:qualname", the recipe pickled."""
+    """First message to a worker: functions as "module:qualname", the recipe pickled, and how items travel."""
 
     function: str
     setup: str | None
     recipe: bytes
+    travel: Travel | None = None
 
     @classmethod
-    def of(cls, step: Step, recipe: RecipeLike | None) -> Start:
+    def of(cls, step: Step, recipe: RecipeLike | None, travel: Travel | None = None) -> Start:
         """What a worker of this step begins with. Raises TypeError for a function that no other process can import."""
         return cls(
             reference(step.function),
             reference(step.setup) if step.setup is not None else None,
             pickle.dumps(recipe, protocol=pickle.HIGHEST_PROTOCOL),
+            travel,
         )
 
 
@@ -75,7 +79,12 @@ def worker_threads() -> int:
     return int(os.environ.get(THREADS_VARIABLE, "1"))
 
 
-def perform(function: Callable[[Payload, Any], Any], payload: Payload, recipe: Any) -> Reply:
+def performer(function: Callable[[Any, Any], Any], travel: Travel | None) -> Callable[[Any, Any], Any]:
+    """The function for messages as `Work.message` makes them."""
+    return function if travel is None else partial(carry, travel, function)
+
+
+def perform(function: Callable[[Any, Any], Any], payload: Any, recipe: Any) -> Reply:
     """Run a step function on one item and turn whatever happens into a Reply."""
     begin = time.perf_counter()
 
@@ -149,7 +158,7 @@ def main() -> None:
         start: Start = receive(inbox)
         try:
             recipe = pickle.loads(start.recipe)
-            function = resolve(start.function)
+            function = performer(resolve(start.function), start.travel)
             if start.setup is not None:
                 resolve(start.setup)(recipe)
         except Exception as error:  # noqa: BLE001 - told to the driver, which stops the run with it

@@ -17,6 +17,9 @@ from facevid.storage.errors import PlaceError
 DEFAULT_GB = 20.0
 """10^9 bytes that the scratch may hold: about 20 shards of a dataset, or 20 hours of footage at 2.2 Mbit/s."""
 _PARTIAL = ".part"
+_LOOK_SHARE = 50
+"""All copies are looked at when a process has added a fiftieth of the limit since it last did: with many small ones
+each look takes longer than making one. So n processes may be over the limit by n fiftieths for a while."""
 
 
 def scratch_folder() -> Path:
@@ -56,6 +59,7 @@ class Scratch:
     def __init__(self, folder: str | os.PathLike[str] | None = None, limit_bytes: int | None = None) -> None:
         self.folder = Path(folder) if folder is not None else scratch_folder()
         self.limit_bytes = scratch_bytes() if limit_bytes is None else limit_bytes
+        self._added = self.limit_bytes
 
     def path(self, key: str) -> Path:
         """Where the copy of a key lies, if it is there."""
@@ -99,9 +103,16 @@ class Scratch:
                 "FACEVID_SCRATCH_GB higher, and FACEVID_SCRATCH to a folder on a disk that has the room.",
             )
 
-    def make_room(self, size: int, what: str) -> None:
-        """Remove copies that nobody uses until `size` bytes fit, and what processes that are gone left unfinished."""
+    def make_room(self, size: int, what: str, *, made: int = 0) -> None:
+        """Remove copies that nobody uses until `size` bytes fit, and what processes that are gone left unfinished.
+
+        made: bytes of something that is there already and was not counted.
+        """
         self.check(size, what)
+        self._added += size + made
+        if self._added * _LOOK_SHARE < self.limit_bytes:
+            return
+        self._added = 0
         entries = sorted(self._entries(), key=lambda e: (e.path.suffix != _PARTIAL, e.used))
         total = sum(entry.bytes for entry in entries)
         for entry in entries:
@@ -115,6 +126,10 @@ class Scratch:
                 f"{what} needs {size / 1e9:.3g} GB of scratch, and of the {self.limit_bytes / 1e9:.3g} GB allowed "
                 f"{total / 1e9:.3g} GB are in use; set FACEVID_SCRATCH_GB higher or use fewer workers.",
             )
+
+    def drop(self, key: str) -> None:
+        """Remove the copy of a key, unless somebody uses it."""
+        _remove_unused(self.path(key))
 
     def used_bytes(self) -> int:
         """Bytes of all that lies in the scratch."""
@@ -179,8 +194,9 @@ class Scratch:
                 os.ftruncate(handle, size)  # so that others count it as taken
             make(partial)
             if size is None:
-                self.check(_size(partial), what)
-                self.make_room(0, what)
+                made = _size(partial)
+                self.check(made, what)
+                self.make_room(0, what, made=made)
             partial.rename(final)
         finally:
             if _same(handle, partial):

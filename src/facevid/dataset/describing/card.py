@@ -38,11 +38,19 @@ def write_documents(folder: str | os.PathLike[str], *, card: str | None = None) 
     The same dataset gives the same bytes.
     """
     place = Path(folder)
-    ds = open(place)
+    for name, text in documents(open(place), card=card).items():
+        _write(place / name, text)
+
+
+def documents(ds: Dataset, *, card: str | None = None) -> dict[str, str]:
+    """{name: text} of what `write_documents` writes, for a dataset in a folder or at an address."""
     figures = Figures(ds)
-    text = dataset_card(ds, notes=notes_in(place / CARD), figures=figures) if card is None else card
-    _write(place / CARD, text)
-    _write(place / CROISSANT, json.dumps(croissant(ds, figures=figures), indent=1, ensure_ascii=False) + "\n")
+    if card is None:
+        card = dataset_card(ds, notes=notes_of(ds.storage.beside(CARD) or b""), figures=figures)
+    return {
+        CARD: card,
+        CROISSANT: json.dumps(croissant(ds, figures=figures), indent=1, ensure_ascii=False) + "\n",
+    }
 
 
 def dataset_card(
@@ -129,8 +137,16 @@ def _configs(ds: Dataset) -> list[dict[str, Any]]:
 def notes_in(card: Path) -> str:
     """What people wrote into the card that is there."""
     try:
-        text = card.read_text(encoding="utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
+        return notes_of(card.read_bytes())
+    except FileNotFoundError:
+        return ""
+
+
+def notes_of(card: bytes) -> str:
+    """What people wrote into a card."""
+    try:
+        text = card.decode("utf-8")
+    except UnicodeDecodeError:
         return ""
     _, opened, rest = text.partition(NOTES[0] + "\n")
     kept, closed, _ = rest.partition(NOTES[1])

@@ -150,7 +150,8 @@ def _table(ds: Dataset, figures: Figures, table: str) -> dict[str, Any]:
 
 
 def _schema(ds: Dataset, file: PublishedFile) -> pa.Schema:
-    return pq.read_schema(ds.folder / file.stored_as)
+    with ds.storage.open(file) as opened:
+        return pq.read_schema(opened)
 
 
 def _fields(

@@ -9,7 +9,8 @@ from typing import Any
 
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.published import MANIFEST, DatasetError
-from facevid.dataset.sharing.pushing import Pushed, checked, is_ours, plain_manifest
+from facevid.dataset.sharing.outbox import is_ours
+from facevid.dataset.sharing.pushing import Pushed, checked, plain_manifest
 from facevid.dataset.sharing.travelling import beside_files
 
 _PREFIX = "hf://datasets/"
