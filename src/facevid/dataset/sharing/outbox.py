@@ -8,6 +8,7 @@ of it are whole.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,7 @@ class Outbox:
         self.old = manifest_at(place, allowed={note, *beside})
         self._taken = {f.stored_as: f for f in self.old.files} if self.old else {}
         self._sent = self._read_note()
+        self._noting = threading.Lock()
 
     def there(self, file: PublishedFile) -> PublishedFile | None:
         """The file under the name by which it is there already, whole; None where it is not."""
@@ -61,8 +63,9 @@ class Outbox:
         """Send a file, under a name that the present dataset does not use for anything else."""
         named = replace(file, stored_as=self._name(file))
         send(self._place, source, named.stored_as)
-        self._sent[named.stored_as] = named.to_json()
-        write(self._place, self._note, json.dumps(self._sent, indent=1).encode())
+        with self._noting:  # shards are sent side by side
+            self._sent[named.stored_as] = named.to_json()
+            write(self._place, self._note, json.dumps(self._sent, indent=1).encode())
         return named
 
     def switch(self, manifest: Manifest, *, folders: Iterable[str], ours: Iterable[str] = ()) -> Manifest:
