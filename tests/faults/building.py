@@ -27,7 +27,7 @@ RECIPE: dict[str, Any] = {
 """Small clips, no rules, and the face detector that can fail."""
 _OF_CLIPS = ("clips/", "media/", "keypoints/", "rejected/", "annotations/")
 STEPS = ("scan", "analyze", "cut", "identify")
-PATIENCE_S = 300.0
+PATIENCE_S = 1800.0
 
 
 @dataclass(frozen=True)
