@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from facevid.curate.undamaged import undamaged
 from facevid.dataset.annotating import Drop, Merging, statements_of
 from facevid.dataset.describing.options import ABOUT
 from facevid.dataset.labels import from_labels, label_tables
@@ -26,7 +26,6 @@ from facevid.dataset.published import (
     MEDIA,
     MEMBERS,
     STORAGE_COLUMNS,
-    DatasetError,
     Manifest,
     PublishedFile,
     check_output,
@@ -233,15 +232,10 @@ def _keypoint_rows(clip_ids: Sequence[str], clip_folder: Path) -> pa.Table:
     frames = []
     for clip_id in clip_ids:
         path = clip_folder / clip_id / "keypoints.npz"
-        try:
-            with np.load(path) as stored:
-                for name, values in columns.items():
-                    values.append(stored[name].reshape(-1))
-                frames.append(len(stored["mesh"]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise DatasetError(
-                f"{path} cannot be read ({error}); delete its folder and run the build again."
-            ) from error
+        with undamaged(path, delete=path.parent), np.load(path) as stored:
+            for name, values in columns.items():
+                values.append(stored[name].reshape(-1))
+            frames.append(len(stored["mesh"]))
     target = schema("keypoints")
     arrays = [pa.array(clip_ids, pa.string()), pa.array(frames, pa.int32())]
     for name, values in columns.items():

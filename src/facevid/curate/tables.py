@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from facevid.curate.optout_faces import match_faces
 from facevid.curate.pack import WorkTables, pack_dataset
 from facevid.curate.select import REJECTED_COLUMNS, STRETCH_COLUMNS, Selection, select
 from facevid.curate.trackfile import batch_count, read_batch
+from facevid.curate.undamaged import undamaged
 from facevid.curate.withheld import Withheld
 from facevid.curate.work import Work
 from facevid.dataset.annotating import rejected_by_review
@@ -93,7 +95,7 @@ def identify_tables(
     """
     settings = recipe.identify
     ids = sorted(embedded)
-    vectors = np.stack([np.load(work.embedding(i)) for i in ids]) if ids else np.zeros((0, 128), np.float32)
+    vectors = np.stack([_embedding(work, i) for i in ids]) if ids else np.zeros((0, 128), np.float32)
     names = identify.identify(ids, vectors, threshold=settings.distance) if ids else []
     # A person who was split in two must not hide a repeat, so groups for repeats are coarser than persons.
     alike = identify.cluster(vectors, threshold=_COARSER * settings.distance).tolist() if ids else []
@@ -193,6 +195,13 @@ def publish_tables(
         left_out=withheld.left_out(),
         drop=withheld.statements(set(kept["clip_id"].to_pylist()), gone, rows, recipe),
     )  # fmt: skip
+
+
+def _embedding(work: Work, clip_id: str) -> npt.NDArray[np.float32]:
+    path = work.embedding(clip_id)
+    with undamaged(path, delete=path):
+        vector: npt.NDArray[np.float32] = np.load(path)
+    return vector
 
 
 def _licences(sources: Sequence[Mapping[str, Any]], recipe: Recipe) -> list[str]:
