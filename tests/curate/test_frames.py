@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facevid.curate.faces import Seen
 from facevid.curate.frames import FrameWriter, read_track
 from facevid.curate.pose import mesh_box
+from facevid.engine import StorageError
 
 
 def mesh_at(frame: int, face: int) -> NDArray[np.float32]:
@@ -125,3 +126,14 @@ def test_a_track_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_an_analysis_without_faces_can_be_written(tmp_path: Path) -> None:
     write(tmp_path, [], tracks=[])
     assert len(pq.read_table(tmp_path / "frames.parquet")) == 0
+
+
+@pytest.mark.parametrize("name", ["tracks.parquet", "frames.parquet"])
+@pytest.mark.parametrize("left", [b"", bytes(4000)])
+def test_a_damaged_analysis_stops_the_run_and_names_the_folder_to_delete(
+    tmp_path: Path, name: str, left: bytes
+) -> None:
+    write(tmp_path, [(frame, 0) for frame in range(10)])
+    (tmp_path / name).write_bytes(left)
+    with pytest.raises(StorageError, match=rf"{tmp_path / name} is damaged \(.*delete {tmp_path}, and"):
+        read_track(tmp_path, track=0, first_frame=2, last_frame=5)

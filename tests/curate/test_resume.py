@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from messy import RECIPE, Messy
 
 import facevid
-from facevid.curate.build import cut, identify, pack, select
+from facevid.curate.build import cut, identify, pack, select, status
+from facevid.curate.work import WorkError
 from facevid.dataset.annotating import update_annotations
 from facevid.dataset.statements import Statement
 from facevid.engine import Ledger, Run
@@ -80,6 +82,24 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(messy: Messy, copy: Pa
     assert by_step["scan"] == 0, "what failed stays aside without retry_failed"
     assert by_step["analyze"] == 0, "what failed stays aside without retry_failed"
     assert {p: p.stat().st_mtime_ns for p in copy.rglob("*.parquet")} == before
+
+
+def test_a_selection_that_is_not_published_is_told_whatever_the_times_of_the_files(copy: Path) -> None:
+    stretches = copy / ".work" / "selection" / "stretches.parquet"
+    os.utime(stretches, (4e9, 4e9))  # a clock that was wrong
+    assert "selection" not in status(copy).next
+    select(copy, recipe=changed(40.0), workers=1)
+    os.utime(stretches, (1e9, 1e9))
+    assert "the selection is not the one that is published" in status(copy).next
+
+
+def test_a_table_of_the_work_folder_that_is_damaged_names_the_step_that_makes_it_again(copy: Path) -> None:
+    sources = copy / ".work" / "sources.parquet"
+    sources.write_bytes(bytes(sources.stat().st_size))
+    with pytest.raises(
+        WorkError, match=r"sources\.parquet is damaged .* run `facevid scan FOOTAGE -o DATASET` again"
+    ):
+        select(copy, workers=1)
 
 
 def test_a_clip_that_went_missing_is_cut_again_to_the_same_bytes(messy: Messy, copy: Path) -> None:

@@ -179,10 +179,10 @@ def grow_in_setup(recipe: Recipe | None) -> None:
 
 
 def holds(payload: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
-    """Holds 400 MB for a moment."""
+    """Holds 400 MB for as long as it is told."""
     held = bytearray(400_000_000)
     held[::4096] = b"x" * len(held[::4096])
-    time.sleep(0.6)
+    time.sleep(payload["seconds"])
     return {}
 
 

@@ -88,6 +88,13 @@ def test_a_forbidden_output_is_a_storage_fault_and_a_forbidden_input_is_not(tmp_
     )
 
 
+def test_a_full_disk_that_no_file_is_named_for_is_told_with_the_output(tmp_path: Path) -> None:
+    # As numpy says it.
+    named = rf"cannot write {tmp_path / 'clip'}: the disk is full"
+    with pytest.raises(StorageError, match=named), atomic_dir(tmp_path / "clip"):
+        raise OSError("12 requested and 5 written")
+
+
 def test_leftovers_of_dead_runs_are_removed_and_those_of_live_ones_kept(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()

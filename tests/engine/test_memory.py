@@ -51,13 +51,13 @@ def test_a_worker_may_hold_more_than_its_share_until_memory_runs_short(
     share = Allowance(30 * GB, strict=False)
     held = {"small": 29 * GB, "large": 31 * GB, "largest": 33 * GB}
     a_machine(monkeypatch, available=11 * GB)
-    assert share.outgrown(held) == []
+    assert share.outgrown(held, held.__getitem__) == []
     a_machine(monkeypatch, available=9 * GB)
-    assert share.outgrown(held) == ["largest"]
-    assert share.outgrown({"small": 29 * GB}) == [], "what others took, no worker has to give"
+    assert share.outgrown(held, held.__getitem__) == ["largest"]
+    assert share.outgrown(["small"], held.__getitem__) == [], "what others took, no worker has to give"
     a_machine(monkeypatch, available=11 * GB, limit=20 * GB)
-    assert share.outgrown(held) == [], "a tenth of what the control group allows"
-    assert Allowance(30 * GB, strict=True).outgrown(held) == ["largest", "large"]
+    assert share.outgrown(held, held.__getitem__) == [], "a tenth of what the control group allows"
+    assert Allowance(30 * GB, strict=True).outgrown(held, held.__getitem__) == ["largest", "large"]
 
 
 def test_what_a_process_holds_counts_its_children_and_no_pages_of_files() -> None:
@@ -90,9 +90,9 @@ def test_a_step_that_declares_its_memory_is_held_to_it_unless_the_recipe_says_ot
     executor = LocalExecutor(1, resources={"declares": {"memory_gb": 4.0}})
     step = Step("declares", 1, steps.holds, timeout_s=60.0, resources=Resources(memory_gb=0.2))
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        (found,) = executor.run(step, [Item("a", {})], None, ledger)
+        (found,) = executor.run(step, [Item("a", {"seconds": 0.6})], None, ledger)
         assert found.status == "ok"
-        (found,) = LocalExecutor(1).run(step, [Item("b", {})], None, ledger)
+        (found,) = LocalExecutor(1).run(step, [Item("b", {"seconds": 60})], None, ledger)
         assert found.kind == "memory"
 
 

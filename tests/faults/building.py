@@ -27,7 +27,7 @@ RECIPE: dict[str, Any] = {
 """Small clips, no rules, and the face detector that can fail."""
 _OF_CLIPS = ("clips/", "media/", "keypoints/", "rejected/", "annotations/")
 STEPS = ("scan", "analyze", "cut", "identify")
-PATIENCE_S = 300.0
+PATIENCE_S = 1800.0
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def check(place: Place, undisturbed: Path, *, also_failed: Mapping[str, int] | N
     also_failed: step -> items that the undisturbed build does not know; with them the dataset is compared without
     its tables of sources and failures and what counts them.
     """
-    until(lambda: not processes_of(place.folder), "the end of all processes", within_s=30)
+    until(lambda: not processes_of(place.folder), "the end of all processes", within_s=120)
     ours, theirs = published(place.dataset), published(undisturbed)
     assert ours.keys() == theirs.keys()
     same = _OF_CLIPS if also_failed else ("",)

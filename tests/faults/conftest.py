@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,13 +60,16 @@ def small(built_once: Callable[[str, Callable[[Path], object]], Path]) -> Small:
 
 
 @pytest.fixture
-def place(small: Small, tmp_path: Path) -> Any:
-    """A folder of one's own in which the small footage is to be built."""
-    from building import Place
+def place(small: Small, tmp_path: Path) -> Iterator[Any]:
+    """A folder of one's own in which the small footage is to be built; what a failed test left running is ended."""
+    from building import Place, processes_of
 
     made = Place(tmp_path, small.footage, tmp_path / "dataset")
     made.prepare()
-    return made
+    yield made
+    for pid in processes_of(tmp_path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture

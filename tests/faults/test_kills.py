@@ -53,7 +53,7 @@ def test_a_driver_that_is_killed_at_any_moment_leaves_nothing_and_the_same_comma
     for name, pattern in MOMENTS.items():
         if not seen(place, pattern) and disturb_at(place, pattern, signal.SIGKILL):
             struck.append(name)
-            until(lambda: not processes_of(place.folder), "the end of the workers", within_s=30)
+            until(lambda: not processes_of(place.folder), "the end of the workers", within_s=120)
     assert len(struck) >= 8, struck
     done = place.build()
     assert done.code == 1, done
@@ -77,7 +77,7 @@ def test_interrupts_at_bad_moments_end_the_run_with_one_sentence(place: Place, s
             end = ended(process)
             assert end.code in (130, -numbers[-1]), (pattern, end)
             assert "Traceback" not in end.stderr, end.stderr
-        until(lambda: not processes_of(place.folder), "the end of the workers", within_s=30)
+        until(lambda: not processes_of(place.folder), "the end of the workers", within_s=120)
     assert place.build().code == 1
     check(place, small.dataset)
 
@@ -104,7 +104,7 @@ def test_a_second_driver_is_refused_with_who_holds_the_folder(place: Place, smal
     second = place.build()
     assert (second.code, f"process {first.pid} on " in second.sentence) == (3, True), second
     kill_session(first)
-    until(lambda: not processes_of(place.folder), "the end of the workers", within_s=30)
+    until(lambda: not processes_of(place.folder), "the end of the workers", within_s=120)
     assert place.build().code == 1
     check(place, small.dataset)
 

@@ -59,7 +59,7 @@ def test_a_driver_killed_workers_killed_and_stopped_and_a_node_lost_change_nothi
     driver = place.start()
     until(seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
     kill_session(driver)
-    until(lambda: not processes_of(place.folder), "the end of the driver's workers", within_s=60)
+    until(lambda: not processes_of(place.folder), "the end of the driver's workers", within_s=120)
 
     driver = place.start()
     until(seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
@@ -117,7 +117,7 @@ def test_a_head_that_dies_ends_the_run_with_a_sentence_and_another_cluster_goes_
             other.shutdown()
     assert end.code not in (0, 1) and "Traceback" not in end.stderr, end
     assert "Ray" in end.stderr, end
-    until(lambda: not workers_of(place.folder), "the end of the workers", within_s=60)
+    until(lambda: not workers_of(place.folder), "the end of the workers", within_s=120)
     done = on(place, cluster).build()
     assert done.code == 1, done
     check(place, small.dataset)

@@ -20,6 +20,7 @@ import scipy.fft
 
 from facevid import media
 from facevid.curate.sound import SILENCE_DB, level_db, log_mel, sound_correlation
+from facevid.curate.undamaged import undamaged
 
 F32 = npt.NDArray[np.float32]
 Heard = tuple[F32, float]
@@ -136,7 +137,8 @@ def read_trace(clip_dir: Path, *, size: int, stretch: Mapping[str, Any], source:
     """The trace of a cut clip of `size` pixels: its folder, its row of stretches.parquet, its source's
     row.
     """
-    with np.load(clip_dir / "keypoints.npz") as stored:
+    path = clip_dir / "keypoints.npz"
+    with undamaged(path, delete=clip_dir), np.load(path) as stored:
         mesh = stored["mesh"][..., :2].astype(np.float32)
     scale = (stretch["crop_x1"] - stretch["crop_x0"]) / size
     return make_trace(

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facevid.curate.faces import Seen
-from facevid.engine import StorageError
+from facevid.curate.undamaged import undamaged
 
 POINTS = 478
 _STEP = 8.0
@@ -117,13 +117,8 @@ def read_track(analysis_dir: Path, *, track: int, first_frame: int, last_frame: 
 
 def read_analysis(path: Path) -> pq.ParquetFile:
     """A table of an analysis; raises StorageError where it is damaged, for which no item can be blamed."""
-    try:
+    with undamaged(path, delete=path.parent):
         return pq.ParquetFile(path)
-    except (pa.ArrowException, FileNotFoundError) as error:
-        raise StorageError(
-            f"the analysis {path.parent} is damaged ({path.name}: {error}); delete this folder, and the same command "
-            "makes it again"
-        ) from error
 
 
 def _rows(path: Path, *, face: int, first: int, last: int) -> pa.Table:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facevid.curate.cut import face_embedder, load_models
+from facevid.curate.undamaged import undamaged
 from facevid.engine import Rejected, Step, atomic_path
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def embed_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     chips from their mean; 0 for one chip) and the bytes of the file. A clip without chips is rejected with
     reason "no_face".
     """
-    chips = np.load(Path(payload["_clip_dir"]) / "chips.npy")
+    folder = Path(payload["_clip_dir"])
+    with undamaged(folder / "chips.npy", delete=folder):
+        chips = np.load(folder / "chips.npy")
     if len(chips) == 0:
         raise Rejected("no_face", chips=0)
     vectors = np.asarray(face_embedder(str(recipe.backends.face_embedder)).embed(chips), np.float32)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from facevid.curate.undamaged import undamaged
 from facevid.dataset.annotating import Drop, Merging, statements_of
 from facevid.dataset.describing.options import ABOUT
 from facevid.dataset.labels import from_labels, label_tables
@@ -27,7 +27,6 @@ from facevid.dataset.outlet import FolderOutlet, Outlet
 from facevid.dataset.published import (
     MEMBERS,
     STORAGE_COLUMNS,
-    DatasetError,
     Manifest,
     PublishedFile,
     schema,
@@ -274,15 +273,14 @@ def _keypoint_rows(clip_ids: Sequence[str], clips: ClipFolders) -> pa.Table:
     frames = []
     for clip_id in clip_ids:
         path = clips.of(clip_id) / "keypoints.npz"
-        try:
-            with clips.open(clip_id) as folder, np.load(folder / path.name) as stored:
-                for name, values in columns.items():
-                    values.append(stored[name].reshape(-1))
-                frames.append(len(stored["mesh"]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise DatasetError(
-                f"{path} cannot be read ({error}); delete its folder and run the build again."
-            ) from error
+        with (
+            undamaged(path, delete=path.parent),
+            clips.open(clip_id) as folder,
+            np.load(folder / path.name) as stored,
+        ):
+            for name, values in columns.items():
+                values.append(stored[name].reshape(-1))
+            frames.append(len(stored["mesh"]))
     target = schema("keypoints")
     arrays = [pa.array(clip_ids, pa.string()), pa.array(frames, pa.int32())]
     for name, values in columns.items():

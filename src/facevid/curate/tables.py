@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from facevid.curate.optout_faces import match_faces
 from facevid.curate.pack import ClipFolders, WorkTables, pack_into
 from facevid.curate.select import REJECTED_COLUMNS, STRETCH_COLUMNS, Selection, select
 from facevid.curate.trackfile import batch_count, read_batch
+from facevid.curate.undamaged import undamaged
 from facevid.curate.withheld import Withheld
 from facevid.curate.work import Work
 from facevid.dataset.annotating import rejected_by_review
@@ -158,7 +160,7 @@ def _vectors(paths: Sequence[Path], work: Work) -> np.ndarray[Any, np.dtype[np.f
     """The embeddings in these files, (n, 128); those at an address are asked for many at a time."""
 
     def load(path: Path) -> Any:
-        with work.here(path) as here:
+        with undamaged(path, delete=path), work.here(path) as here:
             return np.load(here)
 
     if not paths:

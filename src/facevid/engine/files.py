@@ -294,7 +294,7 @@ def _raise_if_storage(error: BaseException, final: Path) -> None:
         error, Exception
     ):
         return
-    sentence = storage_sentence(error, None)
+    sentence = storage_sentence(error, final)
     about_output = _names_output(getattr(error, "filename", None), final)
     if sentence is None and getattr(error, "errno", None) in _FORBIDDEN and about_output:
         sentence = _sentence(final, "writing is not allowed")

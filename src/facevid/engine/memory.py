@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -36,13 +36,15 @@ class Allowance:
         """How a worker that outgrew it ended, in words after "it"."""
         return f"needed more than its {self.bytes / 1e9:.3g} GB of memory and was ended"
 
-    def outgrown(self, held: Mapping[W, int]) -> list[W]:
-        """The workers that must be ended, by what each holds in bytes."""
-        beyond = sorted((w for w, size in held.items() if size > self.bytes), key=lambda w: -held[w])
-        if self.strict or not beyond:
-            return beyond
-        found = memory()
-        return beyond[:1] if found is not None and found.available < _SHORT * _whole(found) else []
+    def outgrown(self, workers: Iterable[W], held: Callable[[W], int]) -> list[W]:
+        """The workers that must be ended; held: bytes that one holds, asked only where that may matter."""
+        if not self.strict:
+            found = memory()
+            if found is None or found.available >= _SHORT * _whole(found):
+                return []
+        sizes = {worker: held(worker) for worker in workers}
+        beyond = sorted((w for w, size in sizes.items() if size > self.bytes), key=lambda w: -sizes[w])
+        return beyond if self.strict else beyond[:1]
 
 
 def allowance(given_bytes: int | None, workers: int) -> Allowance | None:

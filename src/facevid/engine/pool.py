@@ -194,8 +194,7 @@ class Pool:
     def _watch(self, memory: Allowance) -> None:
         """End workers that hold more than they may."""
         while not self._closed.wait(LOOK_S):
-            held = {worker: held_bytes(worker.pid) for worker in list(self._workers)}
-            for worker in memory.outgrown(held):
+            for worker in memory.outgrown(list(self._workers), lambda worker: held_bytes(worker.pid)):
                 worker.outgrow(Ending(memory.ending, "memory"))
 
     def _forget_ended(self) -> None:
