@@ -112,6 +112,7 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
         shown = media.display_name(path)
         raise StepError("name", f"{shown} has a name or a folder that is not UTF-8, which no table holds; rename it.")
     try:
+        path.stat()
         # First: it refuses what would be read for ever, such as a pipe.
         probe = media.probe(path)
         digest = file_sha256(path)
