@@ -93,7 +93,11 @@ def test_no_other_file_and_no_address_is_opened(built: Built) -> None:
 
 def test_no_file_outside_the_dataset_is_touched_and_none_is_left_half(built: Built) -> None:
     assert contents(built.place) == built.before
-    left = [p for p in (built.place / "dataset").rglob("*") if ".tmp-" in p.name or p.suffix in (".part", ".partial")]
+    left = [
+        p
+        for p in (built.place / "dataset").rglob("*")
+        if ".tmp-" in p.name or p.suffix in (".part", ".partial")
+    ]
     assert left == []
 
 

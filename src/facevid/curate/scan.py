@@ -110,7 +110,9 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     path = Path(payload["_path"])
     if printable(str(path)) != str(path):
         shown = media.display_name(path)
-        raise StepError("name", f"{shown} has a name or a folder that is not UTF-8, which no table holds; rename it.")
+        raise StepError(
+            "name", f"{shown} has a name or a folder that is not UTF-8, which no table holds; rename it."
+        )
     try:
         path.stat()
         # First: it refuses what would be read for ever, such as a pipe.
@@ -119,9 +121,13 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     except media.MediaError as error:
         raise StepError(error.kind, str(error)) from error
     except FileNotFoundError:
-        raise StepError("missing", f"{media.display_name(path)} is not there; check the manifest or the folder.") from None
+        raise StepError(
+            "missing", f"{media.display_name(path)} is not there; check the manifest or the folder."
+        ) from None
     except OSError as error:
-        raise StepError("unreadable", f"{media.display_name(path)} cannot be read: {error.strerror}.") from None
+        raise StepError(
+            "unreadable", f"{media.display_name(path)} cannot be read: {error.strerror}."
+        ) from None
     heard = next((a for a in probe.audio if a.index == probe.main_audio), None)
     return {
         "source_id": digest[:16], "sha256": digest, "size_bytes": probe.size_bytes,

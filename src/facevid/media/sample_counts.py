@@ -19,7 +19,7 @@ _MOST_BOXES = 20_000
 def stated_samples(file: BinaryIO) -> int:
     """The most samples that a track of the file states to be listed one by one; 0 where it has no such index.
 
-    Plain sound (samples of one size and one tick each) is left out: FFmpeg lists its chunks. Reads heads of boxes alone.
+    Plain sound (samples of one size and one tick each) is left out: FFmpeg lists its chunks. Reads heads alone.
     """
     most, sound, ticks = 0, False, False
     end = file.seek(0, os.SEEK_END)
