@@ -148,7 +148,7 @@ def scan_timeout(payload: dict[str, Any]) -> float:
 
 SCAN = Step(
     name="scan",
-    version=2,
+    version=3,
     function=scan_step,
     timeout_s=scan_timeout,
     # It meets what is hostile first. The largest picture allowed takes 35 to 285 MB, and a decoder keeps up to 17.

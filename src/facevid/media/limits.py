@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MAX_PIXELS = 35_651_584
-"""Of one picture: 8192 x 4352, the largest of level 6.2 of H.264 (Rec. H.264 table A-1: 139,264 macroblocks of 16 x 16),
+"""Of one picture: 8192 x 4352, the largest of level 6.2 of H.264 (Rec. H.264 table A-1: 139,264 macroblocks),
 HEVC (Rec. H.265 table A.8) and VP9, and of level 6.3 of AV1."""
 
 MAX_STREAMS = 256

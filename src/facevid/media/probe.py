@@ -35,8 +35,8 @@ class Probe:
     """Facts about a source. `width` and `height` are as displayed, after rotation and to square pixels;
     `rotation` is the clockwise turn that the display applies (0, 90, 180, 270); `fps` is the mean rate;
     `start_time_s` is the first picture's own timestamp; `duration_s` is the length of the picture as the
-    header states it, counted where no header does or the bytes are too few for it; `video_bit_rate` is in bits a second;
-    `main_audio` is the index of the sound that is used, None without sound."""
+    header states it, counted where no header does or the bytes are too few for it; `video_bit_rate` is in
+    bits a second; `main_audio` is the index of the sound that is used, None without sound."""
 
     container: str
     size_bytes: int
