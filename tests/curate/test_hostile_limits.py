@@ -15,6 +15,7 @@ from fuzz_seeds import Seed, encode, film, muxed
 from hostile import landscape
 
 from facevid import media
+from facevid.curate.quality import halved, small_picture
 from facevid.curate.scan import SCAN, find_footage, scan_items, scan_step
 from facevid.curate.steps import analyze_items
 from facevid.curate.work import Work
@@ -89,6 +90,16 @@ def test_an_index_of_more_samples_than_bytes_is_refused_before_it_is_unfolded(mp
     assert "its index lists" in str(refused(mp4))
 
 
+def test_an_index_nested_thousands_of_times_is_no_bug(mp4: Path) -> None:
+    data = mp4.read_bytes()
+    moov = next(b for b in boxes(data) if b.kind == b"moov")
+    heads = b"".join(
+        struct.pack(">I4s", moov.end - moov.start + 8 * (5000 - k), b"moov") for k in range(5000)
+    )
+    mp4.write_bytes(data[: moov.start] + heads + data[moov.start :])
+    assert refused(mp4).kind == "unreadable"
+
+
 def test_plain_sound_of_many_samples_is_no_bomb(tmp_path: Path) -> None:
     path = tmp_path / "a.mov"
     path.write_bytes(film(SCENE, "mov", sound="pcm_s16le"))
@@ -131,6 +142,14 @@ def test_sound_of_an_impossible_rate_is_not_used(rate: int, tmp_path: Path) -> N
     path.write_bytes(data)
     assert probe(path).main_audio is None
     assert read_audio(path, end_s=0.1).tolist() == [0.0] * 1600
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 320), (1, 1280), (2, 4000), (400, 1), (1280, 3)])
+def test_pictures_of_a_line_or_a_column_can_be_looked_at(size: tuple[int, int]) -> None:
+    small = small_picture(np.zeros((*size, 3), np.uint8))
+    assert small.shape[1] == 320
+    assert small.shape[0] <= 2560
+    assert halved(small).shape[1] == 160
 
 
 def test_a_pipe_a_device_and_links_that_lead_nowhere_fail_at_once(tmp_path: Path) -> None:

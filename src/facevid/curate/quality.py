@@ -122,7 +122,7 @@ def small_picture(image: Image) -> Image:
 
 def halved(small: Image) -> Image:
     """A small picture at half its width and height."""
-    size = (small.shape[1] // 2, small.shape[0] // 2)
+    size = (small.shape[1] // 2, max(1, small.shape[0] // 2))
     return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

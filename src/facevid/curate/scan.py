@@ -142,8 +142,8 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
 
 def scan_timeout(payload: dict[str, Any]) -> float:
     """Seconds one file may take: a base for looking into it, and so many for each byte that is hashed."""
-    size, _ = payload["stamp"]
-    return _LOOK_S + max(0, size) / _BYTES_PER_S
+    size = float(payload["stamp"][0])
+    return _LOOK_S + max(0.0, size) / _BYTES_PER_S
 
 
 SCAN = Step(
