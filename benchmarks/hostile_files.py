@@ -4,7 +4,7 @@
 
 The corpus is that of the tests (tests/curate/fuzz.py) with another seed. Writes OUTPUT.md and OUTPUT.json, a table by
 kind and the files that were slowest and largest. Exit code 1 where a file has no outcome or more than one, a worker
-crashed, hung or went beyond its limit of memory, a step met a bug, or another file or an address was opened. Linux only.
+crashed or hung, a step met a bug, or an address was visited. Linux only.
 """
 
 from __future__ import annotations
@@ -77,8 +77,9 @@ def facts_of(report: Report, seed: int, *, visits: int) -> dict[str, Any]:
 def markdown(facts: dict[str, Any]) -> str:
     """The table for docs/hostile.md, and what was slowest and largest."""
     lines = [
-        f"{facts['files']:,} files, seed {facts['seed']}: {facts['seconds'] / 60:.1f} minutes, "
-        f"{facts['files_per_s']:.1f} files a second, {facts['clips']} clips; largest worker {facts['peak_mib']:,.0f} MiB.",
+        f"{facts['files']:,} files, seed {facts['seed']}, {facts['seconds'] / 60:.1f} minutes, "
+        f"{facts['files_per_s']:.1f} files a second, {facts['clips']} clips; "
+        f"largest worker {facts['peak_mib']:,.0f} MiB.",
         "",
         "| kind | files | ends as | s a file | most s | peak MiB |",
         "|---|---|---|---|---|---|",
@@ -89,8 +90,14 @@ def markdown(facts: dict[str, Any]) -> str:
             f"| {row['kind']} | {row['files']} | {endings} | {row['seconds_mean']:.2f} | {row['seconds_most']:.1f} "
             f"| {row['peak_mib']:.0f} |"
         )
-    lines += ["", "Slowest: " + "; ".join(f"{n} ({k}, {s}, {e}) {t} s" for n, k, s, e, t in facts["slowest"]) + "."]
-    lines += ["", "Largest: " + "; ".join(f"{n} ({k}, {s}, {e}) {m} MiB" for n, k, s, e, m in facts["largest"]) + "."]
+    lines += [
+        "",
+        "Slowest: " + "; ".join(f"{n} ({k}, {s}, {e}) {t} s" for n, k, s, e, t in facts["slowest"]) + ".",
+    ]
+    lines += [
+        "",
+        "Largest: " + "; ".join(f"{n} ({k}, {s}, {e}) {m} MiB" for n, k, s, e, m in facts["largest"]) + ".",
+    ]
     lines += ["", *(f"FAULT: {fault}" for fault in facts["faults"])]
     return "\n".join(lines).rstrip() + "\n"
 

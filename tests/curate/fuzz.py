@@ -20,9 +20,7 @@ ORDER = (*KINDS, *CLAIMS, *KINDS, REFERENCES, *KINDS, SPECIAL)
 """The kinds in turn: damage is endless, so that it comes three times as often as what is made by hand."""
 
 
-def make_corpus(
-    folder: Path, seeds: list[Seed], count: int, *, seed: int, set_up: Trap
-) -> dict[Path, str]:
+def make_corpus(folder: Path, seeds: list[Seed], count: int, *, seed: int, set_up: Trap) -> dict[Path, str]:
     """Write `count` files into a folder; path as a scan names it -> name of the kind. No two have the same bytes."""
     by_name = {s.name: s for s in seeds}
     found: dict[Path, str] = {}

@@ -15,7 +15,9 @@ HEADER = 600
 """Bytes counted as a file's header, at both ends: MP4 has its index at either."""
 ABSURD = (0, 1, 7, 0x7F, 0xFFFF, 0x10000, 1 << 24, 1 << 28, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 _HOLDERS = frozenset(b"moov trak mdia minf stbl edts moof traf mvex dinf udta".split())
-_TABLES = frozenset(b"stsz stco ctts stts stsc stss elst trun tkhd mvhd mdhd hdlr stsd trex tfdt dref".split())
+_TABLES = frozenset(
+    b"stsz stco ctts stts stsc stss elst trun tkhd mvhd mdhd hdlr stsd trex tfdt dref".split()
+)
 # Matroska: Segment, Cluster, Tracks, TrackEntry, Video, Audio, Info, BlockGroup, Cues, SeekHead (RFC 9559).
 _MASTERS = frozenset(
     (0x18538067, 0x1F43B675, 0x1654AE6B, 0xAE, 0xE0, 0xE1, 0x1549A966, 0xA0, 0x1C53BB6B, 0x114D9B74)
@@ -88,17 +90,23 @@ def flip_sparse(r: Random, data: bytes) -> bytes:
 
 
 def flip_dense(r: Random, data: bytes) -> bytes:
-    return _flipped(data, [r.randrange(len(data)) for _ in range(max(20, len(data) // r.choice((20, 100, 400))))], r)
+    return _flipped(
+        data, [r.randrange(len(data)) for _ in range(max(20, len(data) // r.choice((20, 100, 400))))], r
+    )
 
 
 def flip_payload(r: Random, data: bytes) -> bytes:
-    return _flipped(data, [r.randrange(len(data) // 8, len(data) * 7 // 8) for _ in range(r.randint(5, 200))], r)
+    return _flipped(
+        data, [r.randrange(len(data) // 8, len(data) * 7 // 8) for _ in range(r.randint(5, 200))], r
+    )
 
 
 def truncate(r: Random, data: bytes) -> bytes:
     """End at a part's edge, one byte beside it, in a part, or anywhere."""
     box = r.choice(parts(data))
-    at = r.choice((box.start, box.body, box.end - 1, box.start + 1, r.randrange(len(data)), r.randrange(1, 64)))
+    at = r.choice(
+        (box.start, box.body, box.end - 1, box.start + 1, r.randrange(len(data)), r.randrange(1, 64))
+    )
     return data[: max(1, at)]
 
 
@@ -135,7 +143,9 @@ def swap_parts(r: Random, data: bytes) -> bytes:
     if two.start < one.end:
         return duplicate_part(r, data)
     middle = data[one.end : two.start]
-    return data[: one.start] + data[two.start : two.end] + middle + data[one.start : one.end] + data[two.end :]
+    return (
+        data[: one.start] + data[two.start : two.end] + middle + data[one.start : one.end] + data[two.end :]
+    )
 
 
 def duplicate_part(r: Random, data: bytes) -> bytes:
@@ -174,7 +184,9 @@ def absurd_size(r: Random, data: bytes) -> bytes:
     box = r.choice(parts(data))
     if data[:4] == b"\x1a\x45\xdf\xa3":
         name = data[box.start : box.start + len(box.kind.lstrip(b"\0"))]
-        size = r.choice((b"\x80", b"\x01" + b"\xff" * 7, b"\x01" + b"\xff" * 6 + b"\xfe", b"\x00" * 8, b"\x08\x7f"))
+        size = r.choice(
+            (b"\x80", b"\x01" + b"\xff" * 7, b"\x01" + b"\xff" * 6 + b"\xfe", b"\x00" * 8, b"\x08\x7f")
+        )
         return data[: box.start] + name + size + data[box.body :]
     if r.random() < 0.3:  # size 1: the size follows in 64 bits
         large = struct.pack(">Q", r.choice((0, 8, 16, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)))
@@ -213,7 +225,8 @@ def wild_stamps(r: Random, data: bytes) -> bytes:
             changed[at + 4 : at + 8] = (stamp & 0xFFFFFF).to_bytes(3, "big") + bytes([stamp >> 24])
             at, number = at + 15 + int.from_bytes(data[at + 1 : at + 4], "big"), number + 1
     elif data[:1] == b"\x47":
-        for number, at in enumerate(i for i in range(len(data) - 14) if data[i : i + 3] == b"\0\0\1" and data[i + 3] >= 0xC0):
+        starts = (i for i in range(len(data) - 14) if data[i : i + 3] == b"\0\0\1" and data[i + 3] >= 0xC0)
+        for number, at in enumerate(starts):
             if way == 3 and data[at + 6] >> 6 == 2:
                 changed[at + 7] &= 0x3F  # no stamp at all
             elif data[at + 7] & 0x80:
@@ -234,7 +247,8 @@ KINDS: dict[str, Kind] = {
     "bits: payload": flip_payload, "truncated": truncate, "head lost": lose_head, "bytes inserted": insert,
     "bytes removed": remove, "sectors blank": blank, "spliced": splice, "parts swapped": swap_parts,
     "parts duplicated": duplicate_part, "parts dropped": drop_part, "parts renamed": rename_part,
-    "parts nested": nest_parts, "absurd sizes": absurd_size, "lying tables": lying_table, "wild time stamps": wild_stamps,
+    "parts nested": nest_parts, "absurd sizes": absurd_size, "lying tables": lying_table,
+    "wild time stamps": wild_stamps,
 }  # fmt: skip
 """Name for the table -> what does it to a valid file."""
 

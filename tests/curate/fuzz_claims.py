@@ -12,7 +12,7 @@ from io import BytesIO
 from random import Random
 
 import numpy as np
-from fuzz_bytes import boxes
+from fuzz_bytes import boxes, elements
 from fuzz_seeds import Seed, encode, muxed
 
 Made = tuple[str, bytes]
@@ -23,7 +23,9 @@ def large_picture(r: Random, seeds: dict[str, Seed]) -> Made:
     """A header of 30,000 x 30,000 pixels (or as large as the format can say) over little data."""
     side = r.choice((9_008, 16_000, 30_000, 65_535))
     way = r.randrange(6)
-    if way == 0:  # VP9, intra frame: marker, profile, flags (8 bits), sync code (24), colour (4), then the size
+    if (
+        way == 0
+    ):  # VP9, intra frame: marker, profile, flags (8 bits), sync code (24), colour (4), then the size
         data = bytearray(seeds["webm"].data)
         at = data.find(b"\x49\x83\x42")
         while at >= 0:
@@ -89,17 +91,7 @@ def many_streams(r: Random, seeds: dict[str, Seed]) -> Made:
         return ".mp4", _many_tracks(seeds["vp9 mp4"].data, count)
     if way == 1:
         return ".ts", _many_programmes(count)
-    data, out = seeds["mkv"].data, []
-    at = data.index(b"\x16\x54\xae\x6b")
-    entry = data.index(b"\xae", at + 5)
-    size = data[entry + 1 : entry + 9]
-    length = int.from_bytes(size, "big") & ((1 << 56) - 1) if size[0] == 1 else (size[0] & 0x7F)
-    body = data[entry : entry + (9 if size[0] == 1 else 2) + length]
-    number = body.index(b"\xd7\x81")
-    for k in range(count):
-        out.append(body[: number + 2] + bytes([k % 250 + 1]) + body[number + 3 :])
-    tracks = b"".join(out)
-    return ".mkv", data[:at] + b"\x16\x54\xae\x6b\x01" + len(tracks).to_bytes(7, "big") + tracks + data[data.index(b"\x1f\x43\xb6\x75") :]
+    return ".mkv", _many_entries(seeds["mkv"].data, count)
 
 
 def hours(r: Random, seeds: dict[str, Seed]) -> Made:
@@ -154,7 +146,9 @@ def absurd_rates(r: Random, seeds: dict[str, Seed]) -> Made:
     if way == 1:
         data = bytearray(seeds["avi"].data)
         at = data.index(b"vids")
-        struct.pack_into("<II", data, at + 20, r.choice((1, 0, 0xFFFFFFFF)), r.choice((1_000_000, 1, 0, 0xFFFFFFFF)))
+        struct.pack_into(
+            "<II", data, at + 20, r.choice((1, 0, 0xFFFFFFFF)), r.choice((1_000_000, 1, 0, 0xFFFFFFFF))
+        )
         return ".avi", bytes(data)
     seed = seeds[r.choice(("mp4", "mov", "vp9 mp4", "mp4 fragments"))]
     data = bytearray(seed.data)
@@ -170,9 +164,13 @@ def odd_matrix(r: Random, seeds: dict[str, Seed]) -> Made:
     data = bytearray(seed.data)
     for box in boxes(seed.data):
         if box.kind == b"tkhd":
-            data[box.end - 44 : box.end - 8] = r.choice((r.randbytes(36), b"\0" * 36, b"\x80\0\0\0" * 9, b"\xff" * 36))
+            data[box.end - 44 : box.end - 8] = r.choice(
+                (r.randbytes(36), b"\0" * 36, b"\x80\0\0\0" * 9, b"\xff" * 36)
+            )
         elif box.kind == b"stsd" and b"pasp" in data[box.body : box.end]:
-            struct.pack_into(">II", data, data.index(b"pasp", box.body) + 4, r.getrandbits(31), r.getrandbits(31))
+            struct.pack_into(
+                ">II", data, data.index(b"pasp", box.body) + 4, r.getrandbits(31), r.getrandbits(31)
+            )
     return seed.suffix, bytes(data)
 
 
@@ -205,9 +203,13 @@ def no_film(r: Random, seeds: dict[str, Seed]) -> Made:
     way = r.randrange(4)
     if way == 0:
         data = bytearray(seeds["mp4"].data)
-        data[data.index(b"vide") : data.index(b"vide") + 4] = r.choice((b"soun", b"text", b"subt", b"meta", b"hint"))
+        data[data.index(b"vide") : data.index(b"vide") + 4] = r.choice(
+            (b"soun", b"text", b"subt", b"meta", b"hint")
+        )
         return ".mp4", bytes(data)
-    return ".mp4", (b"\0" * 5000, r.randbytes(r.choice((1, 100, 50_000))), b"This is no film.\n" * 90)[way - 1]
+    return ".mp4", (b"\0" * 5000, r.randbytes(r.choice((1, 100, 50_000))), b"This is no film.\n" * 90)[
+        way - 1
+    ]
 
 
 CLAIMS: dict[str, Claim] = {
@@ -254,6 +256,17 @@ def _many_tracks(data: bytes, count: int) -> bytes:
     return data[: moov.start] + head + inner + data[moov.end :]
 
 
+def _many_entries(data: bytes, count: int) -> bytes:
+    """A Matroska file whose first track is there so many times."""
+    tracks = next(e for e in elements(data) if e.kind == b"\x16\x54\xae\x6b")
+    entry = next(e for e in elements(data) if e.kind == b"\0\0\0\xae")
+    body = data[entry.start : entry.end]
+    number = body.index(b"\xd7\x81") + 2
+    inner = b"".join(body[:number] + bytes([k % 250 + 1]) + body[number + 1 :] for k in range(count))
+    head = b"\x16\x54\xae\x6b\x01" + len(inner).to_bytes(7, "big")
+    return data[: tracks.start] + head + inner + data[tracks.end :]
+
+
 def _many_programmes(count: int) -> bytes:
     """A transport stream (ISO 13818-1) whose tables name so many programmes, each with a picture and a sound."""
     out, numbers = [], list(range(1, count + 1))
@@ -263,7 +276,8 @@ def _many_programmes(count: int) -> bytes:
         last = (min(count, 4_000) - 1) // 40
         out.append(_table(0, 0, 1, entries, section // 40, last))
         for n in some:
-            streams = struct.pack(">BHHBHH", 0x1B, 0xE000 | 4096 + 2 * n & 0x1FFF, 0xF000, 0x0F, 0xE000 | 4097 + 2 * n & 0x1FFF, 0xF000)
+            pids = (0xE000 | 4096 + 2 * n & 0x1FFF, 0xE000 | 4097 + 2 * n & 0x1FFF)
+            streams = struct.pack(">BHHBHH", 0x1B, pids[0], 0xF000, 0x0F, pids[1], 0xF000)  # H.264, AAC
             out.append(_table(32 + n, 2, n, struct.pack(">HH", 0xE100, 0xF000) + streams, 0, 0))
     return b"".join(out)
 
@@ -333,5 +347,3 @@ def _escaped(data: bytes) -> bytes:
             out.append(3)
         out.append(byte)
     return bytes(out)
-
-

@@ -57,13 +57,17 @@ def trap(canary: Path, seed: Seed) -> Iterator[Trap]:
 def reference(r: Random, seeds: dict[str, Seed], set_up: Trap) -> bytes:
     """A playlist or script, of which FFmpeg knows many, that names the canary or the address; or an MP4 that does."""
     away = f"http://127.0.0.1:{set_up.port}/{r.getrandbits(32):08x}.ts"
-    near = r.choice((str(set_up.canary), f"file:{set_up.canary}", os.path.relpath(set_up.canary, set_up.canary.parent / "x")))
-    target = r.choice((away, near, f"concat:{near}|{near}", f"subfile,,start,0,end,0,,:{near}", f"crypto:{near}"))
+    beside = os.path.relpath(set_up.canary, set_up.canary.parent / "x")
+    near = r.choice((str(set_up.canary), f"file:{set_up.canary}", beside))
+    target = r.choice(
+        (away, near, f"concat:{near}|{near}", f"subfile,,start,0,end,0,,:{near}", f"crypto:{near}")
+    )
     texts = (
         f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n",
         f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{target}\n",
         f"ffconcat version 1.0\nfile '{target}'\nduration 1\n",
-        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S">'
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+        'mediaPresentationDuration="PT1S">'
         f'<Period><AdaptationSet contentType="video"><Representation id="0" mimeType="video/mp4" bandwidth="1">'
         f"<BaseURL>{target}</BaseURL></Representation></AdaptationSet></Period></MPD>",
         f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {set_up.port} RTP/AVP 96\n"
@@ -71,7 +75,8 @@ def reference(r: Random, seeds: dict[str, Seed], set_up: Trap) -> bytes:
         f"[Reference]\nRef1={target}\n",
         f'<asx version="3.0"><entry><ref href="{target}"/></entry></asx>',
         f"rtsptext\n{target}\n",
-        f"# VobSub index file, v7\nsize: 720x576\nid: en, index: 0\ntimestamp: 00:00:00:000, filepos: 000000000\n# {target}\n",
+        "# VobSub index file, v7\nsize: 720x576\nid: en, index: 0\ntimestamp: 00:00:00:000, filepos: 000000000\n"
+        f"# {target}\n",
     )
     way = r.randrange(len(texts) + 1)
     if way < len(texts):

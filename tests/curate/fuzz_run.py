@@ -56,7 +56,12 @@ class Report:
 
 
 def build_hostile(
-    folder: Path, dataset: Path, kinds: Mapping[Path, str], *, workers: int = 2, recipe: Mapping[str, Any] | None = None
+    folder: Path,
+    dataset: Path,
+    kinds: Mapping[Path, str],
+    *,
+    workers: int = 2,
+    recipe: Mapping[str, Any] | None = None,
 ) -> Report:
     """Build a dataset from the corpus as a user does, and look at the workers meanwhile."""
     began = time.monotonic()
@@ -148,12 +153,10 @@ def _children() -> list[str]:
 
 
 def _open_files(pid: str) -> set[str]:
-    found = set()
-    try:
-        for entry in os.scandir(f"/proc/{pid}/fd"):
-            found.add(os.readlink(entry.path))
-    except OSError:
-        pass  # it has ended, or closed the file just now
+    found: set[str] = set()
+    with suppress(OSError):  # it has ended, or closed the file just now
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            found.add(str(entry.readlink()))
     return found
 
 

@@ -89,7 +89,12 @@ def film(
 
 
 def muxed(
-    packets: Sequence[bytes], like: Any, container: str, *, times: Sequence[int] | None = None, streams: int = 1
+    packets: Sequence[bytes],
+    like: Any,
+    container: str,
+    *,
+    times: Sequence[int] | None = None,
+    streams: int = 1,
 ) -> bytes:
     """Packets as they are, in a container, as `streams` streams; times: their places, 25 a second."""
     target = BytesIO()

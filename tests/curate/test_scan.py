@@ -228,7 +228,7 @@ def test_a_file_that_a_manifest_names_and_is_not_there_fails_by_itself(folder: P
 
 def test_a_folder_in_place_of_a_file_fails_by_itself(folder: Path) -> None:
     (one,) = find_footage(written(folder, "csv", {"path": "deep"}))
-    with pytest.raises(StepError, match="cannot be read") as caught:
+    with pytest.raises(StepError, match="deep is a folder") as caught:
         scan_step(next(scan_items([one])).payload, None)
     assert caught.value.kind == "unreadable"
 

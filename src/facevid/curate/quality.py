@@ -110,10 +110,11 @@ def small_picture(image: Image) -> Image:
     """The picture 320 pixels wide, for all that looks at the whole of it."""
     # Halving is what OpenCV's area filter is fast at: two halvings cost a third of one step to a quarter.
     while image.shape[1] >= 4 * SMALL_WIDTH or image.shape[1] == 2 * SMALL_WIDTH:
-        size = (image.shape[1] // 2, image.shape[0] // 2)
+        size = (image.shape[1] // 2, max(1, image.shape[0] // 2))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     height, width = image.shape[:2]
-    size = (SMALL_WIDTH, max(2, round(SMALL_WIDTH * height / width)))
+    # A column of one pixel would else become a hundred thousand rows.
+    size = (SMALL_WIDTH, min(max(2, round(SMALL_WIDTH * height / width)), 8 * SMALL_WIDTH))
     return (
         image if width == SMALL_WIDTH else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     )
@@ -121,7 +122,7 @@ def small_picture(image: Image) -> Image:
 
 def halved(small: Image) -> Image:
     """A small picture at half its width and height."""
-    size = (small.shape[1] // 2, small.shape[0] // 2)
+    size = (small.shape[1] // 2, max(1, small.shape[0] // 2))
     return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -110,17 +110,24 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     path = Path(payload["_path"])
     if printable(str(path)) != str(path):
         shown = media.display_name(path)
-        raise StepError("name", f"{shown} has a name or a folder that is not UTF-8, which no table holds; rename it.")
+        raise StepError(
+            "name", f"{shown} has a name or a folder that is not UTF-8, which no table holds; rename it."
+        )
     try:
+        path.stat()
         # First: it refuses what would be read for ever, such as a pipe.
         probe = media.probe(path)
         digest = file_sha256(path)
     except media.MediaError as error:
         raise StepError(error.kind, str(error)) from error
     except FileNotFoundError:
-        raise StepError("missing", f"{media.display_name(path)} is not there; check the manifest or the folder.") from None
+        raise StepError(
+            "missing", f"{media.display_name(path)} is not there; check the manifest or the folder."
+        ) from None
     except OSError as error:
-        raise StepError("unreadable", f"{media.display_name(path)} cannot be read: {error.strerror}.") from None
+        raise StepError(
+            "unreadable", f"{media.display_name(path)} cannot be read: {error.strerror}."
+        ) from None
     heard = next((a for a in probe.audio if a.index == probe.main_audio), None)
     return {
         "source_id": digest[:16], "sha256": digest, "size_bytes": probe.size_bytes,
@@ -135,13 +142,13 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
 
 def scan_timeout(payload: dict[str, Any]) -> float:
     """Seconds one file may take: a base for looking into it, and so many for each byte that is hashed."""
-    size = int(payload["stamp"][0])
-    return _LOOK_S + max(0, size) / _BYTES_PER_S
+    size = float(payload["stamp"][0])
+    return _LOOK_S + max(0.0, size) / _BYTES_PER_S
 
 
 SCAN = Step(
     name="scan",
-    version=2,
+    version=3,
     function=scan_step,
     timeout_s=scan_timeout,
     # It meets what is hostile first. The largest picture allowed takes 35 to 285 MB, and a decoder keeps up to 17.

@@ -13,7 +13,8 @@ class MediaError(FacevidError):
     """A file cannot be used; `str(error)` is one sentence for the user that names the file.
 
     `kind` is "empty" (zero bytes), "not_media" (no known video format), "no_video" (media without a moving
-    picture), "too_large" (pictures beyond the limit, see `facevid.media.limits`) or "unreadable" (a known format, but missing, forbidden, broken or not decodable).
+    picture), "too_large" (pictures beyond the limit, see `facevid.media.limits`) or
+    "unreadable" (a known format, but missing, forbidden, broken or not decodable).
     """
 
     def __init__(self, kind: MediaErrorKind, message: str) -> None:

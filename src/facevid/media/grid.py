@@ -13,6 +13,7 @@ import heapq
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.container import InputContainer
@@ -21,13 +22,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from facevid.media.errors import MediaError
+from facevid.media.limits import MAX_HOLE_S, longest_s
 from facevid.media.source import Geometry, PathLike, display_name, open_source, video_stream
 
 SLACK = 0.4
 Timed = tuple[float, VideoFrame]
-# A hole this long in the timestamps is damage, not a still picture; filling it would repeat one frame for
-# minutes.
-MAX_HOLE_S = 60.0
 _MAX_BAD_READS = 64
 _SEEK_MARGINS_S = (0.0, 1.0, 4.0, 15.0, 60.0)
 
@@ -49,6 +48,7 @@ class GridSource:
         self.stopped_early: str | None = None
         self.skipped_packets = 0
         self._reached_s = 0.0
+        self._size = 0
         self._container: InputContainer
         self._stream: VideoStream
         self._open()
@@ -66,6 +66,7 @@ class GridSource:
 
     def _open(self) -> None:
         self._container = open_source(self.path)
+        self._size = len(self.path) if isinstance(self.path, bytes) else Path(self.path).stat().st_size
         try:
             self._stream = video_stream(self._container, name=self.name, threads=self.threads)
         except MediaError:
@@ -101,6 +102,11 @@ class GridSource:
                 if time_s - current_s > MAX_HOLE_S:
                     self._stop(f"its timestamps jump from {current_s:.1f} s to {time_s:.1f} s")
                     break
+                if time_s > longest_s(self._size):
+                    self._stop(
+                        f"its {self._size:,} bytes cannot be the {time_s:.1f} s that its timestamps state"
+                    )
+                    break
                 span = self._clip(current_s, time_s, start, end)
                 if span[0] < span[1]:
                     yield (*span, current)
@@ -123,7 +129,8 @@ class GridSource:
         """How long the last frame stays: its own duration where that is believable, else the last
         distance."""
         rate = self._stream.average_rate or self._stream.guessed_rate
-        usual = gap_s or (float(1 / rate) if rate else 1 / self.fps)
+        # A rate below one a second is believed of frames that were seen alone.
+        usual = gap_s or (min(1.0, float(1 / rate)) if rate else 1 / self.fps)
         own = float(frame.duration * (frame.time_base or 0)) if frame.duration else 0.0
         return own if 0 < own <= max(1.0, 2 * usual) else usual
 

@@ -10,8 +10,8 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from facevid.media.grid import MAX_HOLE_S, GridSource
-from facevid.media.limits import LEAST_BYTES_PER_S
+from facevid.media.grid import GridSource
+from facevid.media.limits import MAX_HOLE_S, longest_s
 from facevid.media.source import PathLike, audio_stream, display_name, is_sound, open_source, video_stream
 
 # Ten seconds at 60 frames a second: enough to see a varying rate, and read in milliseconds.
@@ -35,8 +35,8 @@ class Probe:
     """Facts about a source. `width` and `height` are as displayed, after rotation and to square pixels;
     `rotation` is the clockwise turn that the display applies (0, 90, 180, 270); `fps` is the mean rate;
     `start_time_s` is the first picture's own timestamp; `duration_s` is the length of the picture as the
-    header states it, counted to the end only where no header does or so few bytes cannot hold it; `video_bit_rate` is in bits a second;
-    `main_audio` is the index of the sound that is used, None without sound."""
+    header states it, counted where no header does or the bytes are too few for it; `video_bit_rate` is in
+    bits a second; `main_audio` is the index of the sound that is used, None without sound."""
 
     container: str
     size_bytes: int
@@ -154,9 +154,11 @@ def _duration(
 ) -> float:
     """As the header states it; what it does not state, or cannot be true of so few bytes, is counted."""
     stated = _stated_duration(container, stream, start_s)
-    if stated is not None and 0 <= stated * LEAST_BYTES_PER_S <= size:
+    longest = longest_s(size)
+    if stated is not None and 0 <= stated <= longest:
         return stated
-    return _counted_duration(container, stream, start_s, times) + min(1.0, 1.0 / rate)
+    counted = _counted_duration(container, stream, start_s, times)
+    return min(longest, counted + min(1.0, 1.0 / rate))
 
 
 def _stated_duration(container: InputContainer, stream: VideoStream, start_s: float) -> float | None:

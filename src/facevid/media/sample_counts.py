@@ -14,12 +14,14 @@ from typing import BinaryIO
 _HOLDERS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"stbl"))
 # More boxes than this, on all levels of the index together, are no index: a track has about 20.
 _MOST_BOXES = 20_000
+# The tables lie five deep.
+_DEEPEST = 8
 
 
 def stated_samples(file: BinaryIO) -> int:
     """The most samples that a track of the file states to be listed one by one; 0 where it has no such index.
 
-    Plain sound (samples of one size and one tick each) is left out: FFmpeg lists its chunks. Reads heads of boxes alone.
+    Plain sound (samples of one size and one tick each) is left out: FFmpeg lists its chunks. Reads heads alone.
     """
     most, sound, ticks = 0, False, False
     end = file.seek(0, os.SEEK_END)
@@ -36,8 +38,13 @@ def stated_samples(file: BinaryIO) -> int:
     return most
 
 
-def _boxes(file: BinaryIO, start: int, end: int, left: list[int]) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, place and size of the content of each box, those inside the index's own boxes included."""
+def _boxes(
+    file: BinaryIO, start: int, end: int, left: list[int], depth: int = 0
+) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, place and size of the content of each box, those inside the index's own boxes included.
+
+    left: how many may still be read, in all.
+    """
     while start + 8 <= end and left[0] > 0:
         left[0] -= 1
         head = _read(file, start, 16)
@@ -49,8 +56,8 @@ def _boxes(file: BinaryIO, start: int, end: int, left: list[int]) -> Iterator[tu
         if start + size < body:
             return
         stop = min(start + size, end)
-        if kind in _HOLDERS:
-            yield from _boxes(file, body, stop, left)
+        if kind in _HOLDERS and depth < _DEEPEST:
+            yield from _boxes(file, body, stop, left, depth + 1)
         else:
             yield kind, body, stop - body
         start += size

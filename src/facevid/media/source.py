@@ -49,7 +49,9 @@ _FULL_RANGE = 2
 def display_name(path: object) -> str:
     """The file's name for a sentence, in one line: control characters and what is not UTF-8 are escaped."""
     name = Path(path).name if isinstance(path, (str, os.PathLike)) else "the clip"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name
+    )
 
 
 def open_source(path: PathLike | bytes) -> InputContainer:
@@ -149,7 +151,9 @@ def audio_stream(
     Main sound: commentary, dubs and descriptions for the blind come last, then streams flagged as default
     come first, then the longest, then the first.
     """
-    streams = [s for s in container.streams.audio if s.codec_context is not None and is_sound(s.codec_context)]
+    streams = [
+        s for s in container.streams.audio if s.codec_context is not None and is_sound(s.codec_context)
+    ]
     if index is not None:
         for stream in streams:
             if stream.index == index:
