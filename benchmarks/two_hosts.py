@@ -20,7 +20,7 @@ from pathlib import Path
 
 TOOLS = ("ip", "unshare", "nsenter", "mount", "hostname")
 PORT = 6399
-_START_S = 120.0
+_START_S = 300.0
 
 
 class Host:

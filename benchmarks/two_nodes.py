@@ -260,18 +260,19 @@ def run(trial: Trial, given: argparse.Namespace, folder: Path) -> int:
     print("place  disturbed by         at analyze  seconds  reused   workers left   dataset", flush=True)
     good = [show("local", "-", trial.build("local", None))]
     print(f"       {len(trial.wanted)} published files, {sum(map(len, trial.wanted.values())):,} bytes")
-    if "nodes" in given.places:
-        with two_nodes() as nodes:
-            good += disturbed(trial, "nodes", nodes, {"node killed": nodes.kill_node})
-    if "hosts" in given.places:
+    for name in given.places:
+        if name == "nodes":
+            with two_nodes() as nodes:
+                good += disturbed(trial, name, nodes, {"node killed": nodes.kill_node})
+            continue
         reason = why_not()
         if reason is not None:
             print(f"hosts  SKIPPED: {reason}")
-        else:
-            with two_hosts(folder / "hosts-logs", cores=1) as hosts:
-                place = HostsPlace(hosts)
-                faults = {"host killed": place.kill_node, "cable pulled": place.pull_cable}
-                good += disturbed(trial, "hosts", place, faults)
+            continue
+        with two_hosts(folder / "hosts-logs", cores=1) as hosts:
+            place = HostsPlace(hosts)
+            faults = {"host killed": place.kill_node, "cable pulled": place.pull_cable}
+            good += disturbed(trial, name, place, faults)
     print(f"{sum(good)} of {len(good)} builds as they must be.")
     return int(not all(good))
 
