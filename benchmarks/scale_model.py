@@ -241,7 +241,9 @@ def main() -> None:
         mark = rf"<!-- scale_model\.py: {name} -->.*?<!-- end -->"
         text, found = re.subn(mark, lambda _, name=name: block(name), text, flags=re.DOTALL)
         if found != 1:
-            raise SystemExit(f"{given.into} has the mark of the table {name!r} {found} times; it must have it once.")
+            raise SystemExit(
+                f"{given.into} has the mark of the table {name!r} {found} times; it must have it once."
+            )
     given.into.write_text(text, encoding="utf-8")
 
 
