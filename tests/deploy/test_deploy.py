@@ -22,8 +22,8 @@ SBATCH = DEPLOY / "slurm" / "facevid-build.sbatch"
 FIELDS = {
     "RayJob": {"apiVersion", "kind", "metadata", "spec"},
     "RayJobSpec": {
-        "activeDeadlineSeconds", "backoffLimit", "rayClusterSpec", "submitterPodTemplate", "metadata", "clusterSelector",
-        "submitterConfig", "managedBy", "deletionStrategy", "entrypoint", "runtimeEnvYAML", "jobId", "submissionMode",
+        "activeDeadlineSeconds", "backoffLimit", "rayClusterSpec", "submitterPodTemplate", "metadata",
+        "clusterSelector", "submitterConfig", "managedBy", "deletionStrategy", "entrypoint", "runtimeEnvYAML", "jobId", "submissionMode",
         "entrypointResources", "entrypointNumCpus", "entrypointNumGpus", "ttlSecondsAfterFinished",
         "shutdownAfterJobFinishes", "suspend",
     },
@@ -39,8 +39,8 @@ FIELDS = {
     },
     "PodTemplateSpec": {"metadata", "spec"},
     "PodSpec": {
-        "containers", "initContainers", "volumes", "securityContext", "serviceAccountName", "nodeSelector", "tolerations",
-        "affinity", "terminationGracePeriodSeconds", "imagePullSecrets", "restartPolicy", "priorityClassName",
+        "containers", "initContainers", "volumes", "securityContext", "serviceAccountName", "nodeSelector",
+        "tolerations", "affinity", "terminationGracePeriodSeconds", "imagePullSecrets", "restartPolicy", "priorityClassName",
     },
     "Container": {
         "name", "image", "imagePullPolicy", "command", "args", "env", "envFrom", "ports", "resources", "volumeMounts",
