@@ -3,9 +3,9 @@
     python benchmarks/scale_model.py [--into docs/scale.md]
 
 The tables that it prints stand in docs/scale.md, where a test compares them; --into puts them there. Nothing here was
-run on a large cluster: a step on workers takes its core-seconds over all cores, and its longest item at the end, or what
-the driver can hand out, whichever is longer; the driver's own steps come after, one by one. All inputs are in `MEASURED`
-and `ASSUMED`.
+run on a large cluster: a step on workers takes its core-seconds over all cores, and its longest item at the end, or
+what the driver can hand out, whichever is longer; the driver's own steps come after, one by one. All inputs are in
+`MEASURED` and `ASSUMED`.
 """
 
 from __future__ import annotations

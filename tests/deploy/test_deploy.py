@@ -23,7 +23,8 @@ FIELDS = {
     "RayJob": {"apiVersion", "kind", "metadata", "spec"},
     "RayJobSpec": {
         "activeDeadlineSeconds", "backoffLimit", "rayClusterSpec", "submitterPodTemplate", "metadata",
-        "clusterSelector", "submitterConfig", "managedBy", "deletionStrategy", "entrypoint", "runtimeEnvYAML", "jobId", "submissionMode",
+        "clusterSelector", "submitterConfig", "managedBy", "deletionStrategy", "entrypoint",
+        "runtimeEnvYAML", "jobId", "submissionMode",
         "entrypointResources", "entrypointNumCpus", "entrypointNumGpus", "ttlSecondsAfterFinished",
         "shutdownAfterJobFinishes", "suspend",
     },
@@ -40,7 +41,8 @@ FIELDS = {
     "PodTemplateSpec": {"metadata", "spec"},
     "PodSpec": {
         "containers", "initContainers", "volumes", "securityContext", "serviceAccountName", "nodeSelector",
-        "tolerations", "affinity", "terminationGracePeriodSeconds", "imagePullSecrets", "restartPolicy", "priorityClassName",
+        "tolerations", "affinity", "terminationGracePeriodSeconds", "imagePullSecrets",
+        "restartPolicy", "priorityClassName",
     },
     "Container": {
         "name", "image", "imagePullPolicy", "command", "args", "env", "envFrom", "ports", "resources", "volumeMounts",
