@@ -47,8 +47,10 @@ class Measured:
     """Reading a clip's movement for repeats; the same. By threads."""
     pack_s: float = 0.0108
     """Packing a clip; the same. By threads."""
-    cluster_s: float = 22.1
-    """Clustering 50,000 clips once, one thread; 2026-11-27, `cluster_speed.py`. Grows with the square."""
+    pairs_s: float = 17.9
+    """Finding the near pairs of 50,000 clips; 2026-11-27, `cluster_speed.py`. Grows with the square. By threads."""
+    merge_s: float = 5.1
+    """Persons and groups of 50,000 clips out of their pairs; the same. Grows as the clips do."""
     select_s: float = 0.0025
     """Selecting in an hour of tracks; 2026-11-22, `select_speed.py`: 3.0 s for 10.7 million windows."""
 
@@ -66,7 +68,7 @@ class Assumed:
     cores: int = 96
     """Of a node, each as fast as the measuring machine's."""
     threads: int = 16
-    """Of the driver for traces and pack (`_MOST_THREADS`)."""
+    """Of the driver for pairs, repeats and pack (`_MOST_THREADS` of `facevid.curate.tables`)."""
     speed: float = 1.0
     """Of a core, against the measuring machine's."""
 
@@ -107,7 +109,8 @@ def driver_phases(m: Measured, a: Assumed) -> Iterator[Phase]:
     clips = clips_of(m, a)
     steps = (
         ("select", m.select_s * a.hours),
-        ("persons", m.embedding_s * clips + 2 * m.cluster_s * (clips / 50_000) ** 2),
+        ("pairs", m.pairs_s * (clips / 50_000) ** 2 / a.threads),
+        ("persons", m.embedding_s * clips + m.merge_s * clips / 50_000),
         ("repeats", m.trace_s * clips / a.threads),
         ("pack", m.pack_s * clips / a.threads),
     )
@@ -182,16 +185,18 @@ def variants() -> Iterator[tuple[str, Measured, Assumed]]:
     yield "clips of 10 s", replace(
         MEASURED, clip_s=10.0, trace_s=MEASURED.trace_s * 10 / 4.8, pack_s=MEASURED.pack_s * 10 / 4.8
     ), ASSUMED  # fmt: skip
+    yield "four threads of the driver", MEASURED, replace(ASSUMED, threads=4)
     yield "one thread of the driver", MEASURED, replace(ASSUMED, threads=1)
+    yield "the driver hands out 2,000 items a second", replace(MEASURED, item_s=0.0005), ASSUMED
     yield "no part longer than an hour", MEASURED, replace(ASSUMED, longest_s=3600.0, source_s=3600.0)
     yield "200 hours of footage", MEASURED, replace(ASSUMED, hours=200.0)
     yield "20,000 hours of footage", MEASURED, replace(ASSUMED, hours=20_000.0)
 
 
 def sensitivity(counts: tuple[int, ...] = (1, 4, 16)) -> Iterator[str]:
-    """Hours of the whole build, and from how many nodes on the driver alone takes longer than the workers."""
+    """Hours of the whole build, and from how many nodes on it is the driver that decides."""
     head = " | ".join(map(str, counts))
-    yield f"| hours in all, on nodes: | {head} | the driver alone | half of it is the driver's from |"
+    yield f"| hours in all, on nodes: | {head} | the driver alone | the driver decides from, nodes |"
     yield "|---|" + "---|" * (len(counts) + 2)
     for name, m, a in variants():
         totals = [f"{sum(hours(m, a, nodes)):.1f}" for nodes in counts]
@@ -199,11 +204,11 @@ def sensitivity(counts: tuple[int, ...] = (1, 4, 16)) -> Iterator[str]:
 
 
 def turning_point(m: Measured, a: Assumed, most: int = 1024) -> str:
-    """The number of nodes from which on the driver alone takes at least as long as the workers."""
+    """The number of nodes from which on half of the time goes by what the driver can do."""
     for nodes in range(1, most + 1):
-        on_workers, alone = hours(m, a, nodes)
-        if alone >= on_workers:
-            return f"{nodes} nodes"
+        phases = [*workers_phases(m, a, nodes), *driver_phases(m, a)]
+        if sum(p.seconds for p in phases if p.limit == "driver") >= sum(p.seconds for p in phases) / 2:
+            return str(nodes)
     return f"more than {most}"
 
 

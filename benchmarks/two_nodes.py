@@ -248,7 +248,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for the datasets (default: a temporary one)")
     given = parser.parse_args()
     mark = os.environ[MARK] = uuid.uuid4().hex
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray makes workers 15 nicer than itself; on a machine that others use at the same time they would starve.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     with tempfile.TemporaryDirectory(prefix="facevid-nodes-") as scratch:
         return run(
             Trial(given.footage, given.keep or Path(scratch), mark), given, given.keep or Path(scratch)

@@ -44,10 +44,10 @@ def test_no_number_of_nodes_makes_the_driver_hand_out_faster(model: ModuleType) 
     assert phases[-1].limit == "driver"
 
 
-def test_persons_grow_with_the_square_of_the_clips(model: ModuleType) -> None:
-    def persons(hours: float) -> float:
-        measured = replace(model.MEASURED, embedding_s=0.0)
-        phases = model.driver_phases(measured, replace(model.ASSUMED, hours=hours))
-        return float(next(p.seconds for p in phases if p.name == "persons"))
+def test_pairs_grow_with_the_square_of_the_clips_and_are_shared_by_threads(model: ModuleType) -> None:
+    def pairs(hours: float, threads: int) -> float:
+        phases = model.driver_phases(model.MEASURED, replace(model.ASSUMED, hours=hours, threads=threads))
+        return float(next(p.seconds for p in phases if p.name == "pairs"))
 
-    assert persons(2000) == pytest.approx(4 * persons(1000))
+    assert pairs(2000, 16) == pytest.approx(4 * pairs(1000, 16))
+    assert pairs(2000, 1) == pytest.approx(16 * pairs(2000, 16))
