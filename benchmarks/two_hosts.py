@@ -20,7 +20,9 @@ from pathlib import Path
 
 TOOLS = ("ip", "unshare", "nsenter", "mount", "hostname")
 PORT = 6399
-_START_S = 120.0
+# Ray's helpers need not look for a port, and tell it, in a network of their own.
+_PORTS = {"metrics-export-port": 7101, "dashboard-agent-listen-port": 7102, "runtime-env-agent-port": 7103}
+_START_S = 300.0
 
 
 class Host:
@@ -33,7 +35,11 @@ class Host:
 
     def start(self, ray: Sequence[str], environment: dict[str, str], log: Path) -> None:
         """Boot it: mount what is its own and run `ray` as its only service."""
-        inside = f'mount -t tmpfs tmpfs /tmp/ray && mount -t tmpfs tmpfs /dev/shm && hostname {self.name} && exec "$@"'
+        # On a busy machine Ray gives up before its helpers are there; it is started again.
+        inside = (
+            f"mount -t tmpfs tmpfs /tmp/ray && mount -t tmpfs tmpfs /dev/shm && hostname {self.name} && "
+            'for try in 1 2 3 4 5; do "$@" && exit; sleep 2; done'
+        )
         Path("/tmp/ray").mkdir(exist_ok=True)
         with log.open("ab") as out:
             self._process = subprocess.Popen(
@@ -122,7 +128,8 @@ class Hosts:
     def _ray(self, *options: str, of: Host) -> list[str]:
         ray = str(Path(sys.executable).with_name("ray"))
         return [ray, "start", "--block", "--node-ip-address", of.address, "--num-cpus", str(self._cores),
-                "--object-store-memory", str(100 << 20), "--disable-usage-stats", *options]  # fmt: skip
+                "--object-store-memory", str(100 << 20), "--disable-usage-stats",
+                *(f"--{name}={port}" for name, port in _PORTS.items()), *options]  # fmt: skip
 
     def _wait_for(self, nodes: int) -> None:
         ask = (

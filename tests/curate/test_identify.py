@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from facevid.curate.identify import cluster, identify, mean_embedding
+from facevid.curate.identify import cluster, identify, mean_embedding, near_pairs
 
 
 def mixture(persons: int, *, seed: int = 0, clips: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -73,6 +73,16 @@ def test_a_person_keeps_the_name_when_clips_are_added() -> None:
 def test_block_size_changes_nothing() -> None:
     vectors, _ = mixture(50, seed=4)
     assert (cluster(vectors, block=37) == cluster(vectors)).all()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pairs_of_a_larger_distance_give_the_same_persons_with_any_number_of_threads(threads: int) -> None:
+    vectors, _ = mixture(80, seed=5)
+    pairs = near_pairs(vectors, threshold=0.5, block=64, threads=threads)
+    assert (pairs == near_pairs(vectors, threshold=0.5, block=64)).all()
+    for threshold in (0.4, 0.5):
+        expected = cluster(vectors, threshold=threshold)
+        assert (cluster(vectors, threshold=threshold, pairs=pairs) == expected).all()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

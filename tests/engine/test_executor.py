@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,25 @@ def test_an_address_where_nothing_answers_is_told_at_once(address: str) -> None:
         pytest.raises(SetupError, match=f"no Ray cluster answers at {address} "),
         ray_executor.joined(address),
     ):
+        pass
+
+
+def test_a_cluster_that_is_gone_but_still_noted_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray._private import services
+
+    with socket.socket() as listening:
+        listening.bind(("", 0))  # Ray puts this machine's outer address in place of the inner one
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        monkeypatch.setattr(services, "find_gcs_addresses", list)
+        monkeypatch.setattr(services, "find_bootstrap_address", lambda folder: address)
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        found = ray_executor.running_here()
+        assert found is not None
+        assert found.rpartition(":")[2] == address.rpartition(":")[2]
+    assert ray_executor.running_here() is None
+    with pytest.raises(SetupError, match="no Ray cluster runs on this machine"), ray_executor.joined("auto"):
         pass
 
 

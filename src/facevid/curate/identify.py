@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,16 +75,27 @@ def identify(clip_ids: Sequence[str], embeddings: F32, *, threshold: float = 0.4
     """
     order = sorted(range(len(clip_ids)), key=lambda i: clip_ids[i])
     labels = cluster(embeddings[order], threshold=threshold)
+    found = dict(zip(order, person_names([clip_ids[k] for k in order], labels), strict=True))
+    return [found[k] for k in range(len(clip_ids))]
+
+
+def person_names(clip_ids: Sequence[str], labels: I64) -> list[str]:
+    """The names that `identify` gives to the clusters of sorted clip_ids; labels (n,) of `cluster`."""
     names: dict[int, str] = {}
-    result = [""] * len(clip_ids)
-    for position, label in zip(order, labels.tolist(), strict=True):
+    for clip_id, label in zip(clip_ids, labels.tolist(), strict=True):
         if label not in names:
-            names[label] = "p" + hashlib.sha256(clip_ids[position].encode()).hexdigest()[:12]
-        result[position] = names[label]
-    return result
+            names[label] = "p" + hashlib.sha256(clip_id.encode()).hexdigest()[:12]
+    return [names[label] for label in labels.tolist()]
 
 
-def cluster(embeddings: F32, *, threshold: float = 0.4, max_neighbours: int = 256, block: int = 1024) -> I64:
+def cluster(
+    embeddings: F32,
+    *,
+    threshold: float = 0.4,
+    max_neighbours: int = 256,
+    block: int = 1024,
+    pairs: I64 | None = None,
+) -> I64:
     """Average-linkage clusters of (n, d) embeddings, cut where clusters are `threshold` apart; labels (n,),
     0-based.
 
@@ -96,18 +108,18 @@ def cluster(embeddings: F32, *, threshold: float = 0.4, max_neighbours: int = 25
     The result is exact unless a point has more than `max_neighbours` later points under the threshold; then
     its nearest ones stand for them.
 
-    Memory: about 2 KiB a point plus 40 bytes a pair. Labels are numbered by first appearance.
+    Memory: about 2 KiB a point plus 40 bytes a pair. Labels are numbered by first appearance. pairs: of
+    `near_pairs` for this or a larger threshold, which take most of the time; None finds them.
 
     `threshold`: dlib's model was trained so that .6 separates same from not same for single photos (99.38 %
     on LFW, hardly any of them Asian). Means over about four frames are tighter, and so must be the threshold:
     for eight real speakers clips of one person were .17 apart (median; at most .33), but three East Asian men
     only .41 to .47 from each other. .4 lies between; .5 would make these three one person.
     """
-    points = np.ascontiguousarray(embeddings, np.float32)
-    if points.ndim != 2 or not np.isfinite(points).all():
-        raise ValueError(f"embeddings must be finite and of shape (n, d), got shape {points.shape}.")
+    points = _checked(embeddings)
     n, limit = len(points), float(threshold) ** 2
-    pairs = _near_pairs(points, limit, max_neighbours=max_neighbours, block=block)
+    if pairs is None:
+        pairs = near_pairs(points, threshold=threshold, max_neighbours=max_neighbours, block=block)
     means, squares, sizes = points.astype(np.float64), _row_dot(points, points), np.ones(n)
     parent = np.arange(n)
     while len(pairs):
@@ -132,16 +144,24 @@ def cluster(embeddings: F32, *, threshold: float = 0.4, max_neighbours: int = 25
     return _by_first_appearance(labels.astype(np.int64), len(first))
 
 
-def _near_pairs(points: F32, limit: float, *, max_neighbours: int, block: int) -> I64:
-    """Pairs (i < j) with squared distance below `limit`, at most `max_neighbours` nearest ones for each i."""
-    n, found = len(points), []
+def near_pairs(
+    embeddings: F32, *, threshold: float, max_neighbours: int = 256, block: int = 1024, threads: int = 1
+) -> I64:
+    """Pairs (i < j) of (n, d) embeddings closer than `threshold`, (k, 2); at most `max_neighbours` nearest j of each i.
+
+    Pairs that are hardly farther apart may be among them: `cluster` decides in double. threads: blocks of points looked
+    at in parallel, which changes nothing else.
+    """
+    points, limit = _checked(embeddings), float(threshold) ** 2
+    n = len(points)
     half = np.einsum("ij,ij->i", points, points)[:, None] / np.float32(2)
     one = np.ones((n, 1), np.float32)
     # One product gives (limit - squared distance) / 2. It is rounded to float32: near misses are let through
     # and decided in double later.
     left = np.concatenate([points, np.float32(limit / 2 + 1e-4) - half, one], axis=1)
     right = np.concatenate([points, one, -half], axis=1)
-    for start in range(0, n, block):
+
+    def of_block(start: int) -> I64:
         mine: list[tuple[I64, I64, F32]] = []
         count = 0
         for other in range(start, n, block):
@@ -155,8 +175,18 @@ def _near_pairs(points: F32, limit: float, *, max_neighbours: int, block: int) -
                 mine = [_nearest(mine, max_neighbours)]
                 count = len(mine[0][0])
         first, second, _ = _nearest(mine, max_neighbours)
-        found.append(np.stack([first, second], axis=1))
+        return np.stack([first, second], axis=1)
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(of_block, range(0, n, block)))
     return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
+
+
+def _checked(embeddings: F32) -> F32:
+    points = np.ascontiguousarray(embeddings, np.float32)
+    if points.ndim != 2 or not np.isfinite(points).all():
+        raise ValueError(f"embeddings must be finite and of shape (n, d), got shape {points.shape}.")
+    return points
 
 
 def _nearest(parts: list[tuple[I64, I64, F32]], count: int) -> tuple[I64, I64, F32]:

@@ -105,9 +105,13 @@ def identify_tables(
     settings = recipe.identify
     ids = sorted(embedded)
     vectors = _vectors([embedded[i] for i in ids], work)
-    names = identify.identify(ids, vectors, threshold=settings.distance) if ids else []
-    # A person who was split in two must not hide a repeat, so groups for repeats are coarser than persons.
-    alike = identify.cluster(vectors, threshold=_COARSER * settings.distance).tolist() if ids else []
+    # A person who was split in two must not hide a repeat, so groups for repeats are coarser than persons. Both are
+    # made of the same pairs of near clips, which are what takes long.
+    coarse = _COARSER * settings.distance
+    pairs = identify.near_pairs(vectors, threshold=coarse, threads=_threads())
+    persons = identify.cluster(vectors, threshold=settings.distance, pairs=pairs)
+    names = identify.person_names(ids, persons)
+    alike = identify.cluster(vectors, threshold=coarse, pairs=pairs).tolist()
     rows = {str(r["clip_id"]): r for r in members.stretches.to_pylist()}
 
     def load(clip_id: str) -> repeats.Trace:

@@ -159,13 +159,14 @@ def _init(given: str | None) -> None:
         "include_dashboard": False,
         "object_store_memory": _STORE_BYTES,
     }
+    address = running_here() if given in (None, "auto") else given
+    if address is None and given == "auto":
+        raise SetupError("no Ray cluster runs on this machine; start one with `ray start --head`")
     try:
-        try:
-            ray.init(address=given or "auto", **quiet)
-        except ConnectionError:
-            if given is not None:
-                raise
+        if address in (None, "local"):
             ray.init(address="local", **alone, **quiet)
+        else:
+            ray.init(address=address, **quiet)
     except (
         Exception
     ) as error:  # Ray raises whatever it meets, a bare Exception where it took too long to start
@@ -174,6 +175,23 @@ def _init(given: str | None) -> None:
             f"cannot be a driver of a Ray cluster {where} ({_first_line(error)}); start one with `ray start --head`, "
             "and run facevid on a machine that is part of it"
         ) from error
+
+
+def running_here() -> str | None:
+    """The address of the Ray cluster that this machine is part of; None where there is none.
+
+    Ray notes the cluster of the last `ray start` in a file, which outlives a cluster that was killed; Ray itself would
+    try to reach that one for many minutes.
+    """
+    from ray._private import services
+
+    try:
+        address = services.canonicalize_bootstrap_address("auto")
+        if address is not None:
+            _require_listener(address)
+    except (ConnectionError, SetupError):
+        return None
+    return str(address) if address else None
 
 
 def _require_listener(address: str) -> None:
