@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pytest
 from hostile import cut_off, film, talk
 
@@ -164,9 +165,17 @@ def test_where_a_backend_fails_nothing_is_built_and_the_report_says_why(
 
 
 @pytest.mark.usefixtures("sound")
-def test_an_output_that_is_an_address_says_how_to_push_there(tmp_path: Path) -> None:
+def test_an_output_that_is_an_address_is_tried_and_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEVID_SCRATCH", str(tmp_path))
+    fs = fsspec.filesystem("memory")
     told = check(doctor(output="memory://bucket/dataset"), "output")
-    assert (told.status, "facevid push FOLDER memory://bucket/dataset" in told.do) == ("fault", True)
+    assert (told.status, "can be written, and holds none yet" in told.found) == ("ok", True)
+    assert not fs.exists("/bucket/dataset/.work/doctor")
+    fs.pipe("/bucket/photos/beach.jpg", b"x")
+    told = check(doctor(output="memory://bucket/photos"), "output")
+    assert (told.status, "beach.jpg" in told.found) == ("fault", True)
 
 
 def test_a_dataset_that_does_not_fit_is_a_fault(

@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 import facevid.dataset
 from facevid import backends
 from facevid.curate.analyze import ANALYZE
-from facevid.curate.away import UNITS
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
 from facevid.curate.notes import scan_notes
 from facevid.curate.optout import OptOut
 from facevid.curate.people import judge_people
+from facevid.curate.remote import UNITS
 from facevid.curate.scan import SCAN, Found, file_names, scan_items, sources_table
 from facevid.curate.steps import analyze_items, cut_items, embed_items
 from facevid.curate.summary import StepSummary, Summary
@@ -143,7 +143,7 @@ class Session:
                 with open_executor(
                     executor, workers=workers, address=address, lock=work.lock, log=log,
                     resources=chosen.resources.given(),
-                    travel=None if work.away is None else work.away.travel,
+                    travel=None if work.remote is None else work.remote.travel,
                 ) as opened:  # fmt: skip
                     if keeper is not None and not dry_run:
                         keeper.begin()
@@ -306,8 +306,8 @@ class Session:
             self._members(), identity, sources, failed, self.work, self.recipe, tool_versions(), self.withheld,
             self.work.outlet(self.keeper),
         )  # fmt: skip
-        if self.work.away is not None and self.ledger is not None:
-            self.work.away.tidy({step: self.ledger.hashes(step) for step in UNITS})
+        if self.work.remote is not None and self.ledger is not None:
+            self.work.remote.tidy({step: self.ledger.hashes(step) for step in UNITS})
         clips, kept_s = published_size(self.work.location)
         return StepSummary(
             "pack", self.work.location, total=clips, ok=clips, seconds=time.monotonic() - began,

@@ -158,7 +158,7 @@ def _vectors(paths: Sequence[Path], work: Work) -> np.ndarray[Any, np.dtype[np.f
 
     if not paths:
         return np.zeros((0, 128), np.float32)
-    with ThreadPoolExecutor(1 if work.away is None else _AT_ONCE) as pool:
+    with ThreadPoolExecutor(1 if work.remote is None else _AT_ONCE) as pool:
         return np.stack(list(pool.map(load, paths)))
 
 
@@ -213,7 +213,7 @@ def publish_tables(
         ),
         clips=ClipFolders(
             lambda clip_id: work.clip(clip_id, members.hashes[clip_id]),
-            None if work.away is None else work.here,
+            None if work.remote is None else work.here,
         ),
         recipe=recipe.published(),
         name=work.dataset.resolve().name,

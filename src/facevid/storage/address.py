@@ -97,7 +97,7 @@ class Place:
         self.location = address.rstrip("/")
         """The address, which holds no secret: for sentences, keys and tables."""
         self.options = dict(options or {})
-        if not is_address(address):
+        if "://" not in address:  # `file://` opens too: a dataset may be pushed there
             raise PlaceError(
                 "address", f"{address} is no address; it must begin like s3://bucket or https://host."
             )

@@ -53,8 +53,6 @@ def create(place: Place, name: str, data: bytes) -> bool:
     where = _where(place, name)
 
     def call() -> bool:
-        if place.fs.exists(where):
-            return False
         try:
             place.fs.pipe_file(where, data, mode="create")
         except FileExistsError:
@@ -63,7 +61,6 @@ def create(place: Place, name: str, data: bytes) -> bool:
             place.fs.pipe_file(where, data)
         return True
 
-    place.fs.invalidate_cache()
     return retried(call, what=f"{place.location}/{name}")
 
 

@@ -37,13 +37,13 @@ _MARK = "home"
 
 
 @dataclass(frozen=True)
-class Away:
+class Remote:
     """The dataset at an address, and `home`, the folder of this machine that is laid out as its folder would be."""
 
     travel: Travel
 
     @classmethod
-    def at(cls, address: str) -> Away:
+    def at(cls, address: str) -> Remote:
         """Asks nothing of the place. Raises PlaceError for what is no address."""
         place = Place(address)
         digest = hashlib.sha256(place.location.encode()).hexdigest()[:HASH_DIGITS]
