@@ -1,4 +1,4 @@
-"""A dataset that is built at an address is, byte for byte, the one that a folder would hold, whatever happens meanwhile."""
+"""A dataset built at an address is, byte for byte, the one that a folder would hold, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -206,9 +206,9 @@ def test_while_one_builds_a_second_is_refused_and_what_is_no_dataset_is_left_alo
 
 
 def test_what_cannot_be_done_at_an_address_is_a_sentence_that_says_what_to_do(store: Store) -> None:
-    with pytest.raises(DatasetError, match="s3://raw/sets/ours .*facevid pull"):
+    with pytest.raises(DatasetError, match=r"s3://raw/sets/ours .*facevid pull"):
         annotate(ADDRESS)
     with pytest.raises(TakedownError, match="s3://raw/sets/ours is not on this machine"):
         takedown(ADDRESS, source="a.mp4")
-    with pytest.raises(DatasetError, match="s3://raw/sets/ours is an address.*facevid pull"):
+    with pytest.raises(DatasetError, match=r"s3://raw/sets/ours is an address.*facevid pull"):
         verify(ADDRESS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import facevid.dataset
@@ -135,7 +136,8 @@ pack = _single("pack", "Publish the dataset: tables, shards, card.")
 def status(output: str | os.PathLike[str]) -> Status:
     """How far a dataset has come, without touching it. Raises WorkError where there is none."""
     work = Work.at(output)
-    work.ready()
+    with suppress(FolderBusy):  # then what is here is the newest: its driver runs on this machine
+        work.ready()
     published = work.published() is not None
     if not work.folder.is_dir() and not published:
         raise WorkError(f"{output} is no dataset of facevid, and none is being built there.")

@@ -82,9 +82,10 @@ class Remote:
         """Where the build is published."""
         return AddressOutlet(self.place, self.home, before_switch=before_switch)
 
-    def here(self, path: Path) -> AbstractContextManager[Path]:
-        """A unit of the home, on this machine for the length of the `with` block."""
-        return self.travel.shelf().lent(self._name(path))
+    def here(self, path: Path, *, once: bool = False) -> AbstractContextManager[Path]:
+        """A unit of the home, on this machine for the length of the `with` block; once: it is not kept."""
+        shelf, name = self.travel.shelf(), self._name(path)
+        return shelf.lent(name) if once else shelf.held(name)
 
     def peek(self, path: Path, member: str) -> bytes:
         """One file of a unit that is a folder."""

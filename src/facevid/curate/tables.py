@@ -153,7 +153,7 @@ def _vectors(paths: Sequence[Path], work: Work) -> np.ndarray[Any, np.dtype[np.f
     """The embeddings in these files, (n, 128); those at an address are asked for many at a time."""
 
     def load(path: Path) -> Any:
-        with work.here(path) as here:
+        with work.here(path, once=True) as here:
             return np.load(here)
 
     if not paths:

@@ -135,9 +135,9 @@ class Work:
         # At an address a name stands for one content for good: a copy of it elsewhere is never out of date.
         return item if self.remote is None else f"{item}-{digest[:HASH_DIGITS]}"
 
-    def here(self, path: Path) -> AbstractContextManager[Path]:
-        """What a step made, on this machine for the length of the `with` block."""
-        return nullcontext(path) if self.remote is None else self.remote.here(path)
+    def here(self, path: Path, *, once: bool = False) -> AbstractContextManager[Path]:
+        """What a step made, on this machine for the length of the `with` block; once: it is not wanted again."""
+        return nullcontext(path) if self.remote is None else self.remote.here(path, once=once)
 
     def ready(self) -> None:
         """Take from the address what another machine has done since; nothing for a folder."""
@@ -155,8 +155,9 @@ class Work:
 
     def outlet(self, keeper: Keeper | None) -> Outlet:
         """Where the dataset is published."""
-        if self.remote is None or keeper is None:
+        if self.remote is None:
             return FolderOutlet(self.dataset)
+        assert keeper is not None, "who publishes at an address holds it"
         return self.remote.outlet(keeper.save)
 
     def forget(self, source_ids: Iterable[str]) -> None:

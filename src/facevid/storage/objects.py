@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,28 @@ def sizes(place: Place, folder: str) -> dict[str, int]:
     Names are those below `place`.
     """
 
+    above = len(place.root.rstrip("/")) + 1
+    found = dict(_listed(place, folder)) if hasattr(place.fs, "call_s3") else _found(place, folder)
+    return {path[above:]: size for path, size in found.items()}
+
+
+def _listed(place: Place, folder: str) -> Iterator[tuple[str, int]]:
+    """Paths and bytes of objects of an S3, a page at a time: a page that fails is asked for again, and no more."""
+    bucket, _, prefix = _where(place, folder).partition("/")
+    marks: dict[str, str] = {}
+    while True:
+        told = retried(
+            partial(place.fs.call_s3, "list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/", **marks),
+            what=f"{place.location}/{folder}",
+        )
+        for one in told.get("Contents", ()):
+            yield f"{bucket}/{one['Key']}", int(one["Size"])
+        if not told.get("IsTruncated"):
+            return
+        marks = {"ContinuationToken": told["NextContinuationToken"]}
+
+
+def _found(place: Place, folder: str) -> dict[str, int]:
     fs = place.lister()
 
     def call() -> dict[str, int]:
@@ -165,10 +188,7 @@ def sizes(place: Place, folder: str) -> dict[str, int]:
             found = fs.find(_where(place, folder), detail=True)
         except FileNotFoundError:
             return {}
-        finally:
-            fs.invalidate_cache()
-        above = len(place.root.rstrip("/")) + 1
-        return {str(path)[above:]: int(entry["size"]) for path, entry in found.items()}
+        return {str(path): int(entry["size"]) for path, entry in found.items()}
 
     return retried(call, what=f"{place.location}/{folder}")
 
