@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from facevid.storage.address import Place
 from facevid.storage.errors import PlaceError
 from facevid.storage.ranges import NoRanges, opened, piece, ranges_of
 from facevid.storage.retrying import BadBody, retried
 
+T = TypeVar("T")
 PART_BYTES = 32 << 20
 """Of an upload in parts and of a fetch. S3 takes at most 10,000 parts of 5 MiB to 5 GiB, so objects up to 335 GB."""
 _REMOVED_AT_ONCE = 1000  # keys of one DeleteObjects request (S3 API reference)
@@ -42,7 +43,7 @@ def write(place: Place, name: str, data: bytes) -> None:
         else:
             place.fs.pipe_file(where, data)
 
-    retried(call, what=f"{place.location}/{name}")
+    _asked_to_write(call, place, name)
 
 
 def create(place: Place, name: str, data: bytes) -> bool:
@@ -62,7 +63,7 @@ def create(place: Place, name: str, data: bytes) -> bool:
             place.fs.pipe_file(where, data)
         return True
 
-    return retried(call, what=f"{place.location}/{name}")
+    return _asked_to_write(call, place, name)
 
 
 def send(place: Place, path: Path, name: str) -> None:
@@ -88,7 +89,7 @@ def send(place: Place, path: Path, name: str) -> None:
         if arrived != size:
             raise BadBody(f"{arrived} of {size} bytes arrived")
 
-    retried(call, what=f"{place.location}/{name}")
+    _asked_to_write(call, place, name)
 
 
 def size_of(place: Place, name: str) -> int | None:
@@ -115,6 +116,18 @@ def copy(place: Place, name: str, target: str, size: int) -> None:
             raise BadBody(f"{arrived} of {size} bytes arrived")
 
     retried(call, what=f"{place.location}/{target}")
+
+
+def _asked_to_write(call: Callable[[], T], place: Place, name: str) -> T:
+    try:
+        return retried(call, what=f"{place.location}/{name}")
+    except PlaceError as error:
+        if error.kind != "missing":
+            raise
+        raise PlaceError(
+            "missing",
+            f"{place.location} cannot be written: its bucket is not there; make it, or name another address.",
+        ) from error
 
 
 def _in_parts(fs: Any, path: Path, where: str) -> None:
