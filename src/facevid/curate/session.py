@@ -37,6 +37,7 @@ from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
 from facevid.dataset.published import check_output
 from facevid.dataset.removing import tombstones
 from facevid.engine import (
+    PASSING,
     Executor,
     Item,
     Ledger,
@@ -51,6 +52,7 @@ from facevid.engine import (
     track,
 )
 from facevid.recipe import Recipe
+from facevid.storage import file_name
 
 RecipeGiven = Recipe | str | Path | Mapping[str, Any] | None
 OnProgress = Callable[[Progress], None] | None
@@ -321,7 +323,9 @@ class Session:
             settled = self._settled(
                 step, items, ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
             )
-            summary.to_run = len(items) - len(settled)
+            held = {} if self.ledger is None else self.ledger.get_many(step.name, list(settled))
+            again = sum(outcome.kind in PASSING for _, outcome in held.values())
+            summary.to_run = len(items) - len(settled) + again
             return summary, {}
         if self.ledger.notice:
             summary.notes.append(self.ledger.notice)
@@ -426,7 +430,7 @@ def check_backends(recipe: Recipe) -> None:
 
 def failure(outcome: Outcome) -> dict[str, str]:
     return {
-        "item": Path(outcome.key).name, "step": outcome.step,
+        "item": file_name(outcome.key), "step": outcome.step,
         "kind": outcome.kind or "bug", "message": outcome.message or "",
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ from facevid.engine.crew import Ending
 from facevid.engine.ray_host import Host, Order
 from facevid.engine.step import Payload, Resources, SetupError, Step
 from facevid.engine.worker import Reply
+from facevid.storage import is_address
 
 LOST = Ending("was lost with its machine", lost=True)
 _LOOK_S = 5.0
@@ -46,7 +47,8 @@ class RayWorker:
     def send(self, payload: Payload) -> None:
         """Hand over a payload, and what of its inputs is there to be seen."""
         inputs = () if self._step.inputs is None else self._step.inputs(payload)
-        seen = [str(path) for path in map(Path, inputs) if path.exists()]
+        paths = [Path(path) for path in inputs if not is_address(str(path))]
+        seen = [str(path) for path in paths if path.exists()]
         self.owed = self._actor.work.remote(payload, seen)
 
     def end(self, *, kill: bool = False) -> Ending:

@@ -13,7 +13,16 @@ from pathlib import Path
 from types import FrameType
 
 from facevid.engine.ledger import Ledger
-from facevid.engine.step import EngineError, Item, Outcome, PayloadHasher, RecipeLike, Step, StorageError
+from facevid.engine.step import (
+    PASSING,
+    EngineError,
+    Item,
+    Outcome,
+    PayloadHasher,
+    RecipeLike,
+    Step,
+    StorageError,
+)
 from facevid.engine.worker import Reply
 
 _LOOK_AHEAD = 256
@@ -99,7 +108,7 @@ class Work:
 
     def _still_good(self, item: Item, outcome: Outcome) -> bool:
         if outcome.status == "failed":
-            return not self._retry_failed
+            return not self._retry_failed and outcome.kind not in PASSING
         if outcome.status == "rejected" or self.step.outputs is None:
             return True
         return all(Path(path).exists() for path in self.step.outputs(item.payload, outcome.value))

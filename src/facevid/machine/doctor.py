@@ -120,10 +120,6 @@ def _weigh(
 ) -> tuple[Footage | None, Estimate | None, list[Check]]:
     """Count the footage, build a sample of it if the machine is sound, and scale that up."""
     given = [str(one) for one in ([footage] if isinstance(footage, (str, os.PathLike)) else footage)]
-    away = [one for one in given if is_address(one)]
-    if away:
-        do = "Copy it to a disk of this machine, or mount it, and name the folder."
-        return None, None, [address_check("footage", one, do) for one in away]
     try:
         found = find_footage(given)
     except FacevidError as error:
