@@ -138,7 +138,7 @@ def test_footage_that_is_not_there_or_no_video_is_a_fault_in_its_own_words(tmp_p
     for given, says in (
         (tmp_path / "gone", "There is no"),
         (tmp_path / "empty", "There is no video in"),
-        ("memory://bucket", "a build needs a folder of this machine"),
+        ("memory://nowhere", "There is no memory://nowhere"),
     ):
         told = check(doctor(given, output=tmp_path / "new"), "footage")
         assert (told.status, says in told.found) == ("fault", True), told

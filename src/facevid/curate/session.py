@@ -36,6 +36,7 @@ from facevid.curate.tables import (
 from facevid.curate.withheld import OPTED_OUT, TAKEN_DOWN, Withheld
 from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
 from facevid.engine import (
+    PASSING,
     Executor,
     Item,
     Ledger,
@@ -51,7 +52,7 @@ from facevid.engine import (
 )
 from facevid.engine.keeper import Keeper
 from facevid.recipe import Recipe
-from facevid.storage import PlaceError
+from facevid.storage import PlaceError, file_name
 
 RecipeGiven = Recipe | str | Path | Mapping[str, Any] | None
 OnProgress = Callable[[Progress], None] | None
@@ -352,7 +353,9 @@ class Session:
             settled = self._settled(
                 step, items, ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
             )
-            summary.to_run = len(items) - len(settled)
+            held = {} if self.ledger is None else self.ledger.get_many(step.name, list(settled))
+            again = sum(outcome.kind in PASSING for _, outcome in held.values())
+            summary.to_run = len(items) - len(settled) + again
             return summary, {}
         if self.ledger.notice:
             summary.notes.append(self.ledger.notice)
@@ -461,7 +464,7 @@ def check_backends(recipe: Recipe) -> None:
 
 def failure(outcome: Outcome) -> dict[str, str]:
     return {
-        "item": Path(outcome.key).name, "step": outcome.step,
+        "item": file_name(outcome.key), "step": outcome.step,
         "kind": outcome.kind or "bug", "message": outcome.message or "",
     }  # fmt: skip
 

@@ -85,7 +85,7 @@ class Withheld:
         Of two files with the same bytes both go. A file that could not be scanned goes by its name or address.
         """
         self.regions = {}
-        hits = {str(one.path): self.opt_out.whole(one, scanned.get(str(one.path))) for one in found}
+        hits = {one.location: self.opt_out.whole(one, scanned.get(one.location)) for one in found}
         self.used.update(entry for entries in hits.values() for entry in entries)
         out = {str(scanned[p]["sha256"]) for p, entries in hits.items() if entries and p in scanned}
         down = {str(s["sha256"]) for s in scanned.values() if self.tombstones.has_source(s["sha256"])} - out
@@ -94,7 +94,7 @@ class Withheld:
         self.unread = {path for path, entries in hits.items() if entries and path not in scanned}
         stays = []
         for one in found:
-            path = str(one.path)
+            path = one.location
             known = scanned.get(path)
             if path not in self.unread and (known is None or known["source_id"] not in self.sources):
                 stays.append(self._without_people(one, known))

@@ -20,7 +20,6 @@ from facevid.machine.estimate import Estimate, estimate
 from facevid.machine.footage import Footage, Unusable, count_footage, draw
 from facevid.machine.host import host_checks
 from facevid.machine.place import (
-    address_check,
     is_address,
     output_check,
     remote_output_check,
@@ -128,10 +127,6 @@ def _weigh(
 ) -> tuple[Footage | None, Estimate | None, list[Check]]:
     """Count the footage, build a sample of it if the machine is sound, and scale that up."""
     given = [str(one) for one in ([footage] if isinstance(footage, (str, os.PathLike)) else footage)]
-    away = [one for one in given if is_address(one)]
-    if away:
-        do = "Copy it to a disk of this machine, or mount it, and name the folder."
-        return None, None, [address_check("footage", one, do) for one in away]
     try:
         found = find_footage(given)
     except FacevidError as error:

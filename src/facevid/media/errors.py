@@ -6,14 +6,15 @@ from typing import Literal
 
 from facevid.errors import FacevidError
 
-MediaErrorKind = Literal["unreadable", "no_video", "empty", "not_media"]
+MediaErrorKind = Literal["unreadable", "no_video", "empty", "not_media", "missing", "unreachable"]
 
 
 class MediaError(FacevidError):
     """A file cannot be used; `str(error)` is one sentence for the user that names the file.
 
     `kind` is "empty" (zero bytes), "not_media" (no known video format), "no_video" (media without a moving
-    picture) or "unreadable" (a known format, but missing, forbidden, broken or not decodable).
+    picture) or "unreadable" (a known format, but missing, forbidden, broken or not decodable). Of a source behind an
+    address it is also "missing" (nothing is there) or "unreachable" (its store did not answer, which may pass).
     """
 
     def __init__(self, kind: MediaErrorKind, message: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 import numpy as np
@@ -11,7 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from facevid.media.grid import GridSource
-from facevid.media.source import PathLike, audio_stream, display_name, open_source, video_stream
+from facevid.media.source import PathLike, audio_stream, display_name, file_size, open_source, video_stream
 
 # Ten seconds at 60 frames a second: enough to see a varying rate, and read in milliseconds.
 _TIMED_PACKETS = 600
@@ -69,7 +68,7 @@ def probe(path: PathLike) -> Probe:
         sound = audio_stream(container, name=display_name(path))
         return Probe(
             container=container.format.name.split(",")[0],
-            size_bytes=Path(path).stat().st_size,
+            size_bytes=file_size(path),
             duration_s=duration_s,
             width=geometry.width,
             height=geometry.height,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import Union, cast
+from typing import TypeGuard, Union, cast
 
 import av
 import numpy as np
@@ -22,8 +22,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facevid.media.errors import MediaError
+from facevid.media.remote import SourceFile
+from facevid.storage import file_name, is_address
 
 PathLike = Union[str, "os.PathLike[str]"]
+"""Where a source lies: a path, or an address of fsspec's as text (a Path would ruin it)."""
 
 # Formats that FFmpeg recognises in texts and single pictures; neither is footage.
 _NOT_FOOTAGE = (
@@ -41,6 +44,7 @@ _NOT_FOOTAGE = (
     "microdvd",
 )
 _KNOWN_MAGIC = ((4, b"ftyp"), (0, b"\x1a\x45\xdf\xa3"), (0, b"RIFF"), (4, b"moov"), (4, b"mdat"), (0, b"FLV"))
+_UNFINISHED = " (an unfinished copy or download?)"
 # Beyond these ratios a sample aspect ratio is a writer's mistake, not a display size.
 _SANE_ASPECT = (Fraction(1, 8), Fraction(8))
 # ITU-R BT.709 for high definition, BT.601 below: what players assume when a stream does not say.
@@ -49,18 +53,26 @@ _FULL_RANGE = 2
 
 
 def display_name(path: object) -> str:
-    return Path(path).name if isinstance(path, (str, os.PathLike)) else "the clip"
+    """What people call a source: the name of its file."""
+    if not isinstance(path, (str, os.PathLike)):
+        return "the clip"
+    return file_name(path) if _away(path) else Path(path).name
 
 
 def open_source(path: PathLike | bytes) -> InputContainer:
-    """Open a file (or the bytes of one) for reading, or raise `MediaError` with a sentence."""
+    """Open a file, an address (or the bytes of a file) for reading, or raise `MediaError` with a sentence."""
     name = display_name(path)
-    if not isinstance(path, bytes):
-        _check_file(path, name)
-    elif not path:
-        raise MediaError("empty", f"{name} has no bytes.")
+    source: BytesIO | SourceFile | str
+    if isinstance(path, bytes):
+        source, size = BytesIO(path), len(path)
+    elif _away(path):
+        source = SourceFile(os.fspath(path))
+        size = source.size
+    else:
+        source, size = os.fspath(path), _checked_size(path, name)
+    if size == 0:
+        raise MediaError("empty", f"{name} has no bytes{_UNFINISHED if not isinstance(path, bytes) else ''}.")
     try:
-        source = BytesIO(path) if isinstance(path, bytes) else os.fspath(path)
         container = av.open(source, mode="r", metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _open_error(path, name, error) from error
@@ -71,7 +83,19 @@ def open_source(path: PathLike | bytes) -> InputContainer:
     return container
 
 
-def _check_file(path: PathLike, name: str) -> None:
+def file_size(path: PathLike) -> int:
+    """Bytes of a source. Raises MediaError for one behind an address, OSError for a file, that cannot be looked at."""
+    if _away(path):
+        with SourceFile(os.fspath(path)) as file:
+            return file.size
+    return Path(path).stat().st_size
+
+
+def _away(path: object) -> TypeGuard[str]:
+    return isinstance(path, str) and is_address(path)
+
+
+def _checked_size(path: PathLike, name: str) -> int:
     try:
         size = Path(path).stat().st_size
         if not Path(path).is_dir():
@@ -81,8 +105,7 @@ def _check_file(path: PathLike, name: str) -> None:
         raise MediaError("unreadable", f"{name} cannot be opened: {error.strerror}.") from error
     if Path(path).is_dir():
         raise MediaError("unreadable", f"{name} is a folder, not a video file.")
-    if size == 0:
-        raise MediaError("empty", f"{name} has no bytes (an unfinished copy or download?).")
+    return size
 
 
 def _open_error(path: PathLike | bytes, name: str, error: Exception) -> MediaError:
@@ -97,7 +120,7 @@ def _open_error(path: PathLike | bytes, name: str, error: Exception) -> MediaErr
 
 
 def _head(path: PathLike) -> bytes:
-    with Path(path).open("rb") as file:
+    with SourceFile(path) if _away(path) else Path(path).open("rb") as file:
         return file.read(16)
 
 

@@ -2,6 +2,7 @@
 
 from facevid.storage.address import (
     Place,
+    canonical,
     check_address,
     file_name,
     folder_name,
@@ -25,6 +26,7 @@ __all__ = [
     "RangeFile",
     "Scratch",
     "attempts",
+    "canonical",
     "check_address",
     "file_name",
     "files_below",

@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import fsspec
-from fsspec.registry import known_implementations
-
 from facevid.storage.errors import PlaceError
 from facevid.storage.retrying import ATTEMPTS, timeout_s
 
@@ -56,6 +53,12 @@ def _path(location: str) -> str:
     link = next(part for part in location.split("::") if "://" in part)
     scheme, _, rest = link.partition("://")
     return unquote(urlsplit(f"//{rest}").path) if scheme in ("http", "https") else rest
+
+
+def canonical(address: str) -> str:
+    """The one spelling of an address, as listings give it. Raises PlaceError for one that cannot be opened."""
+    place = Place(address)
+    return place.location if place.chained else place.address_of(place.root)
 
 
 def check_address(address: str) -> None:
@@ -112,6 +115,8 @@ class Place:
         return self._opened(attempts=ATTEMPTS)[0]
 
     def _opened(self, *, attempts: int) -> tuple[Any, str]:
+        import fsspec  # here and below: every worker imports this room, and few open an address
+
         try:
             tuned = self.options if self.chained else _tuned(self.scheme, self.options, attempts=attempts)
             fs, root = fsspec.core.url_to_fs(self.location, **tuned)
@@ -147,6 +152,8 @@ class Place:
 
 def _tuned(scheme: str, options: Mapping[str, Any], *, attempts: int) -> dict[str, Any]:
     """The options with timeouts, and with `attempts` of the library's own: asking again is `retried`'s."""
+    import fsspec
+
     tuned = dict(options)
     if scheme in ("s3", "s3a"):
         given = {
@@ -172,6 +179,8 @@ def _tuned(scheme: str, options: Mapping[str, Any], *, attempts: int) -> dict[st
 
 
 def _missing_package(scheme: str) -> str:
+    from fsspec.registry import known_implementations
+
     if scheme in _HUB:
         return f'{scheme}:// needs the package {_HUB[scheme]}, which is not installed: pip install "facevid[hub]".'
     known = known_implementations.get(scheme, {})
