@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from facevid.dataset.published import (
     MANIFEST,
@@ -18,8 +17,9 @@ from facevid.dataset.published import (
     read_manifest,
 )
 from facevid.engine import atomic_path
-from facevid.storage import Place, PlaceError, is_address, local_path, on_the_way
+from facevid.storage import Place, PlaceError, is_address, local_path, reason, retried
 
+T = TypeVar("T")
 _BLOCK = 1 << 20
 
 
@@ -124,15 +124,15 @@ class RemoteFolder:
         except PlaceError as error:
             raise DatasetError(str(error)) from error
         self.location, self._fs, self._root = place.location, place.fs, place.root
+        # An opened file is read piece by piece by others, who do not ask again.
+        self._patient = place.lister()
 
     def manifest(self) -> Manifest:
-        with self._told(MANIFEST):
-            try:
-                data = self._fs.cat_file(f"{self._root}/{MANIFEST}")
-            except FileNotFoundError:
-                raise DatasetError(
-                    f"{self.location} is not a facevid dataset, or needs a login: there is no {MANIFEST}."
-                ) from None
+        data = self.beside(MANIFEST)
+        if data is None:
+            raise DatasetError(
+                f"{self.location} is not a facevid dataset, or needs a login: there is no {MANIFEST}."
+            )
         return parse_manifest(data, f"{self.location}/{MANIFEST}")
 
     def local(self, file: PublishedFile) -> Path:
@@ -140,26 +140,31 @@ class RemoteFolder:
         if kept.is_file() and kept.stat().st_size == file.bytes:
             return kept
         kept.parent.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256()
-        with atomic_path(kept) as partial, self.open(file) as source, Path(partial).open("wb") as target:
-            with self._told(file.stored_as):
-                for block in iter(lambda: source.read(_BLOCK), b""):
-                    digest.update(block)
-                    target.write(block)
-            if digest.hexdigest() != file.sha256:
+        with atomic_path(kept) as partial:
+            sha256 = self._asked(file.stored_as, lambda: self._copy(file, partial))
+            if sha256 != file.sha256:
                 raise DatasetError(
                     f"{self.location}/{file.stored_as} does not have the SHA-256 that its {MANIFEST} gives; it is "
                     "damaged there, or was published anew just now: open the dataset again."
                 )
         return kept
 
+    def _copy(self, file: PublishedFile, target: Path) -> str:
+        """The SHA-256 of what came."""
+        digest = hashlib.sha256()
+        with self._patient.open(f"{self._root}/{file.stored_as}", "rb") as source, target.open("wb") as copy:
+            for block in iter(lambda: source.read(_BLOCK), b""):
+                digest.update(block)
+                copy.write(block)
+        return digest.hexdigest()
+
     def read(self, file: PublishedFile, offset: int, size: int) -> bytes:
         if not size:
             return b""
-        with self._told(file.stored_as):
-            found = bytes(
-                self._fs.cat_file(f"{self._root}/{file.stored_as}", start=offset, end=offset + size)
-            )
+        where = f"{self._root}/{file.stored_as}"
+        found = self._asked(
+            file.stored_as, lambda: bytes(self._fs.cat_file(where, start=offset, end=offset + size))
+        )
         if len(found) > size:  # a server that ignores the header Range answers with the whole file
             raise NoByteRanges(
                 f"The server of {self.location} sends whole files only, no byte ranges, so that clips cannot be read "
@@ -169,38 +174,42 @@ class RemoteFolder:
         return found
 
     def open(self, file: PublishedFile) -> BinaryIO:
-        with self._told(file.stored_as):
-            return cast(BinaryIO, self._fs.open(f"{self._root}/{file.stored_as}", "rb"))
+        where = f"{self._root}/{file.stored_as}"
+        return self._asked(file.stored_as, lambda: cast(BinaryIO, self._patient.open(where, "rb")))
 
     def beside(self, name: str) -> bytes | None:
-        with self._told(name):
+        def read() -> bytes | None:
             try:
                 return bytes(self._fs.cat_file(f"{self._root}/{name}"))
             except FileNotFoundError:
                 return None
 
+        return self._asked(name, read)
+
     def names(self, folder: str) -> list[str]:
-        with self._told(folder):
+        def look() -> list[Any]:
             try:
-                found = self._fs.ls(f"{self._root}/{folder}", detail=False)
+                found: list[Any] = self._fs.ls(f"{self._root}/{folder}", detail=False)
             except FileNotFoundError:
                 return []
+            return found
+
+        found = self._asked(folder, look)
         return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
 
-    @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
-        """What goes wrong on the way, as a sentence."""
+    def _asked(self, name: str, call: Callable[[], T]) -> T:
+        """What a call returns, asked again where its fault may pass; what goes wrong, as a sentence."""
         try:
-            yield
-        except FileNotFoundError:
+            return retried(call, what=f"{self.location}/{name}")
+        except PlaceError as error:
+            if error.kind == "missing":
+                raise DatasetError(
+                    f"{self.location}/{name} is missing; if the dataset was published anew, open it again."
+                ) from None
+            cause = error.__cause__ or error
             raise DatasetError(
-                f"{self.location}/{name} is missing; if the dataset was published anew, open it again."
-            ) from None
-        except on_the_way() as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DatasetError(
-                f"{self.location}/{name} cannot be read ({reason}); check the address, the network and your login, "
-                "and try again."
+                f"{self.location}/{name} cannot be read ({reason(cause)}); check the address, the network and your "
+                "login, and try again."
             ) from error
 
     def __reduce__(self) -> tuple[Any, ...]:
