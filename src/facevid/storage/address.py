@@ -102,7 +102,7 @@ class Place:
         self.location = address.rstrip("/")
         """The address, which holds no secret: for sentences, keys and tables."""
         self.options = dict(options or {})
-        if not is_address(address):
+        if not is_address(address) or self.location.endswith(":"):
             raise PlaceError(
                 "address", f"{address} is no address; it must begin like s3://bucket or https://host."
             )
