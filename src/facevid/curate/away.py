@@ -18,7 +18,6 @@ from facevid.storage import (
     file_name,
     files_below,
     heads,
-    is_web,
     kind_of,
     matches,
 )
@@ -35,7 +34,7 @@ def find_away(address: str, suffixes: frozenset[str]) -> Iterator[Found]:
     """
     try:
         place = Place(address)
-        if is_web(place):
+        if place.is_web:
             kind = "directory" if address.endswith("/") else None if _is_pattern(address) else "file"
         else:
             # Asked first: a name may hold the brackets of a pattern.

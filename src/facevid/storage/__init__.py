@@ -10,7 +10,7 @@ from facevid.storage.address import (
     local_path,
 )
 from facevid.storage.errors import UNREACHABLE, PlaceError
-from facevid.storage.listing import Entry, files_below, heads, is_web, kind_of, matches
+from facevid.storage.listing import Entry, files_below, heads, kind_of, matches
 from facevid.storage.range_file import RangeFile
 from facevid.storage.ranges import Head
 from facevid.storage.retrying import BadBody, attempts, on_the_way, passes, reason, retried, timeout_s
@@ -33,7 +33,6 @@ __all__ = [
     "folder_name",
     "heads",
     "is_address",
-    "is_web",
     "kind_of",
     "local_path",
     "matches",

@@ -65,9 +65,9 @@ class Ranges(Protocol):
 
 def ranges_of(place: Place) -> Ranges:
     """How the pieces of a place are asked for."""
-    if place.scheme in ("s3", "s3a") and not place.chained:
+    if place.is_store:
         return _Store(place)
-    if place.scheme in ("http", "https") and not place.chained:
+    if place.is_web:
         return _Web(place)
     return _Any(place)
 

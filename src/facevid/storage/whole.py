@@ -36,7 +36,7 @@ def fetch_whole(place: Place, found: NoRanges, scratch: Scratch) -> Iterator[Pat
 
 def _fetch(place: Place, target: Path, scratch: Scratch) -> None:
     with target.open("r+b") as file:
-        if place.scheme in ("http", "https") and not place.chained:
+        if place.is_web:
             size, wanted = waited(place.fs, _from_web, place, file, scratch)
         else:
             size, wanted = _from_any(place, file, scratch)
