@@ -22,6 +22,7 @@ __all__ = ["front", "moto_port", "no_waiting", "scratch", "store"]
 
 @pytest.fixture
 def place(store: Store, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "20")
     monkeypatch.setattr("facevid.engine.remote_lock.BEAT_S", 0.05)
     monkeypatch.setattr("facevid.engine.remote_lock.GONE_S", 0.8)
     return Place("s3://raw/sets/ours")

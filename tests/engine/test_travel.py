@@ -22,7 +22,8 @@ ADDRESS = "s3://raw/sets/ours"
 
 
 @pytest.fixture
-def travel(store: Store, tmp_path: Path) -> Travel:
+def travel(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Travel:
+    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "20")
     return Travel(str(tmp_path / "home"), Place(ADDRESS), "datasets/x/ours")
 
 
