@@ -29,7 +29,8 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def clips(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "20")
     monkeypatch.setenv("FACEVID_CACHE", str(tmp_path / "cache"))
     return tmp_path / "clips"
 
@@ -85,6 +86,7 @@ def test_faults_of_the_store_change_no_byte(store: Store, clips: Path, tmp_path:
     assert there(store) == local(clips, 5, tmp_path / "local")
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_request_leaves_the_old_dataset_or_the_new_one_and_the_next_run_finishes(
     store: Store, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

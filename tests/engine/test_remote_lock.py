@@ -22,6 +22,7 @@ __all__ = ["front", "moto_port", "no_waiting", "scratch", "store"]
 
 @pytest.fixture
 def place(store: Store, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "20")
     monkeypatch.setattr("facevid.engine.remote_lock.BEAT_S", 0.05)
     monkeypatch.setattr("facevid.engine.remote_lock.GONE_S", 0.8)
     return Place("s3://raw/sets/ours")
@@ -38,11 +39,13 @@ def test_a_second_run_is_refused_and_told_who_holds_the_dataset(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facevid.engine.remote_lock.GONE_S", 20.0)
-    with keeper(place, tmp_path / "a"):
-        with pytest.raises(
+    with (
+        keeper(place, tmp_path / "a"),
+        pytest.raises(
             FolderBusy, match=r"process \d+ on .*, running since .* is working on s3://raw/sets/ours"
-        ):
-            RemoteLock(place, "elsewhere").take()
+        ),
+    ):
+        RemoteLock(place, "elsewhere").take()
     assert read(place, LOCK) is None, "who has finished leaves no lock"
     with keeper(place, tmp_path / "b", "elsewhere"):
         pass

@@ -22,7 +22,8 @@ ADDRESS = "s3://raw/sets/ours"
 
 
 @pytest.fixture
-def travel(store: Store, tmp_path: Path) -> Travel:
+def travel(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Travel:
+    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "20")
     return Travel(str(tmp_path / "home"), Place(ADDRESS), "datasets/x/ours")
 
 
@@ -88,7 +89,10 @@ def test_a_place_that_refuses_stops_the_run_with_a_sentence(
 ) -> None:
     folders, _ = items(Path(travel.home), 2)
     nowhere = replace(travel, place=Place("s3://no-such-bucket/ours"))
-    with pytest.raises(StorageError, match=r"no-such-bucket/ours.* is not there.*What is finished is kept"):
+    with pytest.raises(
+        StorageError,
+        match=r"no-such-bucket/ours cannot be written: its bucket is not there.*What is finished is kept",
+    ):
         run(FOLDER, folders, ledger, nowhere)
     assert ledger.counts() == {}
 
@@ -135,6 +139,17 @@ def test_an_archive_has_the_same_bytes_each_time_and_one_file_of_it_can_be_read_
     store.front.reset()
     assert peek(travel.place, "it.tar", "small") == b"hello"
     assert store.front.sent < 3_000_000
+
+
+def test_the_end_of_a_workers_log_lies_beside_the_dataset(
+    store: Store, travel: Travel, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log.far"
+    log.write_bytes(b"a" * 100_000 + b"killed here")
+    travel.ship_log(log, "far")
+    found = store.client.get_object(Bucket="raw", Key="sets/ours/.work/worker.log.far")["Body"].read()
+    assert len(found) == 1 << 16 and found.endswith(b"killed here")
+    travel.ship_log(tmp_path / "none", "far")
 
 
 def test_what_a_killed_process_left_unfinished_goes(travel: Travel, scratch: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pytest
 from hostile import cut_off, film, talk
 
@@ -137,7 +138,7 @@ def test_footage_that_is_not_there_or_no_video_is_a_fault_in_its_own_words(tmp_p
     for given, says in (
         (tmp_path / "gone", "There is no"),
         (tmp_path / "empty", "There is no video in"),
-        ("memory://bucket", "a build needs a folder of this machine"),
+        ("memory://nowhere", "There is no memory://nowhere"),
     ):
         told = check(doctor(given, output=tmp_path / "new"), "footage")
         assert (told.status, says in told.found) == ("fault", True), told
@@ -164,9 +165,17 @@ def test_where_a_backend_fails_nothing_is_built_and_the_report_says_why(
 
 
 @pytest.mark.usefixtures("sound")
-def test_an_output_that_is_an_address_says_how_to_push_there(tmp_path: Path) -> None:
+def test_an_output_that_is_an_address_is_tried_and_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEVID_SCRATCH", str(tmp_path))
+    fs = fsspec.filesystem("memory")
     told = check(doctor(output="memory://bucket/dataset"), "output")
-    assert (told.status, "facevid push FOLDER memory://bucket/dataset" in told.do) == ("fault", True)
+    assert (told.status, "can be written, and holds none yet" in told.found) == ("ok", True)
+    assert not fs.exists("/bucket/dataset/.work/doctor")
+    fs.pipe("/bucket/photos/beach.jpg", b"x")
+    told = check(doctor(output="memory://bucket/photos"), "output")
+    assert (told.status, "beach.jpg" in told.found) == ("fault", True)
 
 
 def test_a_dataset_that_does_not_fit_is_a_fault(

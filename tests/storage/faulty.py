@@ -219,9 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         for at in range(0, len(data), 1 << 16):
-            self.wfile.write(data[at : at + (1 << 16)])
             with self.owner.lock:
                 self.owner.sent += len(data[at : at + (1 << 16)])
+            self.wfile.write(data[at : at + (1 << 16)])
 
     def _break(self) -> None:
         """End the connection by RST."""

@@ -86,8 +86,8 @@ def store(
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between attempts take nothing here, and an answer is given up after half a second, in workers too."""
-    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "0.5")
+    """Waits between attempts take nothing here, and an answer is given up after a second, in workers too."""
+    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "1")
     monkeypatch.setattr("facevid.storage.retrying.FIRST_S", 0.0)
 
 

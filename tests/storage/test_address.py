@@ -63,6 +63,12 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(address: str) -> Non
     assert told.value.kind == "address" and "hidden" not in str(told.value)
 
 
+@pytest.mark.parametrize("address", ["s3://", "https:///", "simplecache::s3://", "raw/a.mp4"])
+def test_an_address_without_a_place_is_none(address: str) -> None:
+    with pytest.raises(PlaceError, match="is no address; it must begin like"):
+        Place(address)
+
+
 def test_an_unknown_scheme_and_a_missing_package_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PlaceError, match=r"nosuch://bucket cannot be used as an address"):
         Place("nosuch://bucket")

@@ -11,7 +11,7 @@ from faulty import KINDS, FaultyServer, always, once, seeded
 from faulty_store import Store
 
 from facevid.storage import PlaceError, RangeFile
-from facevid.storage.range_file import BLOCK, CACHE_BYTES, _blocks
+from facevid.storage.range_file import BLOCK, _blocks
 
 DATA = random.Random(5).randbytes(3 * BLOCK + 12_345)
 
@@ -71,8 +71,8 @@ def test_a_fault_that_stays_is_told_in_a_sentence(
 
 
 def test_a_file_that_failed_goes_on_failing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACEVID_STORAGE_ATTEMPTS", "1")
     file = RangeFile(store.put("a.mp4", DATA))
+    monkeypatch.setenv("FACEVID_STORAGE_ATTEMPTS", "1")
     store.front.reset(always("reset"))
     file.seek(2 * BLOCK)
     with pytest.raises(PlaceError, match="could not be reached"):
@@ -133,28 +133,30 @@ def test_seeking_is_that_of_a_file(store: Store) -> None:
 
 
 def test_only_what_is_read_travels_and_what_was_read_does_not_travel_again() -> None:
-    big = random.Random(6).randbytes(40 * BLOCK)
+    big = random.Random(6).randbytes(12 * BLOCK)
     with FaultyServer(files={"/big.mp4": big}) as web:
         file = RangeFile(web.url("/big.mp4"))
-        file.seek(30 * BLOCK + 5)
-        assert file.read(10) == big[30 * BLOCK + 5 :][:10]
+        file.seek(9 * BLOCK + 5)
+        assert file.read(10) == big[9 * BLOCK + 5 :][:10]
         assert web.sent == 2 * BLOCK + 1
         web.reset()
         again = RangeFile(web.url("/big.mp4"))
-        again.seek(30 * BLOCK)
-        assert again.read(100) == big[30 * BLOCK :][:100]
+        again.seek(9 * BLOCK)
+        assert again.read(100) == big[9 * BLOCK :][:100]
         assert web.sent == 1
 
 
-def test_reading_on_and_on_asks_for_more_at_a_time() -> None:
-    big = random.Random(6).randbytes(90 * BLOCK)
+def test_reading_on_and_on_asks_for_more_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facevid.storage.range_file.BLOCK", 1 << 17)
+    monkeypatch.setattr("facevid.storage.range_file.CACHE_BYTES", 1 << 22)
+    big = random.Random(6).randbytes(90 << 17)
     with FaultyServer(files={"/big.mp4": big}) as web:
         digest, file = hashlib.sha256(), RangeFile(web.url("/big.mp4"))
         while part := file.read(100_000):
             digest.update(part)
         assert digest.digest() == hashlib.sha256(big).digest()
         assert len(web.requests) < 20 and web.sent == len(big) + 1
-        assert sum(len(kept[0]) for kept in _blocks._kept.values()) <= CACHE_BYTES
+        assert sum(len(kept[0]) for kept in _blocks._kept.values()) <= 1 << 22
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from facevid.annotate.vlm import Estimate, VlmSettings, estimate
 from facevid.backends import FaceAttributes, SpeechRecognizer
 from facevid.dataset import Dataset
 from facevid.dataset.annotating import ANNOTATE_LOCK, ByClip, statements_of, update_annotations
-from facevid.dataset.published import refuse_pending, schema
+from facevid.dataset.published import DatasetError, refuse_pending, schema
 from facevid.dataset.statements import Statement, from_table, shown, to_table
 from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.engine import (
@@ -39,6 +39,7 @@ from facevid.engine import (
     track,
 )
 from facevid.recipe import Recipe, load_recipe
+from facevid.storage import is_address
 
 OnProgress = Callable[[Progress], None] | None
 _BATCH = 2000  # clips whose statements are in memory at once
@@ -80,6 +81,11 @@ def annotate(
     a clip that cannot be read ends in `failures`.
     """
     began = time.monotonic()
+    if is_address(os.fspath(dataset)):
+        raise DatasetError(
+            f"{dataset} is annotated in a folder of this machine: fetch it with `facevid pull {dataset} -o FOLDER`, "
+            f"annotate it there, and put it back with `facevid push FOLDER {dataset}`."
+        )
     folder = Path(dataset)
     ds = facevid.dataset.open(folder)
     refuse_pending(folder)

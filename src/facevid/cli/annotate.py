@@ -10,7 +10,7 @@ import typer
 from facevid.cli.progress import ProgressDisplay
 from facevid.cli.steps import (
     Address,
-    Dataset,
+    DatasetPlace,
     DryRun,
     Executor,
     Json,
@@ -62,7 +62,7 @@ VlmPrice = Annotated[
 
 
 def annotate(
-    dataset: Dataset,
+    dataset: DatasetPlace,
     *,
     recipe: RecipeOption = None,
     workers: Workers = None,

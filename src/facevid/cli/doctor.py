@@ -24,7 +24,8 @@ def doctor(
         list[str] | None,
         typer.Argument(
             metavar="[FOOTAGE]",
-            help="Video files, folders, globs or a manifest, as for `build`; without it only the machine is checked.",
+            help="Video files, folders, globs, a manifest or addresses of these, as for `build`; without it only the "
+            "machine is checked.",
             show_default=False,
         ),
     ] = None,

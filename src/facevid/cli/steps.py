@@ -18,7 +18,8 @@ Footage = Annotated[
     typer.Argument(
         metavar="FOOTAGE",
         help="Video files, folders, globs, or a manifest (.csv, .jsonl, .parquet: path, url, licence, "
-        "consent, collected_by, language, spans and labels, and what people state about themselves).",
+        "consent, collected_by, language, spans and labels, and what people state about themselves); "
+        "each may be an address (s3://, gs://, https://, ...).",
         show_default=False,
     ),
 ]

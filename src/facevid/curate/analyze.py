@@ -31,6 +31,7 @@ from facevid.curate.wanted import Stretch, stretches_of, wanted_frames
 from facevid.curate.windows import Observations, Picture, Wanted, make_tracks
 from facevid.engine import Step, StepError, atomic_dir, worker_threads
 from facevid.recipe import Analyze, Recipe
+from facevid.storage import file_name
 
 Image = NDArray[np.uint8]
 _BACKENDS = ("face_detector", "face_mesh", "hand_detector", "text_detector", "speech_detector")
@@ -81,7 +82,7 @@ def analyze_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     `spans`, where the payload has them, are all that is looked at, with a margin (`facevid.curate.wanted`).
     Returns frames, seconds, tracks, the bytes of each file and, where the video broke off, the sentence that says so.
     """
-    path = Path(payload["_path"])
+    path = str(payload["_path"])
     with atomic_dir(payload["_out"]) as out:
         try:
             result = _analyze(path, out, payload, recipe)
@@ -117,7 +118,7 @@ ANALYZE = Step(
 )
 
 
-def _analyze(path: Path, out: Path, payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+def _analyze(path: str, out: Path, payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     loaded = models(recipe)
     wanted = wanted_frames(payload.get("spans") or (), recipe)
     stretches = stretches_of(wanted, recipe)
@@ -127,7 +128,7 @@ def _analyze(path: Path, out: Path, payload: dict[str, Any], recipe: Recipe) -> 
     frames = max(s.end for s in seen)
     stopped = next((s.stopped for s in seen if s.stopped), None)
     if not frames and not wanted:
-        raise StepError("unreadable", stopped or f"{path.name} holds no picture that can be decoded.")
+        raise StepError("unreadable", stopped or f"{file_name(path)} holds no picture that can be decoded.")
     stopped = _beyond(path, wanted, frames, recipe) or stopped
     sound = listen(path, loaded.speech_detector, frames=frames, fps=recipe.fps, stretches=stretches)
     picture = Picture(seen[0].width, seen[0].height, max(s.scale for s in seen), _bits_per_pixel(payload))
@@ -163,7 +164,7 @@ class _Watched:
     skipped: int
 
 
-def _watch(path: Path, stretch: Stretch, looker: _Looker, recipe: Recipe) -> _Watched:
+def _watch(path: str, stretch: Stretch, looker: _Looker, recipe: Recipe) -> _Watched:
     """Show a stretch of the source to the looker, frame by frame."""
     shots, begin, count, scale = ShotDetector(recipe.shots, recipe.fps), 0, 0, 1.0
     first, end = stretch
@@ -191,7 +192,7 @@ def _watch(path: Path, stretch: Stretch, looker: _Looker, recipe: Recipe) -> _Wa
     )  # fmt: skip
 
 
-def _beyond(path: Path, wanted: Sequence[Wanted], frames: int, recipe: Recipe) -> str | None:
+def _beyond(path: str, wanted: Sequence[Wanted], frames: int, recipe: Recipe) -> str | None:
     """What to say of spans that begin after the source's last frame; raises StepError where all do."""
     beyond = [w for w in wanted if w.first >= frames]
     if not beyond:
@@ -199,13 +200,13 @@ def _beyond(path: Path, wanted: Sequence[Wanted], frames: int, recipe: Recipe) -
     if len(beyond) == len(wanted):
         raise StepError(
             "span",
-            f"{path.name} shows nothing in any span that the manifest names, such as the one from "
+            f"{file_name(path)} shows nothing in any span that the manifest names, such as the one from "
             f"{beyond[0].first / recipe.fps:.1f} s; correct the manifest's times, or restore the file.",
         )
     return (
-        f"{path.name} shows nothing after {frames / recipe.fps:.1f} s, so {len(beyond)} of its {len(wanted)} spans "
-        f"(such as the one from {beyond[0].first / recipe.fps:.1f} s) give no clip; correct the manifest's times, or "
-        "restore the file."
+        f"{file_name(path)} shows nothing after {frames / recipe.fps:.1f} s, so {len(beyond)} of its "
+        f"{len(wanted)} spans (such as the one from {beyond[0].first / recipe.fps:.1f} s) give no clip; correct "
+        "the manifest's times, or restore the file."
     )
 
 

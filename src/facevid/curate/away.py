@@ -1,154 +1,91 @@
-"""A dataset behind an address as a build sees it: what lies there, what is here, and what no step needs any more."""
+"""Footage behind an address: what lies there, which version it is, and its SHA-256."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import secrets
-import shutil
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
-from facevid.dataset.published import Manifest
-from facevid.dataset.removing import tombstones
-from facevid.dataset.removing.tombstones import TOMBSTONES, Tombstones
-from facevid.dataset.sharing.address_outlet import AddressOutlet
-from facevid.dataset.sharing.outbox import manifest_at
-from facevid.engine import atomic_path, folder_lock
-from facevid.engine.archive import named
-from facevid.engine.checkpoint import Checkpoint
-from facevid.engine.keeper import Keeper
-from facevid.engine.remote_lock import LOCK, RemoteLock, holder, lock_of
-from facevid.engine.shelf import SUFFIX
-from facevid.engine.travel import Travel
-from facevid.storage import Place, file_name, scratch_folder
-from facevid.storage.objects import abandon_uploads, read, remove, sizes
+from facevid.curate.manifest import MANIFEST_SUFFIXES, FootageError, Found, read_manifest
+from facevid.engine import StepError
+from facevid.storage import (
+    UNREACHABLE,
+    Head,
+    Place,
+    PlaceError,
+    RangeFile,
+    canonical,
+    file_name,
+    files_below,
+    heads,
+    kind_of,
+    matches,
+)
 
-UNITS = {"analyze": ".work/analyses", "cut": ".work/clips", "identify": ".work/embeddings"}
-"""Step -> the folder of what it makes; a unit is named by its item and the hash of what made it."""
-HASH_DIGITS = 16
-_KEPT = (
-    "sources.parquet", "selection", "failed", "identity.parquet", "recipe.yaml", "opt-out.json", "withheld.json",
-    "version",
-)  # fmt: skip
-_MARK = "home"
+_BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
-class Away:
-    """The dataset at an address, and `home`, the folder of this machine that is laid out as its folder would be."""
+def find_away(address: str, suffixes: frozenset[str]) -> Iterator[Found]:
+    """Footage that an address names: a file, a manifest, a folder and all below it, or a glob.
 
-    travel: Travel
-
-    @classmethod
-    def at(cls, address: str) -> Away:
-        """Asks nothing of the place. Raises PlaceError for what is no address."""
+    suffixes: endings that count as footage in a folder. Hidden files and folders are left out. A web server has no
+    folders, so an address of one is a file unless it ends with "/", where the server's own list of links is read.
+    Raises FootageError for what is not there or cannot be asked.
+    """
+    try:
         place = Place(address)
-        digest = hashlib.sha256(place.location.encode()).hexdigest()[:HASH_DIGITS]
-        inside = f"datasets/{digest}/{file_name(place.location)}"
-        return cls(Travel(str(scratch_folder().absolute() / inside), place, inside))
-
-    @property
-    def home(self) -> Path:
-        return Path(self.travel.home)
-
-    @property
-    def place(self) -> Place:
-        return self.travel.place
-
-    def published(self) -> Manifest | None:
-        """The dataset that is there. Raises DatasetError where something else is."""
-        with named():
-            return manifest_at(self.place, allowed=(".work",))
-
-    def tombstones(self) -> Tombstones:
-        """What was taken down there."""
-        with named():
-            data = read(self.place, TOMBSTONES)
-        return Tombstones() if data is None else tombstones.parse(data, f"{self.place.location}/{TOMBSTONES}")
-
-    def keeper(self) -> Keeper:
-        """Holds the dataset for this run; the caller holds the home."""
-        work = self.home / ".work"
-        return Keeper(RemoteLock(self.place, _mark(work)), self.checkpoint())
-
-    def checkpoint(self) -> Checkpoint:
-        """What the driver knows, and its copy there."""
-        return Checkpoint(self.home / ".work", self.place, _KEPT, ("ledger.sqlite",))
-
-    def outlet(self, before_switch: Callable[[], None]) -> AddressOutlet:
-        """Where the build is published."""
-        return AddressOutlet(self.place, self.home, before_switch=before_switch)
-
-    def here(self, path: Path) -> AbstractContextManager[Path]:
-        """A unit of the home, on this machine for the length of the `with` block."""
-        return self.travel.shelf().lent(self._name(path))
-
-    def peek(self, path: Path, member: str) -> bytes:
-        """One file of a unit that is a folder."""
-        return self.travel.shelf().peek(self._name(path), member)
-
-    def forget(self, source_ids: Iterable[str]) -> None:
-        """Remove what steps made of these sources, there and here."""
-        gone = set(source_ids)
-        if gone:
-            for step in UNITS:
-                self._remove(step, lambda unit: re.split("[-_]", unit)[0] not in gone)
-
-    def tidy(self, known: Mapping[str, Mapping[str, str]]) -> None:
-        """Remove units that no longer count, and uploads that somebody began and left.
-
-        known: step -> item -> the hash under which the ledger holds it.
-        """
-        for step in UNITS:
-            held = {f"{item}-{digest[:HASH_DIGITS]}" for item, digest in known.get(step, {}).items()}
-            self._remove(step, held.__contains__)
-        with named():
-            abandon_uploads(self.place)
-
-    def abandon_uploads(self) -> None:
-        """End what a run that was killed has begun to send."""
-        with named():
-            abandon_uploads(self.place)
-
-    def busy(self) -> str | None:
-        """Who works on the dataset now, or did until it died; None where nobody has its lock."""
-        with named():
-            found = lock_of(self.place)
-        return None if found is None else f"{holder(found)} has the lock of {self.place.location}"
-
-    def clean(self) -> int:
-        """Remove the work folder there and the home; returns the bytes freed. Raises FolderBusy while a run goes on."""
-        self.published()
-        with named(), folder_lock(self.home / ".work"), self.keeper():
-            found = sizes(self.place, ".work")
-            remove(self.place, [name for name in found if name != LOCK])
-            abandon_uploads(self.place)
-            here = sum(f.stat().st_size for f in self.home.rglob("*") if f.is_file())
-        shutil.rmtree(self.home)
-        return sum(found.values()) + here
-
-    def _remove(self, step: str, stays: Callable[[str], bool]) -> None:
-        with named():
-            units = {
-                name: name.rpartition("/")[2].removesuffix(SUFFIX) for name in sizes(self.place, UNITS[step])
-            }
-            names = [name for name, unit in units.items() if not stays(unit)]
-            remove(self.place, names)
-        self.travel.shelf().drop(name.removesuffix(SUFFIX) for name in names)
-
-    def _name(self, path: Path) -> str:
-        name = self.travel.name(path)
-        assert name is not None, path
-        return name
+        if place.is_web:
+            kind = "directory" if address.endswith("/") else None if _is_pattern(address) else "file"
+        else:
+            # Asked first: a name may hold the brackets of a pattern.
+            kind = kind_of(place)
+        if kind is None and _is_pattern(address):
+            for match, what in matches(place).items():
+                # As in a shell: "*" does not name what is hidden.
+                if "/." not in match or "/." in address:
+                    yield from _of_kind(match, what, suffixes)
+        elif kind is None:
+            raise FootageError(f"There is no {address}; give video files, folders, globs or a manifest.")
+        else:
+            yield from _of_kind(address, kind, suffixes)
+    except PlaceError as error:
+        raise FootageError(str(error)) from error
 
 
-def _mark(work: Path) -> str:
-    """A word by which the folder knows its own lock again."""
-    path = work / _MARK
-    if not path.exists():
-        with atomic_path(path) as partial:
-            partial.write_text(secrets.token_hex(16), encoding="ascii")
-    return path.read_text(encoding="ascii")
+def _of_kind(address: str, kind: str, suffixes: frozenset[str]) -> Iterator[Found]:
+    if kind == "directory":
+        for entry in files_below(Place(address)):
+            path = PurePosixPath(entry.path)
+            if path.suffix.lower() in suffixes and not any(part.startswith(".") for part in path.parts):
+                yield Found(entry.address, head=entry.head)
+    elif PurePosixPath(file_name(address)).suffix.lower() in MANIFEST_SUFFIXES:
+        yield from read_manifest(address)
+    else:
+        yield Found(canonical(address))
+
+
+def _is_pattern(address: str) -> bool:
+    # In the address of a web server a "?" begins the query.
+    return any(sign in address for sign in ("*[" if address.startswith("http") else "*?["))
+
+
+def heads_of(found: Sequence[Found]) -> dict[str, Head | None]:
+    """Size and version of each file behind an address; None where it could not be told."""
+    known: dict[str, Head | None] = {
+        one.location: one.head for one in found if not isinstance(one.path, Path) and one.head is not None
+    }
+    asked = [one.location for one in found if not isinstance(one.path, Path) and one.location not in known]
+    return known | heads(asked)
+
+
+def away_sha256(address: str) -> str:
+    """SHA-256 of the bytes behind an address, in hexadecimal. Raises StepError."""
+    digest = hashlib.sha256()
+    try:
+        with RangeFile(address) as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except PlaceError as error:
+        kind = error.kind if error.kind in (UNREACHABLE, "missing") else "unreadable"
+        raise StepError(kind, str(error)) from error
+    return digest.hexdigest()

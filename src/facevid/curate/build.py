@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import facevid.dataset
@@ -135,7 +136,8 @@ pack = _single("pack", "Publish the dataset: tables, shards, card.")
 def status(output: str | os.PathLike[str]) -> Status:
     """How far a dataset has come, without touching it. Raises WorkError where there is none."""
     work = Work.at(output)
-    work.ready()
+    with suppress(FolderBusy):  # then what is here is the newest: its driver runs on this machine
+        work.ready()
     published = work.published() is not None
     if not work.folder.is_dir() and not published:
         raise WorkError(f"{output} is no dataset of facevid, and none is being built there.")
@@ -154,23 +156,23 @@ def status(output: str | os.PathLike[str]) -> Status:
         go_on = f"facevid takedown {output}, which finishes a takedown that was interrupted"
     elif not published:
         go_on = f"facevid build FOOTAGE -o {output}"
-    elif work.away is None and work.unpublished_selection():
+    elif work.remote is None and work.unpublished_selection():
         go_on = (
             f"facevid cut {output}, then identify and pack: the selection is not the one that is published"
         )
-    elif clips and not annotated and work.away is None:
+    elif clips and not annotated and work.remote is None:
         go_on = f"facevid annotate {output}, which says what can be seen and heard in every clip"
     elif clips and not annotated:
         go_on = f"facevid pull {output} -o FOLDER, then annotate there and push"
     else:
-        go_on = f"facevid explore {output}" if work.away is None else f"facevid info {output}"
+        go_on = f"facevid explore {output}" if work.remote is None else f"facevid info {output}"
     return Status(str(output), recipe, published, clips, kept_s, annotated, steps, failures, running, go_on)
 
 
 def _running(work: Work) -> str | None:
     """Who works on the dataset now."""
-    if work.away is not None:
-        return work.away.busy()
+    if work.remote is not None:
+        return work.remote.busy()
     try:
         with folder_lock(work.folder):
             return None
@@ -193,8 +195,8 @@ def clean(output: str | os.PathLike[str]) -> int:
     where there is no such folder, DatasetError where it holds something else.
     """
     work = Work.at(output)
-    if work.away is not None:
-        return work.away.clean()
+    if work.remote is not None:
+        return work.remote.clean()
     if not work.folder.is_dir():
         if not work.dataset.is_dir():
             raise WorkError(f"There is no folder {output}, so there is nothing to clean.")

@@ -34,7 +34,7 @@ def cut_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     Returns the content of `meta.json`: clip_id, frames, fps, width, height, audio, chips, and `members` (file
     name -> bytes, sha256).
     """
-    source, folder = Path(payload["_source_path"]), Path(payload["_clip_dir"])
+    source, folder = str(payload["_source_path"]), Path(payload["_clip_dir"])
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with atomic_dir(folder) as partial:
@@ -45,7 +45,7 @@ def cut_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     return meta
 
 
-def _write_clip(payload: dict[str, Any], recipe: Recipe, source: Path, partial: Path) -> dict[str, Any]:
+def _write_clip(payload: dict[str, Any], recipe: Recipe, source: str, partial: Path) -> dict[str, Any]:
     first, last, fps = int(payload["first_frame"]), int(payload["last_frame"]), float(payload["fps"])
     x0, y0, x1, y1 = (int(payload[f"crop_{edge}"]) for edge in ("x0", "y0", "x1", "y1"))
     box, size = (x0, y0, x1, y1), int(recipe.cut.size)

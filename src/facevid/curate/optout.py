@@ -76,8 +76,8 @@ class OptOut:
     def whole(self, found: Found, scanned: Mapping[str, Any] | None = None) -> list[Entry]:
         """The entries by which a file is left out as a whole; `scanned`: what `scan_step` returned, if it did."""
         hits = [
-            *self.named("file", found.path.name),
-            *self.named("file", f"{found.path.parent.name}/{found.path.name}"),
+            *self.named("file", found.name),
+            *self.named("file", f"{found.folder}/{found.name}"),
         ]
         hits += self.named("url", found.facts.get("url"))
         if scanned is not None:

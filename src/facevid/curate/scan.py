@@ -6,13 +6,16 @@ import glob
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from facevid import media
+from facevid.curate.away import away_sha256, find_away, heads_of
 from facevid.curate.manifest import MANIFEST_SUFFIXES, FootageError, Found, printable, read_manifest, together
 from facevid.dataset.spans import FACTS, spans_text
 from facevid.engine import Item, Resources, Step, StepError, file_sha256
+from facevid.storage import is_address, local_path
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mxf .vob".split()
@@ -29,10 +32,11 @@ def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[s
     """Every file that the footage names, each once, sorted by path.
 
     footage: video files, folders (searched through and through), globs, manifests (.csv, .jsonl, .parquet
-    with a `path` column, relative to the manifest). Raises FootageError for what is not there.
+    with a `path` column, relative to the manifest); each may be an address, such as `s3://raw/2024/*.mp4`. Raises
+    FootageError for what is not there.
     """
     given = [footage] if isinstance(footage, (str, os.PathLike)) else list(footage)
-    found: dict[Path, Found] = {}
+    found: dict[Path | str, Found] = {}
     for name in given:
         for item in _look(str(name)):
             known = found.get(item.path)
@@ -42,10 +46,14 @@ def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[s
             f"There is no video in {', '.join(map(str, given)) or 'nothing'}; files ending in "
             f"{' '.join(sorted(VIDEO_SUFFIXES))} are looked for in folders."
         )
-    return [found[path] for path in sorted(found)]
+    return sorted(found.values(), key=lambda one: one.order)
 
 
 def _look(name: str) -> Iterator[Found]:
+    if is_address(name):
+        yield from find_away(name, VIDEO_SUFFIXES)
+        return
+    name = local_path(name)
     path = Path(name).expanduser()
     if path.is_dir():
         yield from _walk(path)
@@ -84,40 +92,43 @@ def _unreadable_folder(error: OSError) -> None:
 
 
 def scan_items(found: Sequence[Found]) -> Iterator[Item]:
-    """One item a file; a file that changes on disk (size or time) is scanned again."""
+    """One item a file; a file that changes on disk (size or time, of an address size or ETag) is scanned again."""
+    heads = heads_of(found)
     for one in found:
-        try:
-            state = one.path.stat()
-            stamp = [state.st_size, state.st_mtime_ns]
-        except OSError:
-            stamp = [-1, -1]
-        yield Item(one.key, {"stamp": stamp, "_path": str(one.path)})
+        stamp: list[int | str] = [-1, -1]
+        if isinstance(one.path, Path):
+            with suppress(OSError):
+                state = one.path.stat()
+                stamp = [state.st_size, state.st_mtime_ns]
+        elif (head := heads[one.path]) is not None:
+            stamp = [head.size, head.stamp]
+        yield Item(one.key, {"stamp": stamp, "_path": one.location})
 
 
 def file_names(found: Sequence[Found]) -> dict[str, str]:
     """Path -> file name, with its folder's name in front where several files have that name."""
     count: dict[str, int] = {}
     for one in found:
-        count[one.path.name] = count.get(one.path.name, 0) + 1
+        count[one.name] = count.get(one.name, 0) + 1
     return {
-        one.key: printable(p.name if count[p.name] == 1 else f"{p.parent.name}/{p.name}")
-        for one, p in ((one, one.path) for one in found)
+        one.key: printable(one.name if count[one.name] == 1 else f"{one.folder}/{one.name}") for one in found
     }
 
 
 def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
-    """SHA-256 and probe of the file at `_path`; reads it once through, and its header."""
-    path = Path(payload["_path"])
-    if printable(str(path)) != str(path):
+    """SHA-256 and probe of the file or address at `_path`; reads it once through, and its header."""
+    path = str(payload["_path"])
+    if printable(path) != path:
         shown = media.display_name(path)
         raise StepError(
             "name", f"{shown} has a name or a folder that is not UTF-8, which no table holds; rename it."
         )
     try:
-        path.stat()
+        if not is_address(path):
+            Path(path).stat()
         # First: it refuses what would be read for ever, such as a pipe.
         probe = media.probe(path)
-        digest = file_sha256(path)
+        digest = away_sha256(path) if is_address(path) else file_sha256(Path(path))
     except media.MediaError as error:
         raise StepError(error.kind, str(error)) from error
     except FileNotFoundError:
@@ -166,14 +177,14 @@ def sources_table(found: Sequence[Found], scanned: Mapping[str, Mapping[str, Any
     rows: dict[str, dict[str, Any]] = {}
     known: dict[str, Found] = {}
     names: set[str] = set()
-    for one in sorted(found, key=lambda f: f.path):
+    for one in sorted(found, key=lambda f: f.order):
         facts = scanned.get(one.key)
         if facts is None:
             continue
         source_id = str(facts["source_id"])
         if source_id not in rows:
-            name = _free_name(one.path, source_id, names)
-            rows[source_id] = {**facts, "source_name": name, "path": str(one.path), "copies": 1}
+            name = _free_name(one, source_id, names)
+            rows[source_id] = {**facts, "source_name": name, "path": one.location, "copies": 1}
             known[source_id] = one
         else:
             rows[source_id]["copies"] += 1
@@ -195,12 +206,12 @@ def _filled(first: Found, copy: Found) -> Found:
     return Found(first.path, facts, first.self_reported or copy.self_reported)
 
 
-def _free_name(path: Path, source_id: str, taken: set[str]) -> str:
-    for name in (path.name, f"{path.parent.name}/{path.name}", f"{source_id}/{path.name}"):
+def _free_name(one: Found, source_id: str, taken: set[str]) -> str:
+    for name in (one.name, f"{one.folder}/{one.name}", f"{source_id}/{one.name}"):
         if name not in taken:
             taken.add(name)
             return name
-    raise FootageError(f"{path} cannot be named apart from another source; rename one of them.")
+    raise FootageError(f"{one.location} cannot be named apart from another source; rename one of them.")
 
 
 __all__ = [

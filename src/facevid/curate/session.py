@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 import facevid.dataset
 from facevid import backends
 from facevid.curate.analyze import ANALYZE
-from facevid.curate.away import UNITS
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
 from facevid.curate.notes import scan_notes
 from facevid.curate.optout import OptOut
 from facevid.curate.people import judge_people
+from facevid.curate.remote import UNITS
 from facevid.curate.scan import SCAN, Found, file_names, scan_items, sources_table
 from facevid.curate.steps import analyze_items, cut_items, embed_items
 from facevid.curate.summary import StepSummary, Summary
@@ -36,6 +36,7 @@ from facevid.curate.tables import (
 from facevid.curate.withheld import OPTED_OUT, TAKEN_DOWN, Withheld
 from facevid.curate.work import FAILED_COLUMNS, SOURCE_COLUMNS, Work, WorkError
 from facevid.engine import (
+    PASSING,
     Executor,
     Item,
     Ledger,
@@ -51,7 +52,7 @@ from facevid.engine import (
 )
 from facevid.engine.keeper import Keeper
 from facevid.recipe import Recipe
-from facevid.storage import PlaceError
+from facevid.storage import PlaceError, file_name
 
 RecipeGiven = Recipe | str | Path | Mapping[str, Any] | None
 OnProgress = Callable[[Progress], None] | None
@@ -143,7 +144,7 @@ class Session:
                 with open_executor(
                     executor, workers=workers, address=address, lock=work.lock, log=log,
                     resources=chosen.resources.given(),
-                    travel=None if work.away is None else work.away.travel,
+                    travel=None if work.remote is None else work.remote.travel,
                 ) as opened:  # fmt: skip
                     if keeper is not None and not dry_run:
                         keeper.begin()
@@ -310,8 +311,8 @@ class Session:
             self.work.outlet(self.keeper),
         )  # fmt: skip
         self.work.keep_packed()
-        if self.work.away is not None and self.ledger is not None:
-            self.work.away.tidy({step: self.ledger.hashes(step) for step in UNITS})
+        if self.work.remote is not None and self.ledger is not None:
+            self.work.remote.tidy({step: self.ledger.hashes(step) for step in UNITS})
         clips, kept_s = published_size(self.work.location)
         return StepSummary(
             "pack", self.work.location, total=clips, ok=clips, seconds=time.monotonic() - began,
@@ -356,7 +357,9 @@ class Session:
             settled = self._settled(
                 step, items, ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
             )
-            summary.to_run = len(items) - len(settled)
+            held = {} if self.ledger is None else self.ledger.get_many(step.name, list(settled))
+            again = sum(outcome.kind in PASSING for _, outcome in held.values())
+            summary.to_run = len(items) - len(settled) + again
             return summary, {}
         if self.ledger.notice:
             summary.notes.append(self.ledger.notice)
@@ -465,7 +468,7 @@ def check_backends(recipe: Recipe) -> None:
 
 def failure(outcome: Outcome) -> dict[str, str]:
     return {
-        "item": Path(outcome.key).name, "step": outcome.step,
+        "item": file_name(outcome.key), "step": outcome.step,
         "kind": outcome.kind or "bug", "message": outcome.message or "",
     }  # fmt: skip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ class Sound:
 
 
 def listen(
-    path: Path,
+    path: str,
     detector: SpeechDetector,
     *,
     frames: int,
@@ -54,7 +53,7 @@ def listen(
 
 
 def _listen(
-    path: Path, detector: SpeechDetector, frames: int, fps: float, *, start_s: float, end_s: float | None
+    path: str, detector: SpeechDetector, frames: int, fps: float, *, start_s: float, end_s: float | None
 ) -> Sound:
     detector.reset()
     probabilities: list[Floats] = []

@@ -163,12 +163,12 @@ def _vectors(paths: Sequence[Path], work: Work) -> np.ndarray[Any, np.dtype[np.f
     """The embeddings in these files, (n, 128); those at an address are asked for many at a time."""
 
     def load(path: Path) -> Any:
-        with undamaged(path, delete=path), work.here(path) as here:
+        with undamaged(path, delete=path), work.here(path, once=True) as here:
             return np.load(here)
 
     if not paths:
         return np.zeros((0, 128), np.float32)
-    with ThreadPoolExecutor(1 if work.away is None else _AT_ONCE) as pool:
+    with ThreadPoolExecutor(1 if work.remote is None else _AT_ONCE) as pool:
         return np.stack(list(pool.map(load, paths)))
 
 
@@ -223,7 +223,7 @@ def publish_tables(
         ),
         clips=ClipFolders(
             lambda clip_id: work.clip(clip_id, members.hashes[clip_id]),
-            None if work.away is None else work.here,
+            None if work.remote is None else work.here,
         ),
         recipe=recipe.published(),
         name=work.dataset.resolve().name,

@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facevid.curate.away import HASH_DIGITS, Away
 from facevid.curate.frames import read_analysis
+from facevid.curate.remote import HASH_DIGITS, Remote
 from facevid.curate.trackfile import TrackFileWriter, track_file_key
 from facevid.dataset.annotating import ANNOTATE_LOCK
 from facevid.dataset.outlet import FolderOutlet, Outlet
@@ -55,11 +55,11 @@ class WorkError(FacevidError):
 class Work:
     """Paths in the work folder of one dataset, and what is read from and written to them.
 
-    dataset: its folder; for one behind an address the folder of this machine that stands for it. away: the address.
+    dataset: its folder; for one behind an address the folder of this machine that stands for it. remote: the address.
     """
 
     dataset: Path
-    away: Away | None = None
+    remote: Remote | None = None
 
     @classmethod
     def at(cls, output: str | os.PathLike[str]) -> Work:
@@ -67,13 +67,13 @@ class Work:
         text = os.fspath(output)
         if not is_address(text):
             return cls(Path(local_path(text)))
-        away = Away.at(text)
-        return cls(away.home, away)
+        remote = Remote.at(text)
+        return cls(remote.home, remote)
 
     @property
     def location(self) -> str:
         """What people call the dataset: its folder or its address."""
-        return str(self.dataset) if self.away is None else self.away.place.location
+        return str(self.dataset) if self.remote is None else self.remote.place.location
 
     @property
     def folder(self) -> Path:
@@ -153,40 +153,41 @@ class Work:
     def embedding(self, clip_id: str, digest: str = "") -> Path:
         """The file of a clip's embedding."""
         name = self._unit(clip_id, digest)
-        return self.folder / "embeddings" / (f"{name}.npy" if self.away is None else name)
+        return self.folder / "embeddings" / (f"{name}.npy" if self.remote is None else name)
 
     def _unit(self, item: str, digest: str) -> str:
         # At an address a name stands for one content for good: a copy of it elsewhere is never out of date.
-        return item if self.away is None else f"{item}-{digest[:HASH_DIGITS]}"
+        return item if self.remote is None else f"{item}-{digest[:HASH_DIGITS]}"
 
-    def here(self, path: Path) -> AbstractContextManager[Path]:
-        """What a step made, on this machine for the length of the `with` block."""
-        return nullcontext(path) if self.away is None else self.away.here(path)
+    def here(self, path: Path, *, once: bool = False) -> AbstractContextManager[Path]:
+        """What a step made, on this machine for the length of the `with` block; once: it is not wanted again."""
+        return nullcontext(path) if self.remote is None else self.remote.here(path, once=once)
 
     def ready(self) -> None:
         """Take from the address what another machine has done since; nothing for a folder."""
-        if self.away is not None:
+        if self.remote is not None:
             with folder_lock(self.folder):
-                self.away.checkpoint().restore()
+                self.remote.checkpoint().restore()
 
     def published(self) -> Manifest | None:
         """The dataset that is there; None where none is yet. Raises DatasetError where something else is."""
-        return check_output(self.dataset) if self.away is None else self.away.published()
+        return check_output(self.dataset) if self.remote is None else self.remote.published()
 
     def tombstones(self) -> tombstones.Tombstones:
         """What was taken down there."""
-        return tombstones.read(self.dataset) if self.away is None else self.away.tombstones()
+        return tombstones.read(self.dataset) if self.remote is None else self.remote.tombstones()
 
     def outlet(self, keeper: Keeper | None) -> Outlet:
         """Where the dataset is published."""
-        if self.away is None or keeper is None:
+        if self.remote is None:
             return FolderOutlet(self.dataset)
-        return self.away.outlet(keeper.save)
+        assert keeper is not None, "who publishes at an address holds it"
+        return self.remote.outlet(keeper.save)
 
     def forget(self, source_ids: Iterable[str]) -> None:
         """Remove what steps made of these sources."""
-        if self.away is not None:
-            self.away.forget(source_ids)
+        if self.remote is not None:
+            self.remote.forget(source_ids)
             return
         for source_id in sorted(source_ids):
             shutil.rmtree(self.analysis(source_id), ignore_errors=True)
@@ -205,9 +206,9 @@ class Work:
             stack.enter_context(folder_lock(self.folder))
             stack.enter_context(folder_lock(self.folder, name=ANNOTATE_LOCK))
             keeper = None
-            if self.away is not None:
-                keeper = stack.enter_context(self.away.keeper())
-                self.away.abandon_uploads()
+            if self.remote is not None:
+                keeper = stack.enter_context(self.remote.keeper())
+                self.remote.abandon_uploads()
             version = self.folder / "version"
             found = version.read_text(encoding="ascii").strip() if version.exists() else None
             if found not in (None, str(WORK_VERSION)):
@@ -269,10 +270,10 @@ class Work:
         return key
 
     def _tracks_in(self, analysis: Path) -> pa.Table:
-        if self.away is None:
+        if self.remote is None:
             return read_analysis(analysis / "tracks.parquet").read()
         # The meshes beside it are a thousand times as large, and select needs none.
-        return pq.ParquetFile(pa.BufferReader(self.away.peek(analysis, "tracks.parquet"))).read()
+        return pq.ParquetFile(pa.BufferReader(self.remote.peek(analysis, "tracks.parquet"))).read()
 
     def write(self, table: pa.Table, path: Path) -> None:
         """Write a table whole or not at all."""

@@ -294,7 +294,8 @@ def refuse_pending(folder: Path) -> None:
 
 def _why_no_manifest(folder: Path) -> str:
     if len(folder.parts) > 1 and re.fullmatch(r"[a-z][a-z0-9+.-]+:", folder.parts[0]):
-        return f"{folder} is an address, and a folder of this machine is needed: fetch it with `facevid pull` first."
+        shown = str(folder).replace(":/", "://", 1)  # a path has no two slashes
+        return f"{shown} is an address, and a folder of this machine is needed: fetch it with `facevid pull` first."
     if not folder.exists():
         return f"There is no folder {folder}; name a dataset built by facevid."
     if not folder.is_dir():

@@ -19,6 +19,7 @@ from facevid.engine.ledger import Ledger, LedgerError, Run
 from facevid.engine.local import LocalExecutor, available_cores
 from facevid.engine.progress import Progress, Tally, track
 from facevid.engine.step import (
+    PASSING,
     EngineError,
     Item,
     Outcome,
@@ -37,6 +38,7 @@ from facevid.engine.worker import worker_threads
 
 __all__ = [
     "EXECUTORS",
+    "PASSING",
     "EngineError",
     "Executor",
     "FolderBusy",

@@ -18,6 +18,7 @@ from facevid.engine.ray_host import Host, Order
 from facevid.engine.step import Payload, Resources, SetupError, Step
 from facevid.engine.travel import Travel, Trip
 from facevid.engine.worker import Reply
+from facevid.storage import is_address
 
 LOST = Ending("was lost with its machine", lost=True)
 _LOOK_S = 5.0
@@ -51,8 +52,13 @@ class RayWorker:
         """Hand over a payload, and what of its inputs is there to be seen."""
         known = payload.payload if isinstance(payload, Trip) else payload
         inputs = () if self._step.inputs is None else self._step.inputs(known)
-        # What lies in the home of a dataset behind an address is brought, not seen.
-        paths = map(Path, inputs) if self._travel is None else self._travel.elsewhere(inputs)
+        paths = [
+            Path(path)
+            for path in inputs
+            if not is_address(str(path))
+            # What lies in the home of a dataset behind an address is brought, not seen.
+            and (self._travel is None or self._travel.name(path) is None)
+        ]
         seen = [str(path) for path in paths if path.exists()]
         self.owed = self._actor.work.remote(payload, seen)
 

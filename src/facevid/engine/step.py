@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from facevid.errors import FacevidError
+from facevid.storage import UNREACHABLE
 
 Payload = dict[str, Any]
 Value = dict[str, Any]
@@ -82,6 +83,7 @@ class Step:
     timeout_s: seconds one item may take, or a function of the payload.
     setup: `setup(recipe)`, run once in each worker before its first item (loads models).
     inputs: `inputs(payload) -> paths` that it reads; workers on other machines must see those that the driver sees.
+        Addresses (`s3://...`) among them are left to whoever opens them.
     outputs: `outputs(payload, value) -> (path, bytes or None)`; when given, an item counts as finished only while all
         are there, and as long as that where bytes are given.
     makes: `makes(payload) -> paths` of the files and folders that it writes, each whole. Where the dataset lies behind
@@ -129,6 +131,10 @@ class Outcome:
     reused: bool = False
 
 
+PASSING = frozenset({UNREACHABLE})
+"""Kinds of failures that may pass: a store that did not answer, however often it was asked."""
+
+
 class Rejected(Exception):
     """Raised by a step: the item is sound but not wanted. Not an error."""
 
@@ -141,7 +147,8 @@ class Rejected(Exception):
 class StepError(Exception):
     """Raised by a step: this item cannot be processed, and it is the item's fault.
 
-    kind: one word for tables ("unreadable", "empty", ...). message: the user's sentence.
+    kind: one word for tables ("unreadable", "empty", ...). message: the user's sentence. A kind of `PASSING` says that
+    it is nobody's fault for good: the item fails in this run alone, and the next run tries it again.
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -60,10 +60,6 @@ class Travel:
     def _names(self, paths: Iterable[Any]) -> tuple[str, ...]:
         return tuple(name for name in map(self.name, paths) if name is not None)
 
-    def elsewhere(self, paths: Iterable[Any]) -> list[Path]:
-        """Those of the paths that a machine must see by itself."""
-        return [Path(path) for path in paths if self.name(path) is None]
-
     def ship_log(self, log: Path, machine: str) -> None:
         """Put the end of a worker's log beside the dataset, where a failure's sentence sends people."""
         try:

@@ -14,6 +14,7 @@ from types import FrameType
 
 from facevid.engine.ledger import Ledger
 from facevid.engine.step import (
+    PASSING,
     EngineError,
     Item,
     Outcome,
@@ -117,7 +118,7 @@ class Work:
 
     def _still_good(self, item: Item, outcome: Outcome) -> bool:
         if outcome.status == "failed":
-            return not self._retry_failed
+            return not self._retry_failed and outcome.kind not in PASSING
         if outcome.status == "rejected" or self.step.outputs is None:
             return True
         if self._there is not None and self.travel is not None:

@@ -19,11 +19,18 @@ from facevid.machine.check import Check, Status, gigabytes
 from facevid.machine.estimate import Estimate, estimate
 from facevid.machine.footage import Footage, Unusable, count_footage, draw
 from facevid.machine.host import host_checks
-from facevid.machine.place import address_check, is_address, output_check, room_check, standing
+from facevid.machine.place import (
+    is_address,
+    output_check,
+    remote_output_check,
+    room_check,
+    standing,
+)
 from facevid.machine.sample import build_sample
 from facevid.machine.scratch import OnProgress, Scratch, scratch
 from facevid.machine.trials import trial_checks
 from facevid.recipe import Recipe, load_recipe
+from facevid.storage import scratch_bytes, scratch_folder
 
 LEAST_SAMPLE_S = 5.0
 _NAMED = 5
@@ -120,10 +127,6 @@ def _weigh(
 ) -> tuple[Footage | None, Estimate | None, list[Check]]:
     """Count the footage, build a sample of it if the machine is sound, and scale that up."""
     given = [str(one) for one in ([footage] if isinstance(footage, (str, os.PathLike)) else footage)]
-    away = [one for one in given if is_address(one)]
-    if away:
-        do = "Copy it to a disk of this machine, or mount it, and name the folder."
-        return None, None, [address_check("footage", one, do) for one in away]
     try:
         found = find_footage(given)
     except FacevidError as error:
@@ -177,7 +180,9 @@ def _place_checks(output: str | os.PathLike[str] | None, recipe: Recipe) -> list
     """Where the dataset goes; room is looked for at a folder only."""
     where = os.fspath(output or "")
     if is_address(where):
-        return [address_check("output", where, f"Build into a folder, then run: facevid push FOLDER {where}")]
+        checked = remote_output_check(where)
+        why = f"the scratch holds what is in work, and may take {gigabytes(scratch_bytes())}"
+        return [checked, room_check("scratch", standing(scratch_folder()), scratch_bytes(), why)]
     checked = output_check(None if output is None else Path(output))
     wanted = 2 * recipe.pack.shard_bytes
     why = f"more than a small dataset needs {gigabytes(wanted)}, room for two shards"

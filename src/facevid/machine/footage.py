@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from facevid import media
+from facevid.curate.away import heads_of
 from facevid.curate.manifest import Found
 from facevid.curate.scan import file_names
 from facevid.dataset.spans import Span
@@ -18,6 +19,7 @@ from facevid.engine import Item, Step, StepError
 from facevid.machine.ranges import Range, exactly, ratio
 from facevid.machine.scratch import Scratch
 from facevid.recipe import Recipe
+from facevid.storage import Head
 
 PROBED_AT_MOST = 500
 STRETCH_S = 10.0
@@ -87,9 +89,8 @@ class Footage:
 
 def probe_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
     """Seconds of the file at `_path`, from its header."""
-    path = Path(payload["_path"])
     try:
-        return {"duration_s": media.probe(path).duration_s}
+        return {"duration_s": media.probe(str(payload["_path"])).duration_s}
     except media.MediaError as error:
         raise StepError(error.kind, str(error)) from error
 
@@ -99,12 +100,13 @@ PROBE = Step(name="probe", version=1, function=probe_step, timeout_s=600.0)
 
 def count_footage(found: Sequence[Found], room: Scratch, recipe: Recipe) -> Footage:
     """Look into every file, or into `PROBED_AT_MOST` drawn at random; the rest is taken to be alike, byte for byte."""
-    sizes = {one.path: _size(one.path) for one in found}
+    heads = heads_of(found)
+    sizes = {one.path: _size(one.path, heads) for one in found}
     drawn = list(found)
     if len(found) > PROBED_AT_MOST:
         chosen = np.random.default_rng(_SEED).choice(len(found), PROBED_AT_MOST, replace=False)
         drawn = [found[k] for k in sorted(chosen.tolist())]
-    tried = room.run(PROBE, [Item(one.key, {"_path": str(one.path)}) for one in drawn], recipe)
+    tried = room.run(PROBE, [Item(one.key, {"_path": one.location}) for one in drawn], recipe)
     names = file_names(found)
     pieces: list[Piece] = []
     looked_at: list[float] = []
@@ -186,7 +188,10 @@ def _end(span: Span, otherwise: float) -> float:
     return otherwise if span.end_s is None else span.end_s
 
 
-def _size(path: Path) -> int:
+def _size(path: Path | str, heads: Mapping[str, Head | None]) -> int:
+    if isinstance(path, str):
+        head = heads[path]
+        return 0 if head is None else head.size
     try:
         return path.stat().st_size
     except OSError:

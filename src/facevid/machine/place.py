@@ -6,11 +6,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from facevid.curate.remote import Remote
 from facevid.dataset.published import DatasetError, check_output
 from facevid.dataset.storage import RemoteFolder
 from facevid.engine import EngineError, FolderBusy, Ledger, atomic_path, folder_lock
 from facevid.machine.check import Check, gigabytes
+from facevid.storage import PlaceError
+from facevid.storage.objects import create, remove
 
+_PROBE = ".work/doctor"
 _LEAST = 100_000_000
 """Bytes without which not even a small build ends: its ledger, the pieces in work and the tables."""
 
@@ -31,6 +35,30 @@ def address_check(name: str, address: str, do: str) -> Check:
     return Check(
         name, "fault", f"{address} answers (entries: {there}), but a build needs a folder of this machine", do
     )
+
+
+def remote_output_check(address: str) -> Check:
+    """Whether a build may write its dataset to an address, and the store does what a build asks of it."""
+    other = "Name another address with --output, or a folder."
+    try:
+        place = Remote.at(address).place
+        there = Remote.at(address).published()
+        if not create(place, _PROBE, b"facevid doctor"):
+            remove(place, [_PROBE])
+            create(place, _PROBE, b"facevid doctor")
+        try:
+            alone = not create(place, _PROBE, b"another")
+        finally:
+            remove(place, [_PROBE])
+    except (DatasetError, EngineError, PlaceError) as error:
+        return Check("output", "fault", str(error), other)
+    found = f"{address} can be written, and holds {'a dataset' if there else 'none yet'}"
+    if not alone:
+        return Check(
+            "output", "warning", f"{found}; it does not refuse to create what is there, which keeps builds apart",
+            "Let one build at a time write there.",
+        )  # fmt: skip
+    return Check("output", "ok", found)
 
 
 def output_check(output: Path | None) -> Check:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import facevid.dataset
 from facevid.annotate import measure
 from facevid.curate import analyze, cut
-from facevid.curate.manifest import Found
+from facevid.curate.manifest import Found, located
 from facevid.curate.scan import SCAN, scan_step, sources_table
 from facevid.curate.session import Session, published_size
 from facevid.curate.work import SOURCE_COLUMNS, Work
@@ -23,6 +23,7 @@ from facevid.engine import Item, LocalExecutor, Step, StepError
 from facevid.machine.footage import Piece, Unusable, names_of
 from facevid.machine.scratch import Scratch
 from facevid.recipe import Recipe
+from facevid.storage import file_name
 
 PER_STRETCH = ("analyze", "cut", "identify", "annotate")
 """Steps whose cost grows with the footage, beside `scan`, whose cost grows with its bytes."""
@@ -69,22 +70,22 @@ class Sample:
 
 def build_sample(stretches: Sequence[Piece], room: Scratch, recipe: Recipe) -> Sample:
     """Scan the files of the stretches, then analyze, cut, identify and annotate each stretch, one worker a core."""
-    paths = sorted({str(s.found.path) for s in stretches})
+    paths = sorted({s.found.location for s in stretches})
     scans = room.run(TIMED_SCAN, [Item(path, {"_path": path}) for path in paths], recipe)
     names = names_of(stretches)
     usable = {
         f"stretch-{number}": (name, piece)
         for number, (name, piece) in enumerate(zip(names, stretches, strict=True))
-        if scans[str(piece.found.path)].status == "ok"
+        if scans[piece.found.location].status == "ok"
     }
     items = [
         Item(
             key,
             {
-                "path": str(piece.found.path), "seconds": piece.seconds,
+                "path": piece.found.location, "seconds": piece.seconds,
                 "spans": [span.to_json() for span in piece.spans],
                 "facts": dict(piece.found.facts), "self_reported": dict(piece.found.self_reported),
-                "_scanned": scans[str(piece.found.path)].value["scanned"],
+                "_scanned": scans[piece.found.location].value["scanned"],
                 "_folder": str(room.folder / key),
             },
         )
@@ -93,7 +94,7 @@ def build_sample(stretches: Sequence[Piece], room: Scratch, recipe: Recipe) -> S
     tried = room.run(BUILD, items, recipe, work_s={key: piece.seconds for key, (_, piece) in usable.items()})
     failed = [
         *(
-            Unusable(Path(path).name, o.message or "")
+            Unusable(file_name(path), o.message or "")
             for path, o in sorted(scans.items())
             if o.status != "ok"
         ),
@@ -106,7 +107,7 @@ def build_sample(stretches: Sequence[Piece], room: Scratch, recipe: Recipe) -> S
             if o.status == "ok"
         ),
         tuple(Built(**o.value) for _, o in sorted(tried.items()) if o.status == "ok"),
-        len({str(usable[key][1].found.path) for key, o in tried.items() if o.status == "ok"}),
+        len({usable[key][1].found.location for key, o in tried.items() if o.status == "ok"}),
         tuple(failed),
     )
 
@@ -143,7 +144,7 @@ BUILD = Step(name="sample", version=1, function=build_step, timeout_s=3600.0, se
 
 def _built(payload: dict[str, Any], work: Work, recipe: Recipe) -> dict[str, Any]:
     found = Found(
-        Path(payload["path"]), payload["facts"], payload["self_reported"],
+        located(payload["path"]), payload["facts"], payload["self_reported"],
         tuple(Span.from_json(row) for row in payload["spans"]),
     )  # fmt: skip
     rows = sources_table([found], {payload["path"]: payload["_scanned"]})

@@ -169,7 +169,9 @@ class _Sound:
     def _find_origin(self, stream: AudioStream) -> float:
         try:
             grid = GridSource(self._path, fps=1.0)
-        except MediaError:
+        except MediaError as error:
+            if error.kind == "unreachable":
+                raise
             # A file without pictures has only its sound to count from.
             origin_s = next((_time(frame) for frame in _decoded(self._container, stream)), 0.0)
             self._reopen()

@@ -6,7 +6,9 @@ from typing import Literal
 
 from facevid.errors import FacevidError
 
-MediaErrorKind = Literal["unreadable", "no_video", "empty", "not_media", "too_large"]
+MediaErrorKind = Literal[
+    "unreadable", "no_video", "empty", "not_media", "too_large", "missing", "unreachable"
+]
 
 
 class MediaError(FacevidError):
@@ -14,7 +16,8 @@ class MediaError(FacevidError):
 
     `kind` is "empty" (zero bytes), "not_media" (no known video format), "no_video" (media without a moving
     picture), "too_large" (pictures beyond the limit, see `facevid.media.limits`) or
-    "unreadable" (a known format, but missing, forbidden, broken or not decodable).
+    "unreadable" (a known format, but missing, forbidden, broken or not decodable). Of a source behind an
+    address it is also "missing" (nothing is there) or "unreachable" (its store did not answer, which may pass).
     """
 
     def __init__(self, kind: MediaErrorKind, message: str) -> None:

@@ -13,7 +13,6 @@ import heapq
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import av
 from av.container import InputContainer
@@ -23,7 +22,7 @@ from av.video.stream import VideoStream
 
 from facevid.media.errors import MediaError
 from facevid.media.limits import MAX_HOLE_S, longest_s
-from facevid.media.source import Geometry, PathLike, display_name, open_source, video_stream
+from facevid.media.source import Geometry, PathLike, display_name, file_size, open_source, video_stream
 
 SLACK = 0.4
 Timed = tuple[float, VideoFrame]
@@ -66,7 +65,7 @@ class GridSource:
 
     def _open(self) -> None:
         self._container = open_source(self.path)
-        self._size = len(self.path) if isinstance(self.path, bytes) else Path(self.path).stat().st_size
+        self._size = file_size(self.path)
         try:
             self._stream = video_stream(self._container, name=self.name, threads=self.threads)
         except MediaError:

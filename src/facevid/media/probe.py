@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 import numpy as np
@@ -12,7 +11,15 @@ from av.video.stream import VideoStream
 
 from facevid.media.grid import GridSource
 from facevid.media.limits import MAX_HOLE_S, longest_s
-from facevid.media.source import PathLike, audio_stream, display_name, is_sound, open_source, video_stream
+from facevid.media.source import (
+    PathLike,
+    audio_stream,
+    display_name,
+    file_size,
+    is_sound,
+    open_source,
+    video_stream,
+)
 
 # Ten seconds at 60 frames a second: enough to see a varying rate, and read in milliseconds.
 _TIMED_PACKETS = 600
@@ -60,17 +67,18 @@ def probe(path: PathLike) -> Probe:
     grid = GridSource(path, fps=1.0)
     geometry, start_s = grid.geometry, grid.origin_s
     grid.close()
+    size = file_size(path)
     container = open_source(path)
     try:
         stream = video_stream(container, name=display_name(path))
         times, sizes = _timed_packets(container, stream)
         rate, variable = _rate(stream, times)
-        duration_s = _duration(container, stream, start_s, times, rate, Path(path).stat().st_size)
+        duration_s = _duration(container, stream, start_s, times, rate, size)
         pixels = stream.codec_context.format
         sound = audio_stream(container, name=display_name(path))
         return Probe(
             container=container.format.name.split(",")[0],
-            size_bytes=Path(path).stat().st_size,
+            size_bytes=size,
             duration_s=duration_s,
             width=geometry.width,
             height=geometry.height,

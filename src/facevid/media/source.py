@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import Union, cast
+from typing import BinaryIO, TypeGuard, Union, cast
 
 import av
 import numpy as np
@@ -34,11 +34,15 @@ from facevid.media.limits import (
     MIN_RATE,
     OPEN_OPTIONS,
 )
+from facevid.media.remote import SourceFile
 from facevid.media.sample_counts import stated_samples
+from facevid.storage import file_name, is_address
 
 PathLike = Union[str, "os.PathLike[str]"]
+"""Where a source lies: a path, or an address of fsspec's as text (a Path would ruin it)."""
 
 _KNOWN_MAGIC = ((4, b"ftyp"), (0, b"\x1a\x45\xdf\xa3"), (0, b"RIFF"), (4, b"moov"), (4, b"mdat"), (0, b"FLV"))
+_UNFINISHED = " (an unfinished copy or download?)"
 # Beyond these ratios a sample aspect ratio is a writer's mistake, not a display size.
 _SANE_ASPECT = (Fraction(1, 8), Fraction(8))
 # ITU-R BT.709 for high definition, BT.601 below: what players assume when a stream does not say.
@@ -47,39 +51,71 @@ _FULL_RANGE = 2
 
 
 def display_name(path: object) -> str:
-    """The file's name for a sentence, in one line: control characters and what is not UTF-8 are escaped."""
-    name = Path(path).name if isinstance(path, (str, os.PathLike)) else "the clip"
+    """What people call a source, for a sentence, in one line: the name of its file; control characters and what is
+    not UTF-8 are escaped.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        return "the clip"
+    name = file_name(path) if _away(path) else Path(path).name
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in name
     )
 
 
 def open_source(path: PathLike | bytes) -> InputContainer:
-    """Open a file (or the bytes of one) for reading, or raise `MediaError` with a sentence.
+    """Open a file, an address (or the bytes of a file) for reading, or raise `MediaError` with a sentence.
 
     Nothing else is opened, whatever the file refers to: see `facevid.media.limits`.
     """
     name = display_name(path)
-    if not isinstance(path, bytes):
-        _check_file(path, name)
-    elif not path:
-        raise MediaError("empty", f"{name} has no bytes.")
-    with BytesIO(path) if isinstance(path, bytes) else Path(path).open("rb") as file:
-        stated, size = stated_samples(file), file.seek(0, os.SEEK_END)
-    if stated > size:
-        raise MediaError(
-            "unreadable",
-            f"{name} is damaged: its index lists {stated:,} pictures or pieces of sound, and it has {size:,} bytes.",
-        )
-    try:
+    source: BytesIO | SourceFile | str
+    if isinstance(path, bytes):
+        source, size = BytesIO(path), len(path)
+        _check_index(source, name, size)
+    elif _away(path):
+        source = SourceFile(os.fspath(path))
+        size = source.size
+        _check_index(source, name, size)
+    else:
+        size = _checked_size(path, name)
+        with Path(path).open("rb") as file:
+            _check_index(file, name, size)
         # Else FFmpeg would take a name with a colon in it for an address.
-        source = BytesIO(path) if isinstance(path, bytes) else f"file:{os.fspath(path)}"
+        source = f"file:{os.fspath(path)}"
+    try:
         return av.open(source, mode="r", metadata_errors="replace", options=OPEN_OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _open_error(path, name, error) from error
 
 
-def _check_file(path: PathLike, name: str) -> None:
+def _check_index(file: BytesIO | SourceFile | BinaryIO, name: str, size: int) -> None:
+    """Raise MediaError for an empty file, and one whose index FFmpeg would need more memory for than its bytes allow."""
+    if size == 0:
+        raise MediaError("empty", f"{name} has no bytes{'' if isinstance(file, BytesIO) else _UNFINISHED}.")
+    stated = stated_samples(cast(BinaryIO, file))
+    file.seek(0)
+    if stated > size:
+        raise MediaError(
+            "unreadable",
+            f"{name} is damaged: its index lists {stated:,} pictures or pieces of sound, and it has {size:,} bytes.",
+        )
+
+
+def file_size(path: PathLike | bytes) -> int:
+    """Bytes of a source. Raises MediaError for one behind an address, OSError for a file, that cannot be looked at."""
+    if isinstance(path, bytes):
+        return len(path)
+    if _away(path):
+        with SourceFile(os.fspath(path)) as file:
+            return file.size
+    return Path(path).stat().st_size
+
+
+def _away(path: object) -> TypeGuard[str]:
+    return isinstance(path, str) and is_address(path)
+
+
+def _checked_size(path: PathLike, name: str) -> int:
     try:
         state = Path(path).stat()
         if not stat.S_ISREG(state.st_mode):  # looked at first: opening a pipe waits for its other end
@@ -89,8 +125,7 @@ def _check_file(path: PathLike, name: str) -> None:
             pass
     except OSError as error:
         raise MediaError("unreadable", f"{name} cannot be opened: {error.strerror}.") from error
-    if state.st_size == 0:
-        raise MediaError("empty", f"{name} has no bytes (an unfinished copy or download?).")
+    return state.st_size
 
 
 def _open_error(path: PathLike | bytes, name: str, error: Exception) -> MediaError:
@@ -111,7 +146,7 @@ def _open_error(path: PathLike | bytes, name: str, error: Exception) -> MediaErr
 
 
 def _head(path: PathLike) -> bytes:
-    with Path(path).open("rb") as file:
+    with SourceFile(path) if _away(path) else Path(path).open("rb") as file:
         return file.read(16)
 
 

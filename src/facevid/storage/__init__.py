@@ -2,6 +2,7 @@
 
 from facevid.storage.address import (
     Place,
+    canonical,
     check_address,
     file_name,
     folder_name,
@@ -9,7 +10,7 @@ from facevid.storage.address import (
     local_path,
 )
 from facevid.storage.errors import UNREACHABLE, PlaceError
-from facevid.storage.listing import Entry, files_below, heads, is_web, kind_of, matches
+from facevid.storage.listing import Entry, files_below, heads, kind_of, matches
 from facevid.storage.range_file import RangeFile
 from facevid.storage.ranges import Head
 from facevid.storage.retrying import BadBody, attempts, on_the_way, passes, reason, retried, timeout_s
@@ -25,13 +26,13 @@ __all__ = [
     "RangeFile",
     "Scratch",
     "attempts",
+    "canonical",
     "check_address",
     "file_name",
     "files_below",
     "folder_name",
     "heads",
     "is_address",
-    "is_web",
     "kind_of",
     "local_path",
     "matches",

@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import fsspec
-from fsspec.registry import known_implementations
-
 from facevid.storage.errors import PlaceError
-from facevid.storage.retrying import ATTEMPTS, timeout_s
+from facevid.storage.retrying import timeout_s
 
 # A link may stand in front of an address, as in "simplecache::s3://..." (fsspec's URL chaining).
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
@@ -23,6 +20,8 @@ _SECRETS = frozenset(
     "x-amz-signature x-amz-security-token x-amz-credential x-goog-signature x-goog-credential signature sig "
     "token access_token auth_token api_key apikey".split()
 )
+_LISTER_ATTEMPTS = 3
+"""Of one request of a listing: what fails one time in a hundred then fails one time in a million."""
 _CONNECT_S = 10.0
 """A machine that does not take a connection in this time is not there or drowns in others."""
 
@@ -56,6 +55,12 @@ def _path(location: str) -> str:
     link = next(part for part in location.split("::") if "://" in part)
     scheme, _, rest = link.partition("://")
     return unquote(urlsplit(f"//{rest}").path) if scheme in ("http", "https") else rest
+
+
+def canonical(address: str) -> str:
+    """The one spelling of an address, as listings give it. Raises PlaceError for one that cannot be opened."""
+    place = Place(address)
+    return place.location if place.chained else place.address_of(place.root)
 
 
 def check_address(address: str) -> None:
@@ -97,21 +102,37 @@ class Place:
         self.location = address.rstrip("/")
         """The address, which holds no secret: for sentences, keys and tables."""
         self.options = dict(options or {})
-        if not is_address(address):
+        # `file://` opens too: a dataset may be pushed there.
+        if "://" not in address or self.location.endswith(":"):
             raise PlaceError(
                 "address", f"{address} is no address; it must begin like s3://bucket or https://host."
             )
         self.scheme = next(part for part in address.split("::") if "://" in part).partition("://")[0]
         self.chained = "::" in address
         self.fs, self.root = self._opened(attempts=1)
-        if self.scheme in ("s3", "s3a") and not self.chained:
+        if self.is_store:
             self.fs.retries = 1
 
     def lister(self) -> Any:
-        """The file system for listings, which are many requests in one call: there the library itself asks again."""
-        return self._opened(attempts=ATTEMPTS)[0]
+        """The file system for listings, which are many requests in one call: where it can, it asks again by itself."""
+        fs = self._opened(attempts=_LISTER_ATTEMPTS)[0]
+        if self.is_store:
+            fs.retries = _LISTER_ATTEMPTS
+        return fs
+
+    @property
+    def is_store(self) -> bool:
+        """Whether this is S3 or what speaks like it."""
+        return self.scheme in ("s3", "s3a") and not self.chained
+
+    @property
+    def is_web(self) -> bool:
+        """Whether this is a place of a web server, which has no folders of its own."""
+        return self.scheme in ("http", "https") and not self.chained
 
     def _opened(self, *, attempts: int) -> tuple[Any, str]:
+        import fsspec  # here and below: every worker imports this room, and few open an address
+
         try:
             tuned = self.options if self.chained else _tuned(self.scheme, self.options, attempts=attempts)
             fs, root = fsspec.core.url_to_fs(self.location, **tuned)
@@ -147,6 +168,8 @@ class Place:
 
 def _tuned(scheme: str, options: Mapping[str, Any], *, attempts: int) -> dict[str, Any]:
     """The options with timeouts, and with `attempts` of the library's own: asking again is `retried`'s."""
+    import fsspec
+
     tuned = dict(options)
     if scheme in ("s3", "s3a"):
         given = {
@@ -172,6 +195,8 @@ def _tuned(scheme: str, options: Mapping[str, Any], *, attempts: int) -> dict[st
 
 
 def _missing_package(scheme: str) -> str:
+    from fsspec.registry import known_implementations
+
     if scheme in _HUB:
         return f'{scheme}:// needs the package {_HUB[scheme]}, which is not installed: pip install "facevid[hub]".'
     known = known_implementations.get(scheme, {})

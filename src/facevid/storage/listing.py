@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from facevid.storage.address import Place
 from facevid.storage.errors import PlaceError
 from facevid.storage.ranges import Head, stamp_of
 from facevid.storage.retrying import retried
 
+T = TypeVar("T")
 _TOGETHER = 32
 """Questions on the way at a time: 100,000 addresses at 50 ms each take 3 minutes."""
 
@@ -25,9 +26,8 @@ class Entry:
     head: Head | None
 
 
-def is_web(place: Place) -> bool:
-    """Whether a place is one of a web server, which has no folders of its own."""
-    return place.scheme in ("http", "https") and not place.chained
+def _listed(place: Place, ask: Callable[[], T]) -> T:
+    return retried(ask, what=place.location, most=2 if place.is_store else None)
 
 
 def kind_of(place: Place) -> str | None:
@@ -41,7 +41,7 @@ def kind_of(place: Place) -> str | None:
         except FileNotFoundError:
             return None
 
-    return retried(ask, what=place.location)
+    return _listed(place, ask)
 
 
 def files_below(place: Place) -> list[Entry]:
@@ -53,7 +53,7 @@ def files_below(place: Place) -> list[Entry]:
         found: dict[str, Mapping[str, Any]] = fs.find(place.root, detail=True)
         return found
 
-    found = retried(ask, what=place.location)
+    found = _listed(place, ask)
     top = place.root.rstrip("/") + "/"
     return [
         Entry(place.address_of(path), path.removeprefix(top), _head(info))
@@ -71,7 +71,7 @@ def matches(place: Place) -> dict[str, str]:
         found: dict[str, Mapping[str, Any]] = fs.glob(place.root, detail=True)
         return found
 
-    found = retried(ask, what=place.location)
+    found = _listed(place, ask)
     return {place.address_of(path): str(info.get("type", "file")) for path, info in sorted(found.items())}
 
 

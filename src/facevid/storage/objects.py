@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from facevid.storage.address import Place
 from facevid.storage.errors import PlaceError
 from facevid.storage.ranges import NoRanges, opened, piece, ranges_of
 from facevid.storage.retrying import BadBody, retried
 
+T = TypeVar("T")
 PART_BYTES = 32 << 20
 """Of an upload in parts and of a fetch. S3 takes at most 10,000 parts of 5 MiB to 5 GiB, so objects up to 335 GB."""
 _REMOVED_AT_ONCE = 1000  # keys of one DeleteObjects request (S3 API reference)
@@ -41,7 +43,7 @@ def write(place: Place, name: str, data: bytes) -> None:
         else:
             place.fs.pipe_file(where, data)
 
-    retried(call, what=f"{place.location}/{name}")
+    _asked_to_write(call, place, name)
 
 
 def create(place: Place, name: str, data: bytes) -> bool:
@@ -53,8 +55,6 @@ def create(place: Place, name: str, data: bytes) -> bool:
     where = _where(place, name)
 
     def call() -> bool:
-        if place.fs.exists(where):
-            return False
         try:
             place.fs.pipe_file(where, data, mode="create")
         except FileExistsError:
@@ -63,8 +63,7 @@ def create(place: Place, name: str, data: bytes) -> bool:
             place.fs.pipe_file(where, data)
         return True
 
-    place.fs.invalidate_cache()
-    return retried(call, what=f"{place.location}/{name}")
+    return _asked_to_write(call, place, name)
 
 
 def send(place: Place, path: Path, name: str) -> None:
@@ -90,7 +89,7 @@ def send(place: Place, path: Path, name: str) -> None:
         if arrived != size:
             raise BadBody(f"{arrived} of {size} bytes arrived")
 
-    retried(call, what=f"{place.location}/{name}")
+    _asked_to_write(call, place, name)
 
 
 def size_of(place: Place, name: str) -> int | None:
@@ -117,6 +116,18 @@ def copy(place: Place, name: str, target: str, size: int) -> None:
             raise BadBody(f"{arrived} of {size} bytes arrived")
 
     retried(call, what=f"{place.location}/{target}")
+
+
+def _asked_to_write(call: Callable[[], T], place: Place, name: str) -> T:
+    try:
+        return retried(call, what=f"{place.location}/{name}")
+    except PlaceError as error:
+        if error.kind != "missing":
+            raise
+        raise PlaceError(
+            "missing",
+            f"{place.location} cannot be written: its bucket is not there; make it, or name another address.",
+        ) from error
 
 
 def _in_parts(fs: Any, path: Path, where: str) -> None:
@@ -160,6 +171,28 @@ def sizes(place: Place, folder: str) -> dict[str, int]:
     Names are those below `place`.
     """
 
+    above = len(place.root.rstrip("/")) + 1
+    found = dict(_listed(place, folder)) if hasattr(place.fs, "call_s3") else _found(place, folder)
+    return {path[above:]: size for path, size in found.items()}
+
+
+def _listed(place: Place, folder: str) -> Iterator[tuple[str, int]]:
+    """Paths and bytes of objects of an S3, a page at a time: a page that fails is asked for again, and no more."""
+    bucket, _, prefix = _where(place, folder).partition("/")
+    marks: dict[str, str] = {}
+    while True:
+        told = retried(
+            partial(place.fs.call_s3, "list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/", **marks),
+            what=f"{place.location}/{folder}",
+        )
+        for one in told.get("Contents", ()):
+            yield f"{bucket}/{one['Key']}", int(one["Size"])
+        if not told.get("IsTruncated"):
+            return
+        marks = {"ContinuationToken": told["NextContinuationToken"]}
+
+
+def _found(place: Place, folder: str) -> dict[str, int]:
     fs = place.lister()
 
     def call() -> dict[str, int]:
@@ -168,10 +201,7 @@ def sizes(place: Place, folder: str) -> dict[str, int]:
             found = fs.find(_where(place, folder), detail=True)
         except FileNotFoundError:
             return {}
-        finally:
-            fs.invalidate_cache()
-        above = len(place.root.rstrip("/")) + 1
-        return {str(path)[above:]: int(entry["size"]) for path, entry in found.items()}
+        return {str(path): int(entry["size"]) for path, entry in found.items()}
 
     return retried(call, what=f"{place.location}/{folder}")
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-from fsspec.asyn import sync
 
 from facevid.storage.address import Place
 from facevid.storage.errors import PlaceError
@@ -67,9 +65,9 @@ class Ranges(Protocol):
 
 def ranges_of(place: Place) -> Ranges:
     """How the pieces of a place are asked for."""
-    if place.scheme in ("s3", "s3a") and not place.chained:
+    if place.is_store:
         return _Store(place)
-    if place.scheme in ("http", "https") and not place.chained:
+    if place.is_web:
         return _Web(place)
     return _Any(place)
 
@@ -119,6 +117,13 @@ def piece(place: Place, ranges: Ranges, head: Head, start: int, end: int) -> byt
     return retried(ask, what=place.location)
 
 
+def waited(fs: Any, call: Callable[..., Any], *given: Any) -> Any:
+    """What a coroutine function returns, run in the thread of an asynchronous file system."""
+    from fsspec.asyn import sync
+
+    return sync(fs.loop, call, *given)
+
+
 class _Store:
     """S3 and what speaks like it."""
 
@@ -145,7 +150,7 @@ class _Store:
             found = self._fs.call_s3("head_object", Bucket=self._bucket, Key=self._key, **self._version)
             return Answer(Head(int(found["ContentLength"]), str(found.get("ETag", ""))), 0, b"")
         first, last, total = _content_range(found.get("ContentRange"))
-        data = sync(self._fs.loop, _body_of_store, found["Body"], end - start)
+        data = waited(self._fs, _body_of_store, found["Body"], end - start)
         if total is None:  # a server that knows no ranges gives all of it, with status 200
             first, total = 0, int(found["ContentLength"])
             if len(data) > end - start or start:
@@ -172,7 +177,7 @@ class _Web:
         self._fs, self._url = place.fs, place.root
 
     def get(self, start: int, end: int) -> Answer:
-        found: Answer = sync(self._fs.loop, self._get, start, end)
+        found: Answer = waited(self._fs, self._get, start, end)
         return found
 
     async def _get(self, start: int, end: int) -> Answer:

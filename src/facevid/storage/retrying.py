@@ -58,16 +58,17 @@ class BadBody(OSError):
     """An answer that is not what was asked for: half a body, another range, another length. It may pass."""
 
 
-def retried(call: Callable[[], T], *, what: str) -> T:
+def retried(call: Callable[[], T], *, what: str, most: int | None = None) -> T:
     """What `call` returns; it is called again after a fault that may pass.
 
-    what: the address, for the sentence; it holds no secret. Between two attempts lies a random time between 0 and
+    what: the address, for the sentence; it holds no secret. most: attempts at most, for a `call` that asks again by
+    itself. Between two attempts lies a random time between 0 and
     min(20 s, 1 s * 2^k): exponential backoff with full jitter (AWS Architecture Blog, "Exponential Backoff And
     Jitter", 2015), so that many workers that were refused together do not come back together. Raises PlaceError: of
     kind "unreachable" when the last attempt failed too, of another kind for an answer that lasts (404, 403, ...). What
     is no fault of a network or a store, such as a TypeError, goes through as it is.
     """
-    count = attempts()
+    count = attempts() if most is None else min(most, attempts())
     for number in range(count):
         try:
             return call()

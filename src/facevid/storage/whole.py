@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fsspec.asyn import sync
-
 from facevid.storage.address import Place
-from facevid.storage.ranges import NoRanges
+from facevid.storage.ranges import NoRanges, waited
 from facevid.storage.retrying import BadBody, retried
 from facevid.storage.scratch import Scratch
 
@@ -38,8 +36,8 @@ def fetch_whole(place: Place, found: NoRanges, scratch: Scratch) -> Iterator[Pat
 
 def _fetch(place: Place, target: Path, scratch: Scratch) -> None:
     with target.open("r+b") as file:
-        if place.scheme in ("http", "https") and not place.chained:
-            size, wanted = sync(place.fs.loop, _from_web, place, file, scratch)
+        if place.is_web:
+            size, wanted = waited(place.fs, _from_web, place, file, scratch)
         else:
             size, wanted = _from_any(place, file, scratch)
         file.truncate(size)

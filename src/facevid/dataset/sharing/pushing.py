@@ -13,7 +13,8 @@ from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.published import MANIFEST, MEDIA, TABLES, DatasetError, Manifest, PublishedFile
 from facevid.dataset.sharing.outbox import Outbox
 from facevid.dataset.sharing.travelling import beside_files
-from facevid.engine import file_sha256
+from facevid.engine import FolderBusy, file_sha256
+from facevid.engine.remote_lock import holder, lock_of
 from facevid.storage import Place, PlaceError
 from facevid.storage.objects import write
 
@@ -101,6 +102,11 @@ def _copy(
 def _send_all(
     folder: Path, dataset: Dataset, place: Place, on_progress: Callable[[int, int], None] | None
 ) -> Pushed:
+    if (found := lock_of(place)) is not None:
+        raise FolderBusy(
+            f"{holder(found)} builds in {place.location}, or did until it died: let that build finish, or remove its "
+            f"work folder with `facevid clean {place.location}`"
+        )
     manifest, outbox = dataset.manifest, Outbox(place, note=LEDGER)
     placed, done, sent = [], 0, 0
     total = sum(f.bytes for f in manifest.files)
