@@ -176,3 +176,15 @@ def test_what_ray_raises_is_the_end_of_a_machine_of_memory_or_of_the_run(
     unborn = exceptions.RayActorError(error_msg="...\nNo module named 'facevid'", actor_init_failed=True)
     with pytest.raises(SetupError, match=r"No module named 'facevid'.*installed on every machine"):
         heard(unborn, placed=False)
+
+
+def test_a_head_is_asked_by_its_port_alone() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from facevid.engine import ray_pool
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert ray_pool.listens(address)
+    assert not ray_pool.listens(address)

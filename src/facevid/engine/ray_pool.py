@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,10 @@ from facevid.storage import is_address
 
 LOST = Ending("was lost with its machine", lost=True)
 _LOOK_S = 5.0
+# Where its head has not answered for 60 s (gcs_rpc_server_reconnect_timeout_s), Ray itself ends the driver's process,
+# with exit code 1 and no word of ours.
+_HEADLESS_S = 15.0
+_CONNECT_S = 2.0
 
 
 class RayWorker:
@@ -97,6 +102,8 @@ class RayPool:
         self._size = 0
         self._looked = -math.inf
         self._roomless_since: float | None = None
+        self._head = str(ray.get_runtime_context().gcs_address)
+        self._headless_since: float | None = None
         self._host = ray.remote(Host).options(**actor_options(needs))
 
     def __enter__(self) -> RayPool:
@@ -105,16 +112,18 @@ class RayPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._headless_since is not None and not listens(self._head):
+            return  # without its head Ray ends no actor, and the workers end with this process
         for worker in list(self._workers):
             worker.end(kill=True)
 
     def size(self) -> int:
         """How many workers there may be now; one waits for a machine where there is room for none.
 
-        Raises SetupError where no machine was large enough for too long.
+        Raises SetupError where no machine was large enough for too long, or the head of the cluster is gone.
         """
         now = time.monotonic()
-        if now - self._looked >= _LOOK_S:
+        if now - self._looked >= _LOOK_S and self._has_head(now):
             self._looked = now
             room = capacity(ray.nodes(), self._needs)
             self._size = room if self._limit is None else min(room, self._limit)
@@ -129,6 +138,20 @@ class RayPool:
                     f"or ask for less under resources.{self._step.name} in the recipe"
                 )
         return max(1, self._size)
+
+    def _has_head(self, now: float) -> bool:
+        """Whether the head answers, asked without Ray, whose own calls would wait for it until Ray ends the process."""
+        if listens(self._head):
+            self._headless_since = None
+            return True
+        if self._headless_since is None:
+            self._headless_since = now
+        if now - self._headless_since > _HEADLESS_S:
+            raise SetupError(
+                f"the head of the Ray cluster at {self._head} has not answered for {_HEADLESS_S:.0f} s; what is "
+                "finished is kept: start the cluster and run the same command again"
+            )
+        return False
 
     def start(self) -> RayWorker:
         """Ask for one more actor; it starts as soon as a machine has room."""
@@ -186,6 +209,16 @@ def heard_from(ref: Any, *, placed: bool) -> Reply | Ending | None:
             raise SetupError(_no_host(error)) from error
         return LOST
     return answer
+
+
+def listens(address: str) -> bool:
+    """Whether anything answers at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def capacity(nodes: Iterable[Mapping[str, Any]], needs: Resources) -> int:
