@@ -138,7 +138,7 @@ def _plan_line(step: Mapping[str, Any]) -> str:
 
 def _print_notes(console: Console, notes: list[str]) -> None:
     for note in notes:
-        _line(console, f"Note: {note}")
+        _line(console, f"Note: {_inert(note)}")
 
 
 def _print_failures(console: Console, failures: list[Mapping[str, str]]) -> None:
@@ -147,10 +147,15 @@ def _print_failures(console: Console, failures: list[Mapping[str, str]]) -> None
     table = Table("failed", "step", "kind", title="Failed", title_justify="left")
     table.add_column("why", overflow="fold")
     for failure in failures[:FAILURES_SHOWN]:
-        table.add_row(*(escape(failure[name]) for name in ("item", "step", "kind", "message")))
+        table.add_row(*(escape(_inert(failure[name])) for name in ("item", "step", "kind", "message")))
     console.print(table)
     if len(failures) > FAILURES_SHOWN:
         _line(console, f"and {len(failures) - FAILURES_SHOWN} more; --json lists them all.")
+
+
+def _inert(text: str) -> str:
+    """Text in which nothing steers a terminal: names of files may hold escape sequences and line ends."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _speed(summary: Mapping[str, Any]) -> str:
