@@ -66,6 +66,8 @@ build: $(STAMP) ## wheel and source archive, in ./dist
 lock: $(STAMP) ## compile the locks anew from pyproject.toml (names, versions and hashes only)
 	$(UV) pip compile --quiet --upgrade $(COMPILE) --extra dev pyproject.toml --output-file $(LOCK)
 	$(UV) pip compile --quiet $(COMPILE) --constraint $(LOCK) pyproject.toml --output-file requirements.lock
+	$(UV) pip compile --quiet $(COMPILE) --constraint $(LOCK) --extra ray --extra hub pyproject.toml deploy/requirements.in \
+		--output-file deploy/requirements.lock
 
 clean: ## remove .venv, caches, ./dist and ./demo
 	rm -rf $(VENV) dist build demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

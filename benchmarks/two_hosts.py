@@ -168,9 +168,8 @@ def why_not() -> str | None:
 @contextmanager
 def two_hosts(folder: Path, *, cores: int) -> Iterator[Hosts]:
     """Both hosts, booted; gone afterwards."""
-    number = os.getpid() % 250
-    first = Host(f"fv-a-{os.getpid()}", f"10.77.{number}.1")
-    second = Host(f"fv-b-{os.getpid()}", f"10.77.{number}.2")
+    mark = secrets.token_hex(3)
+    first, second = Host(f"fv-a-{mark}", "10.77.0.1"), Host(f"fv-b-{mark}", "10.77.0.2")
     folder.mkdir(parents=True, exist_ok=True)
     hosts = Hosts(first, second, folder, cores)
     try:
