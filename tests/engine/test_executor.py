@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,42 @@ def test_what_is_finished_is_reused_without_a_cluster(
             with opened(tmp_path, name, workers=1) as executor:
                 found = [outcome.value["twice"] for outcome in executor.run(step, items, None, ledger)]
             assert sorted(found) == [0, 2, 4]
+
+
+@pytest.fixture
+def answering() -> Iterator[str]:
+    """An address at which something answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_unasked_only_a_cluster_of_ray_start_is_joined_and_only_while_it_answers(
+    answering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    left = "ray._private.utils.read_ray_address"  # what `ray start` left behind; `ray.init` leaves nothing
+    for found, joins in ((answering, answering), (None, None), ("127.0.0.1:1", None)):
+        monkeypatch.setattr(left, lambda found=found: found)
+        assert ray_executor.cluster_address(None) == joins
+    with pytest.raises(SetupError, match=r"part of no Ray cluster that `ray start` made"):
+        ray_executor.cluster_address("auto")
+    monkeypatch.setattr(left, lambda: answering)
+    assert ray_executor.cluster_address("auto") == answering
+    assert ray_executor.cluster_address("local") is None
+
+
+def test_what_is_asked_for_goes_before_the_variable_and_the_variable_before_what_is_there(
+    answering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setattr("ray._private.utils.read_ray_address", lambda: "127.0.0.1:1")
+    monkeypatch.setenv("RAY_ADDRESS", answering)
+    assert ray_executor.cluster_address(None) == answering
+    assert ray_executor.cluster_address("local") is None
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    assert ray_executor.cluster_address(None) is None
+    assert ray_executor.cluster_address(answering) == answering
 
 
 def test_an_address_of_the_client_is_refused_with_what_to_do() -> None:

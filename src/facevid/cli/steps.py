@@ -54,7 +54,7 @@ Address = Annotated[
     typer.Option(
         "--address",
         metavar="HOST:PORT",
-        help="Ray cluster to join. Default: the one this machine is part of, else a new one on it alone.",
+        help="Ray cluster to join; auto: that of `ray start` here; local: a new one. Default: auto if there is one, else local.",
         show_default=False,
     ),
 ]

@@ -53,19 +53,20 @@ def open_executor(
     address: str | None = None,
     lock: Path,
     log: Path,
+    threads: int = 1,
     resources: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[Executor]:
     """The executor of this name; whatever it started is ended afterwards.
 
     workers: processes; None for one a core, or for as many as the cluster has room for. address: of a Ray cluster that
-    runs; None for the one on this machine, or a new one on this machine alone. lock: the lock file that this process
+    runs; None for the one that `ray start` made this machine part of, else a new one on this machine alone. lock: the lock file that this process
     holds on the folder of the run, by which workers elsewhere know the folder. log: takes what workers print.
-    resources: step -> fields of `Resources` that differ from those that the step declares.
+    threads: of a worker on this machine; on a cluster they follow from what it takes up. resources: step -> fields of `Resources` that differ from those that the step declares.
     Raises EngineError as `check_executor`.
     """
     check_executor(name, address)
     if name == "local":
-        yield LocalExecutor(available_cores() if workers is None else workers, threads=1, log=log)
+        yield LocalExecutor(available_cores() if workers is None else workers, threads, log=log)
         return
     from facevid.engine.ray_executor import RayExecutor
 
