@@ -30,7 +30,11 @@ def test_a_cluster_that_another_program_started_for_itself_is_not_joined() -> No
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
     other = subprocess.Popen(
-        [sys.executable, "-c", PRIVATE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", PRIVATE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
     try:
         assert other.stdout is not None and other.stdin is not None

@@ -59,9 +59,10 @@ def open_executor(
     """The executor of this name; whatever it started is ended afterwards.
 
     workers: processes; None for one a core, or for as many as the cluster has room for. address: of a Ray cluster that
-    runs; None for the one that `ray start` made this machine part of, else a new one on this machine alone. lock: the lock file that this process
-    holds on the folder of the run, by which workers elsewhere know the folder. log: takes what workers print.
-    threads: of a worker on this machine; on a cluster they follow from what it takes up. resources: step -> fields of `Resources` that differ from those that the step declares.
+    runs; None for the one that `ray start` made this machine part of, else a new one on this machine alone. lock: the
+    lock file that this process holds on the folder of the run, by which workers elsewhere know the folder. log: takes
+    what workers print. threads: of a worker on this machine; on a cluster they follow from what it takes up. resources:
+    step -> fields of `Resources` that differ from those that the step declares.
     Raises EngineError as `check_executor`.
     """
     check_executor(name, address)
