@@ -101,6 +101,21 @@ def test_what_is_asked_for_goes_before_the_variable_and_the_variable_before_what
     assert ray_executor.cluster_address(answering) == answering
 
 
+def test_a_cluster_of_other_versions_is_told_with_both(
+    answering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray._private.utils import check_version_info
+
+    def refuse(**_: object) -> None:
+        check_version_info({"ray_version": "2.1.0", "python_version": "3.9.1"}, "here")
+
+    monkeypatch.setattr("ray.init", refuse)
+    said = rf"cluster at {answering} has Ray 2\.1\.0 and Python 3\.9\.1, and this process has Ray 2\.\d+\.\d+ and"
+    with pytest.raises(SetupError, match=said), ray_executor.joined(answering):
+        pass
+
+
 def test_an_address_of_the_client_is_refused_with_what_to_do() -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(SetupError, match="on a machine of the cluster"), ray_executor.joined("ray://a:10001"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -25,6 +26,8 @@ from facevid.engine.worker import Start
 # Payloads and answers are small and travel inside messages; Ray would take a third of the memory for its store.
 _STORE_BYTES = 100 << 20
 _ANSWER_S = 10.0
+# How Ray 2.60 says it (ray/_private/utils.py, check_version_info).
+_VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+).*?Ray: (\S+)\s+Python: (\S+)", re.DOTALL)
 
 
 class RayExecutor:
@@ -197,6 +200,13 @@ def _init(given: str | None) -> None:
 
 
 def _no_driver(given: str | None, error: BaseException) -> str:
+    """The sentence for a cluster that Ray did not start, or did not join."""
+    if given is not None and (found := _VERSIONS.search(str(error))):
+        theirs, their_python, own, own_python = found.groups()
+        return (
+            f"the Ray cluster at {given} has Ray {theirs} and Python {their_python}, and this process has Ray {own} "
+            f"and Python {own_python}; install facevid with the same versions on every machine of a cluster"
+        )
     if given is None:
         return (
             f"Ray could not be started on this machine ({_first_line(error)}); on a machine that is busy it gives up "
