@@ -230,6 +230,11 @@ def _fleet(
                 "resources are those of a worker, and this process encodes by itself; give workers or an executor."
             )
         return None
+    if executor == "local" and needs.get("gpus"):
+        raise GenerateError(
+            "The executor local does not share out GPUs; --executor ray gives each worker its own, and with --address "
+            "local it takes this machine alone."
+        )
     return Fleet(executor, address, workers, needs)
 
 
