@@ -177,6 +177,7 @@ def test_numbers_too_large_and_other_weights_end_the_run_with_one_sentence(
         ),
         ({"workers": 1, "resources": ["gpus"]}, "'gpus' is no FIELD=AMOUNT"),
         ({"workers": 1, "resources": ["gpus=1.5"]}, "gpus is 1.5: must be a share below 1 or a whole number"),
+        ({"workers": 1, "resources": ["custom.fast=1.5"]}, "custom.*must be a share below 1 or a whole number"),
         ({"workers": 2, "resources": {"gpus": 1}}, "local does not share out GPUs"),
         ({"workers": 0, "executor": "ray"}, "workers must be 1 or more"),
         ({"address": "a:1"}, "goes with the executor ray"),

@@ -14,6 +14,7 @@ from facevid.bench.study.plan import Plan, Planned
 from facevid.bench.study.recipe import Study
 from facevid.bench.study.running import record_failure
 from facevid.dataset.dataset import Dataset
+from facevid.dataset.storage import Folder
 from facevid.engine import (
     FolderBusy,
     Item,
@@ -153,10 +154,9 @@ def _ended(
     lock: Path,
     ledger: Ledger,
 ) -> Iterator[Outcome]:
-    call = (
-        time.time_ns()
-    )  # runs remember themselves; what the ledger knows of an earlier call counts for nothing
-    place = str(dataset.folder) if dataset.folder is not None else None
+    # Runs remember themselves: what the ledger knows of an earlier call counts for nothing.
+    call = time.time_ns()
+    place = str(dataset.folder) if isinstance(dataset.storage, Folder) else None
     for needs, runs in groups:
         items = [Item(run.name, {"run": run.name, "call": call, "_data": place}) for run in runs]
         with open_executor(
