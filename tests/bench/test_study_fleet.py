@@ -157,10 +157,10 @@ def test_minutes_that_are_over_and_runs_of_others_are_told_and_gone_on_with(
     with folder_lock(out / "runs/small-1-s0/model/.train"):
         done = facevid.scale(toy_study(tmp_path, **FEW, minutes=1e-9), dataset, out, workers=2)
     assert list(done.unfinished) == RUNS[:1] and done.busy == RUNS[1:]
-    more = facevid.scale(toy_study(tmp_path, **FEW, minutes=5.0), dataset, out, workers=2)
-    assert more.trained == RUNS
+    study = toy_study(tmp_path, **FEW, minutes=5.0)
     with folder_lock(out / fleet.WORK), pytest.raises(FolderBusy):
-        facevid.scale(toy_study(tmp_path, **{**FEW, "steps": 20}), dataset, out, workers=2, only=RUNS[:1])
+        facevid.scale(study, dataset, out, workers=2)
+    assert facevid.scale(study, dataset, out, workers=2).trained == RUNS
 
 
 def test_what_cannot_be_is_said(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

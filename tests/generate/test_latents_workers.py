@@ -177,7 +177,10 @@ def test_numbers_too_large_and_other_weights_end_the_run_with_one_sentence(
         ),
         ({"workers": 1, "resources": ["gpus"]}, "'gpus' is no FIELD=AMOUNT"),
         ({"workers": 1, "resources": ["gpus=1.5"]}, "gpus is 1.5: must be a share below 1 or a whole number"),
-        ({"workers": 1, "resources": ["custom.fast=1.5"]}, "custom.*must be a share below 1 or a whole number"),
+        (
+            {"workers": 1, "resources": ["custom.fast=1.5"]},
+            "custom.*must be a share below 1 or a whole number",
+        ),
         ({"workers": 2, "resources": {"gpus": 1}}, "local does not share out GPUs"),
         ({"workers": 0, "executor": "ray"}, "workers must be 1 or more"),
         ({"address": "a:1"}, "goes with the executor ray"),
@@ -229,7 +232,7 @@ def test_files_are_the_same_byte_for_byte_whatever_the_number_of_workers_and_on_
     monkeypatch.setattr(workers, "STRETCH_PIXELS", 5 * 5 * 64 * 64)
     options = _tiny_encoder(tmp_path)
     ways = {
-        "none": {"workers": 0},
+        "none": {"workers": 0},  # in this process, by the same stretches
         "one": {"workers": 1},
         "two": {"workers": 2},
         "ray": {"executor": "ray", "address": "local", "resources": ["cpus=1", "memory_gb=4"]},
