@@ -33,11 +33,11 @@ def test_every_published_file_is_byte_for_byte_the_same(tmp_path: Path) -> None:
     here, there = tmp_path / "here" / "dataset", tmp_path / "there" / "dataset"
     local = facevid.build(footage, here, recipe=RECIPE, workers=2)
     needs = {"resources": {"analyze": {"cpus": 1, "memory_gb": 3}, "cut": {"cpus": 0.5}}}
-    ray = facevid.build(footage, there, recipe={**RECIPE, **needs}, executor="ray")
+    ray = facevid.build(footage, there, recipe={**RECIPE, **needs}, executor="ray", address="local")
     assert (local.clips, ray.clips, ray.failed) == (2, 2, 1)
     assert published(here) == published(there)
     assert list((there / ".work").glob("worker.log.*")), "no worker of the cluster wrote its log"
 
     annotate(here, workers=2)
-    annotate(there, executor="ray")
+    annotate(there, executor="ray", address="local")
     assert published(here) == published(there)

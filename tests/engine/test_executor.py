@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,57 @@ def test_what_is_finished_is_reused_without_a_cluster(
             assert sorted(found) == [0, 2, 4]
 
 
+@pytest.fixture
+def answering() -> Iterator[str]:
+    """An address at which something answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_unasked_only_a_cluster_of_ray_start_is_joined_and_only_while_it_answers(
+    answering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    left = "ray._private.utils.read_ray_address"  # what `ray start` left behind; `ray.init` leaves nothing
+    for found, joins in ((answering, answering), (None, None), ("127.0.0.1:1", None)):
+        monkeypatch.setattr(left, lambda found=found: found)
+        assert ray_executor.cluster_address(None) == joins
+    with pytest.raises(SetupError, match=r"part of no Ray cluster that `ray start` made"):
+        ray_executor.cluster_address("auto")
+    monkeypatch.setattr(left, lambda: answering)
+    assert ray_executor.cluster_address("auto") == answering
+    assert ray_executor.cluster_address("local") is None
+
+
+def test_what_is_asked_for_goes_before_the_variable_and_the_variable_before_what_is_there(
+    answering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setattr("ray._private.utils.read_ray_address", lambda: "127.0.0.1:1")
+    monkeypatch.setenv("RAY_ADDRESS", answering)
+    assert ray_executor.cluster_address(None) == answering
+    assert ray_executor.cluster_address("local") is None
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    assert ray_executor.cluster_address(None) is None
+    assert ray_executor.cluster_address(answering) == answering
+
+
+def test_a_cluster_of_other_versions_is_told_with_both(
+    answering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray._private.utils import check_version_info
+
+    def refuse(**_: object) -> None:
+        check_version_info({"ray_version": "2.1.0", "python_version": "3.9.1"}, "here")
+
+    monkeypatch.setattr("ray.init", refuse)
+    said = rf"cluster at {answering} has Ray 2\.1\.0 and Python 3\.9\.1, and this process has Ray 2\.\d+\.\d+ and"
+    with pytest.raises(SetupError, match=said), ray_executor.joined(answering):
+        pass
+
+
 def test_an_address_of_the_client_is_refused_with_what_to_do() -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(SetupError, match="on a machine of the cluster"), ray_executor.joined("ray://a:10001"):
@@ -77,25 +129,6 @@ def test_an_address_where_nothing_answers_is_told_at_once(address: str) -> None:
         pytest.raises(SetupError, match=f"no Ray cluster answers at {address} "),
         ray_executor.joined(address),
     ):
-        pass
-
-
-def test_a_cluster_that_is_gone_but_still_noted_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ray", reason="Ray is not installed")
-    from ray._private import services
-
-    with socket.socket() as listening:
-        listening.bind(("", 0))  # Ray puts this machine's outer address in place of the inner one
-        listening.listen()
-        address = f"127.0.0.1:{listening.getsockname()[1]}"
-        monkeypatch.setattr(services, "find_gcs_addresses", list)
-        monkeypatch.setattr(services, "find_bootstrap_address", lambda folder: address)
-        monkeypatch.delenv("RAY_ADDRESS", raising=False)
-        found = ray_executor.running_here()
-        assert found is not None
-        assert found.rpartition(":")[2] == address.rpartition(":")[2]
-    assert ray_executor.running_here() is None
-    with pytest.raises(SetupError, match="no Ray cluster runs on this machine"), ray_executor.joined("auto"):
         pass
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from facevid.bench.running.samples import shown_samples
 from facevid.bench.running.seeing import SeenFolder, look_at_all
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.dataset import open as open_dataset
-from facevid.engine import Progress, write_json_atomic, write_parquet_atomic
-from facevid.recipe import load_recipe
+from facevid.engine import Progress, check_executor, write_json_atomic, write_parquet_atomic
+from facevid.recipe import load_recipe, read_needs
 
 OnProgress = Callable[[Progress], None] | None
 
@@ -63,6 +63,7 @@ def benchmark(
     workers: int | None = None,
     executor: str = "local",
     address: str | None = None,
+    resources: Mapping[str, Any] | Sequence[str] = (),
     device: str | None = None,
     on_progress: OnProgress = None,
 ) -> BenchSummary:
@@ -76,7 +77,8 @@ def benchmark(
     of distances. floor_clips: most clips of other people that are looked at for the floors, where the real ones are of
     the people held out or of one part of a split; 0 for none. cache: folder for what is seen in videos, which
     benchmarks of other models may share; else in the output. workers: processes that look, one a core by default; 0
-    looks in this one. executor, address: where they run, as in `facevid.build`.
+    looks in this one. executor, address: where they run, as in `facevid.build`; resources: what each takes up of a
+    cluster's machines, such as {"cpus": 2}, or ["cpus=2"].
 
     Written to the output folder: bench.json, videos.parquet, index.html and samples/; of a model also suite/ and
     videos/. The same again makes nothing twice. A video that cannot be read is named in the result and left out.
@@ -84,6 +86,8 @@ def benchmark(
     uses the folder, StorageError where it cannot be written.
     """
     began = time.monotonic()
+    check_executor(executor, address)
+    needs = read_needs(resources)  # a model makes videos for hours before they are looked at
     folder, place = Path(output), Path(videos)
     dataset = data if isinstance(data, Dataset) else open_dataset(data)
     asked = Asked(
@@ -103,7 +107,14 @@ def benchmark(
     seen = SeenFolder(folder / ".work" if cache is None else Path(cache))
     items = items_of(judged, windows, further)
     looked = look_at_all(
-        items, seen, recipe, workers=workers, executor=executor, address=address, on_progress=on_progress
+        items,
+        seen,
+        recipe,
+        workers=workers,
+        executor=executor,
+        address=address,
+        resources=needs,
+        on_progress=on_progress,
     )
     settings = Settings(resamples=resamples, seed=seed)
     whole = Evidence(judged, windows, looked, further)

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from facevid.cli.endings import OK, SOME_FAILED
 from facevid.cli.export import Split, Subset, Where
 from facevid.cli.progress import ProgressDisplay
-from facevid.cli.steps import Address, Executor, Json
+from facevid.cli.steps import Address, Executor, Json, NeedsOption
 
 if TYPE_CHECKING:
     from facevid.bench.benchmark import BenchSummary
@@ -106,6 +106,7 @@ def run(
     ] = None,
     executor: Executor = "local",
     address: Address = None,
+    resources: NeedsOption = None,
     device: Annotated[
         str | None, typer.Option("--device", metavar="D", help="Of the model: cpu, cuda or cuda:N.")
     ] = None,
@@ -120,7 +121,7 @@ def run(
             where=where, subset=subset, split=split, suite=suite,
             crossings=[names.split(",") for names in by] if by else (("gender", "skin_tone"),),
             resamples=resamples, floor_clips=floor_clips, cache=cache, workers=workers,
-            executor=executor, address=address, device=device, on_progress=display.update,
+            executor=executor, address=address, resources=resources or (), device=device, on_progress=display.update,
         )  # fmt: skip
     failed = made.result.videos["failed"]
     if as_json:

@@ -11,7 +11,7 @@ import typer
 from facevid.cli.endings import OK, SOME_FAILED
 from facevid.cli.export import Place, Split, Subset, Where
 from facevid.cli.progress import ProgressDisplay
-from facevid.cli.steps import Json
+from facevid.cli.steps import Address, Executor, Json, NeedsOption
 
 if TYPE_CHECKING:
     from facevid.generate.data.latents import LatentsSummary
@@ -55,6 +55,18 @@ def latents(
     device: Annotated[
         str | None, typer.Option("--device", metavar="NAME", help="cpu or cuda; cuda where there is one.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Processes that encode. Default: this one, with all its cores.",
+        ),
+    ] = None,
+    executor: Executor = "local",
+    address: Address = None,
+    resources: NeedsOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be made, and how large.")
     ] = False,
@@ -77,6 +89,10 @@ def latents(
             split=split,
             precision=precision,  # type: ignore[arg-type]  # what it cannot be, it says itself
             device=device,
+            workers=workers,
+            executor=executor,
+            address=address,
+            resources=resources or (),
             dry_run=dry_run,
             on_progress=display.update,
         )

@@ -11,7 +11,7 @@ import typer
 
 from facevid.cli.endings import OK, SOME_FAILED
 from facevid.cli.progress import ProgressDisplay, clock
-from facevid.cli.steps import Json
+from facevid.cli.steps import Address, Executor, Json
 
 if TYPE_CHECKING:
     from facevid.bench.study import ScaleSummary
@@ -63,6 +63,18 @@ def scale(
     fit_only: Annotated[
         bool, typer.Option("--fit-only", help="Train nothing; fit the runs that are there.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Runs trained at once. Default: one after the other, or what a cluster has room for.",
+            show_default=False,
+        ),
+    ] = None,
+    executor: Executor = "local",
+    address: Address = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
@@ -91,8 +103,8 @@ def scale(
     with ProgressDisplay(quiet=as_json) as display:
         done = make(
             study, data, output, autoencoder=autoencoder, text=text, changes=change or (), only=only or (),
-            dry_run=dry_run,
-            fit_only=fit_only, columns=_columns(column), unit=unit, metric=metric, on_progress=display.update,
+            dry_run=dry_run, fit_only=fit_only, workers=workers, executor=executor, address=address,
+            columns=_columns(column), unit=unit, metric=metric, on_progress=display.update,
             on_cost=None if as_json else _tell_cost,
         )  # fmt: skip
     if as_json:
@@ -110,7 +122,7 @@ def _tell_cost(seconds: float | None, runs: int) -> None:
         if seconds is None
         else f"about {clock(seconds)}"
     )
-    typer.echo(f"{runs} {'run' if runs == 1 else 'runs'} to train, one after the other: {long}.", err=True)
+    typer.echo(f"{runs} {'run' if runs == 1 else 'runs'} to train, {long} one after the other.", err=True)
 
 
 def _commands(

@@ -68,7 +68,17 @@ Address = Annotated[
     typer.Option(
         "--address",
         metavar="HOST:PORT",
-        help="Ray cluster to join. Default: the one this machine is part of, else a new one on it alone.",
+        help="Ray cluster to join. auto: that of `ray start` on this machine; local: a new one on it alone. "
+        "Default: auto where there is one, else local.",
+        show_default=False,
+    ),
+]
+NeedsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--resources",
+        metavar="FIELD=AMOUNT",
+        help="What a worker takes up of its machine: cpus=2, gpus=0.5, memory_gb=8, custom.NAME=1; repeatable.",
         show_default=False,
     ),
 ]

@@ -54,22 +54,24 @@ def open_executor(
     address: str | None = None,
     lock: Path,
     log: Path,
+    threads: int = 1,
     resources: Mapping[str, Mapping[str, Any]] | None = None,
     travel: Travel | None = None,
 ) -> Iterator[Executor]:
     """The executor of this name; whatever it started is ended afterwards.
 
     workers: processes; None for one a core, or for as many as the cluster has room for. address: of a Ray cluster that
-    runs; None for the one on this machine, or a new one on this machine alone. lock: the lock file that this process
-    holds on the folder of the run, by which workers elsewhere know the folder. log: takes what workers print.
-    resources: step -> fields of `Resources` that differ from those that the step declares. travel: where the dataset
-    lies behind an address; workers elsewhere then need to see nothing of the driver's.
+    runs; None for the one that `ray start` made this machine part of, else a new one on this machine alone. lock: the
+    lock file that this process holds on the folder of the run, by which workers elsewhere know the folder. log: takes
+    what workers print. threads: of a worker on this machine; on a cluster they follow from what it takes up. resources:
+    step -> fields of `Resources` that differ from those that the step declares. travel: where the dataset lies behind
+    an address; workers elsewhere then need to see nothing of the driver's.
     Raises EngineError as `check_executor`.
     """
     check_executor(name, address)
     if name == "local":
         count = available_cores() if workers is None else workers
-        yield LocalExecutor(count, threads=1, log=log, resources=resources, travel=travel)
+        yield LocalExecutor(count, threads, log=log, resources=resources, travel=travel)
         return
     from facevid.engine.ray_executor import RayExecutor
 

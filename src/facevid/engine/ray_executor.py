@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -26,6 +27,8 @@ from facevid.engine.worker import Start
 # Payloads and answers are small and travel inside messages; Ray would take a third of the memory for its store.
 _STORE_BYTES = 100 << 20
 _ANSWER_S = 10.0
+# How Ray 2.60 says it (ray/_private/utils.py, check_version_info).
+_VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+).*?Ray: (\S+)\s+Python: (\S+)", re.DOTALL)
 
 
 class RayExecutor:
@@ -120,27 +123,20 @@ class RayExecutor:
 
 @contextlib.contextmanager
 def joined(address: str | None) -> Iterator[None]:
-    """Be a driver of the Ray cluster at an address, or of the one that runs on this machine, or of a new one on it.
+    """Be a driver of a Ray cluster: the one at an address, or the one `cluster_address` finds, or a new one here.
 
     Where this process is a driver already, it stays one. Raises SetupError with a sentence where it cannot be one.
     """
     _require_ray()
     import ray
 
-    given = address or os.environ.get("RAY_ADDRESS")
-    if given is not None and given.startswith("ray://"):
-        raise SetupError(
-            f"{given} is an address for Ray's client; run facevid on a machine of the cluster and give HOST:PORT, or "
-            "no address there"
-        )
-    if given not in (None, "auto", "local"):
-        _require_listener(given)
     if ray.is_initialized():
         current = ray.get_runtime_context().gcs_address
-        if address not in (None, "auto", current):
+        if address not in (None, "auto", "local", current):
             raise SetupError(f"this process is a driver of the Ray cluster at {current}, not of {address}")
         yield
         return
+    given = cluster_address(address)
     with _own_signals():
         _quieten()
         _init(given)
@@ -148,6 +144,46 @@ def joined(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def cluster_address(address: str | None) -> str | None:
+    """HOST:PORT of the cluster to join, at which something answers; None where a new one is to be started here.
+
+    address: HOST:PORT; "auto", the cluster that `ray start` made this machine part of; "local", a new one; None, what
+    the variable RAY_ADDRESS names in these words, else as "auto" and where there is none as "local". What another
+    program started for itself alone (`ray.init`) is never joined unasked: it ends with that program. Raises SetupError.
+    """
+    given = address or os.environ.get("RAY_ADDRESS") or None
+    if given is not None and given.startswith("ray://"):
+        raise SetupError(
+            f"{given} is an address for Ray's client; run facevid on a machine of the cluster and give HOST:PORT, or "
+            "no address there"
+        )
+    if given == "local":
+        return None
+    if given is None or given == "auto":
+        found = _started_here()
+        if found is None and given == "auto":
+            raise SetupError(
+                "this machine is part of no Ray cluster that `ray start` made and that still answers; start one with "
+                "`ray start --head`, or give its address as HOST:PORT"
+            )
+        return found
+    _require_listener(given)
+    return given
+
+
+def _started_here() -> str | None:
+    """Where `ray start` left the address of the cluster of this machine, if that still answers."""
+    from ray._private.utils import read_ray_address
+
+    found: str | None = read_ray_address()
+    try:
+        if found:
+            _require_listener(found)
+    except SetupError:
+        return None
+    return found or None
 
 
 def _init(given: str | None) -> None:
@@ -159,39 +195,31 @@ def _init(given: str | None) -> None:
         "include_dashboard": False,
         "object_store_memory": _STORE_BYTES,
     }
-    address = running_here() if given in (None, "auto") else given
-    if address is None and given == "auto":
-        raise SetupError("no Ray cluster runs on this machine; start one with `ray start --head`")
     try:
-        if address in (None, "local"):
-            ray.init(address="local", **alone, **quiet)
-        else:
-            ray.init(address=address, **quiet)
+        ray.init(address=given or "local", **({} if given else alone), **quiet)
     except (
         Exception
     ) as error:  # Ray raises whatever it meets, a bare Exception where it took too long to start
-        where = "on this machine" if given is None else f"at {given}"
-        raise SetupError(
-            f"cannot be a driver of a Ray cluster {where} ({_first_line(error)}); start one with `ray start --head`, "
-            "and run facevid on a machine that is part of it"
-        ) from error
+        raise SetupError(_no_driver(given, error)) from error
 
 
-def running_here() -> str | None:
-    """The address of the Ray cluster that this machine is part of; None where there is none.
-
-    Ray notes the cluster of the last `ray start` in a file, which outlives a cluster that was killed; Ray itself would
-    try to reach that one for many minutes.
-    """
-    from ray._private import services
-
-    try:
-        address = services.canonicalize_bootstrap_address("auto")
-        if address is not None:
-            _require_listener(address)
-    except (ConnectionError, SetupError):
-        return None
-    return str(address) if address else None
+def _no_driver(given: str | None, error: BaseException) -> str:
+    """The sentence for a cluster that Ray did not start, or did not join."""
+    if given is not None and (found := _VERSIONS.search(str(error))):
+        theirs, their_python, own, own_python = found.groups()
+        return (
+            f"the Ray cluster at {given} has Ray {theirs} and Python {their_python}, and this process has Ray {own} "
+            f"and Python {own_python}; install facevid with the same versions on every machine of a cluster"
+        )
+    if given is None:
+        return (
+            f"Ray could not be started on this machine ({_first_line(error)}); on a machine that is busy it gives up "
+            "after 15 to 30 s: try again, or start it yourself with `ray start --head`"
+        )
+    return (
+        f"cannot be a driver of the Ray cluster at {given} ({_first_line(error)}); run facevid on a machine that is "
+        "part of it, with the cluster's versions of Ray and Python"
+    )
 
 
 def _require_listener(address: str) -> None:

@@ -10,12 +10,14 @@ from facevid.recipe.fields import (
     Analyze,
     Backends,
     Crop,
+    Needs,
     People,
     Recipe,
     Rule,
     Shots,
     StepNeeds,
 )
+from facevid.recipe.needs import read_needs
 from facevid.recipe.reading import (
     DEFAULT_RECIPE,
     RecipeError,
@@ -32,6 +34,7 @@ __all__ = [
     "Analyze",
     "Backends",
     "Crop",
+    "Needs",
     "People",
     "Recipe",
     "RecipeError",
@@ -39,6 +42,7 @@ __all__ = [
     "Shots",
     "StepNeeds",
     "load_recipe",
+    "read_needs",
     "recipe_text",
     "shipped_recipes",
     "with_people",

@@ -247,6 +247,13 @@ class Needs(_Part):
             raise ValueError("must be a share below 1 or a whole number")
         return value
 
+    @field_validator("custom")
+    @classmethod
+    def _each_whole(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        for amount in (value or {}).values():
+            cls._whole(amount)
+        return value
+
 
 class StepNeeds(_Part):
     """`Needs` of each step of a dataset that runs on workers. No step reads them, so no result depends on them."""

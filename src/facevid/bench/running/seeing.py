@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from facevid.bench.looking.seen import Seen, load_seen
 from facevid.bench.looking.step import LOOK
@@ -18,7 +19,7 @@ from facevid.engine import (
     open_executor,
     track,
 )
-from facevid.recipe import Recipe
+from facevid.recipe import Recipe, read_needs
 
 
 @dataclass
@@ -55,20 +56,27 @@ def look_at_all(
     workers: int | None = None,
     executor: str = "local",
     address: str | None = None,
+    resources: Mapping[str, Any] | Sequence[str] = (),
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Looked:
     """Look at every video; one that cannot be read ends in `failed`.
 
     items: key -> what makes its item, given the file that it is to write. executor, address: where the workers are, as
-    `facevid.engine.open_executor` takes them. Raises FolderBusy where another benchmark
-    uses the folder, SetupError where a reader cannot be loaded, StorageError where nothing can be written.
+    `facevid.engine.open_executor` takes them; resources: what each takes up of a cluster's machines, as `read_needs`
+    takes it. Raises RecipeError for these, FolderBusy where another benchmark uses the folder, SetupError where a
+    reader cannot be loaded, StorageError where nothing can be written.
     """
     found = Looked()
     with (
         folder_lock(folder.path) as lock,
         Ledger(folder.path / "bench.sqlite") as ledger,
         open_executor(
-            executor, workers=workers, address=address, lock=lock, log=folder.path / "worker.log"
+            executor,
+            workers=workers,
+            address=address,
+            lock=lock,
+            log=folder.path / "worker.log",
+            resources={LOOK.name: read_needs(resources)},
         ) as opened,
     ):
         clear_stale(folder.path)

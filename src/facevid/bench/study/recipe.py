@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from facevid.bench.errors import BenchError
 from facevid.generate.recipe import told
+from facevid.recipe import Needs
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -69,7 +70,7 @@ class StudyData(_Part):
 class StudySize(_Part):
     """One size of model. recipe: of its training, that of the study unless given. width, depth: of our own family;
     learning rates and batch, and depth unless given, follow its rule (families/facevid.py, `size_of`). changes: such as
-    "optimisation.lr=1e-3", made last.
+    "optimisation.lr=1e-3", made last. resources: in place of those of the study, each by itself.
     """
 
     name: str
@@ -77,6 +78,7 @@ class StudySize(_Part):
     width: Count | None = None
     depth: Count | None = None
     changes: tuple[str, ...] = ()
+    resources: Needs = Needs()
 
     @field_validator("changes", mode="before")
     @classmethod
@@ -126,6 +128,9 @@ class Study(_Part):
     "best", as Kaplan et al. 2020 (section 4.2) stop early to tell L(N, D): a model that has long learnt few clips by
     heart says nothing of what these clips are worth. "last" for runs of one epoch, where nothing is learnt by heart.
     validations 16: of every run the best of as many, so that none has more chances.
+
+    resources: what a training takes up of its machine where runs are trained by workers, one core unless given; `cpus`
+    are also its threads. No result depends on them.
     """
 
     name: str
@@ -143,6 +148,7 @@ class Study(_Part):
     metric: Literal["held_out", "held_out_loss_image"] = "held_out"
     loss: Literal["best", "last"] = "best"
     fit: FitSettings = FitSettings()
+    resources: Needs = Needs()
 
     @field_validator("changes", "sizes", "seeds", mode="before")
     @classmethod
@@ -165,6 +171,10 @@ class Study(_Part):
             for change in (*self.changes, *size.changes):
                 _refuse_set_here(change)
         return self
+
+    def needs(self, size: StudySize) -> dict[str, Any]:
+        """What a training of a size takes up, as fields of `facevid.engine.Resources`."""
+        return self.resources.model_dump(exclude_none=True) | size.resources.model_dump(exclude_none=True)
 
     @property
     def length(self) -> str:
@@ -221,6 +231,8 @@ def _body(source: str | Path | Mapping[str, Any]) -> tuple[Any, str]:
 
 def _fields(path: Sequence[Any]) -> list[str]:
     parts: dict[str, type[BaseModel]] = {"data": StudyData, "sizes": StudySize, "fit": FitSettings}
+    if "resources" in path:
+        return list(Needs.model_fields)
     return list(parts.get(str(path[0]) if path else "", Study).model_fields)
 
 

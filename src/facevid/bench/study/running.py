@@ -89,6 +89,14 @@ def train_run(run: Planned, plan: Plan, cost: SizeCost, folder: Path, on_progres
     return record
 
 
+def record_failure(run: Planned, plan: Plan, cost: SizeCost, folder: Path, sentence: str) -> None:
+    """Keeps the record of a run whose process was lost before it could write one."""
+    place = run_folder(folder, run.name)
+    curve, train_s = curve_of(place / MODEL)
+    base = replace(_begun(run, plan, cost, read_record(place)), sentence=sentence)
+    write_record(replace(base, curve=curve, train_s=train_s), place)
+
+
 def _train(run: Planned, plan: Plan, split: Path, place: Path, on_progress: OnProgress) -> Any:
     from facevid.generate.train import train
 

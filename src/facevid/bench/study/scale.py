@@ -13,9 +13,9 @@ from facevid.bench.errors import BenchError
 from facevid.bench.study.collecting import FORMAT, STUDY, fitted
 from facevid.bench.study.commands import study_command
 from facevid.bench.study.findings import find
+from facevid.bench.study.fleet import BUSY, FAILED, TRAINED, Fleet, fleet_of, train_on
 from facevid.bench.study.page import PAGE, PageFacts, write_scaling_page
 from facevid.bench.study.recipe import FitSettings, Study, read_study
-from facevid.bench.study.record import Record
 from facevid.bench.study.summary import Asked, ScaleSummary, plain
 from facevid.bench.study.tables import is_table, read_table, runs_of
 from facevid.engine import FolderBusy, Progress, write_json_atomic
@@ -35,6 +35,9 @@ def scale(
     only: Sequence[str] = (),
     dry_run: bool = False,
     fit_only: bool = False,
+    workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
     columns: Mapping[str, str] | None = None,
     unit: str | None = None,
     metric: str | None = None,
@@ -49,7 +52,10 @@ def scale(
     alone. changes: to the recipes of all runs, such as "optimisation.compile=true", after those of the study. only:
     names of runs, which are trained and nothing is fitted: for many machines that share the folder. dry_run: work out
     the grid and what it costs, and write nothing. fit_only: train nothing, fit what is there. on_cost: called before
-    the first run with the seconds that all will take, None where they cannot be measured, and how many there are.
+    the first run with the seconds that all will take one after the other, None where they cannot be measured, and how
+    many there are. workers, executor, address: train so many runs at once, each in a worker with what `resources` of
+    the study says, on this machine or a Ray cluster (as in `facevid.build`); a worker that is lost costs its run what
+    it did since its last checkpoint. One after the other in this process unless given.
 
     Written to `output`: splits/, runs/NAME/ (model/ and run.json), costs.json, study.json with everything needed to
     recompute, runs.jsonl, runs.parquet and index.html. The same call again goes on: what is finished is not run again,
@@ -60,10 +66,14 @@ def scale(
     StorageError for a full disk.
     """
     began = time.monotonic()
-    if isinstance(study, str | os.PathLike) and is_table(Path(study)):
+    fleet = fleet_of(executor, address, workers)
+    is_of_runs = isinstance(study, str | os.PathLike) and is_table(Path(study))
+    if fleet is not None and (fit_only or is_of_runs):
+        raise BenchError("nothing is trained here; leave workers and executor out.")
+    if is_of_runs:
         if changes:
             raise BenchError("changes are to the trainings of a study; a table of runs has none.")
-        done = _of_table(Path(study), output, columns, unit, metric)
+        done = _of_table(Path(str(study)), output, columns, unit, metric)
     else:
         if columns or unit or metric:
             raise BenchError("columns, unit and metric are those of a table of runs; a study names its own.")
@@ -73,13 +83,18 @@ def scale(
         if fit_only:
             done = fitted(asked, ScaleSummary(str(asked.folder), None), cost=None)
         else:
-            done = _studied(asked, tuple(only), dry_run, on_progress, on_cost)
+            done = _studied(asked, tuple(only), dry_run, fleet, on_progress, on_cost)
     done.seconds = round(time.monotonic() - began, 2)
     return done
 
 
 def _studied(
-    asked: Asked, only: Sequence[str], dry_run: bool, on_progress: OnProgress, on_cost: OnCost
+    asked: Asked,
+    only: Sequence[str],
+    dry_run: bool,
+    fleet: Fleet | None,
+    on_progress: OnProgress,
+    on_cost: OnCost,
 ) -> ScaleSummary:
     from facevid.bench.study.costs import (
         cost_of_sizes,
@@ -122,25 +137,35 @@ def _studied(
         return done
     if measure and unknown:
         keep_costs(grid, costs, asked.folder)
-    for run in runs:
-        if finished(run, asked.folder) is not None:
-            done.reused.append(run.name)
-            continue
+    done.reused = [run.name for run in runs if run not in left]
+    if fleet is not None and left:
+        ended = train_on(
+            fleet, grid, left, costs, dataset, asked.folder,
+            autoencoder=asked.autoencoder, text=asked.text, on_progress=on_progress,
+        )  # fmt: skip
+        for name, (how, sentence) in ended.items():
+            _sort(done, name, how, sentence)
+        left = []
+    for run in left:
         try:
-            _sort(done, train_run(run, grid, costs[run.size], asked.folder, on_progress))
+            record = train_run(run, grid, costs[run.size], asked.folder, on_progress)
+            how = TRAINED if record.status == "finished" else record.status
+            _sort(done, run.name, how, record.sentence)
         except FolderBusy:
             if len(runs) == 1:
                 raise
-            done.busy.append(run.name)
+            _sort(done, run.name, BUSY, None)
     return done if only else fitted(asked, done, cost=cost.to_dict())
 
 
-def _sort(done: ScaleSummary, record: Record) -> None:
-    if record.status == "finished":
-        done.trained.append(record.name)
+def _sort(done: ScaleSummary, name: str, how: str, sentence: str | None) -> None:
+    if how == BUSY:
+        done.busy.append(name)
+    elif how == TRAINED:
+        done.trained.append(name)
     else:
-        kind = done.failed if record.status == "failed" else done.unfinished
-        kind[record.name] = record.sentence or ""
+        kind = done.failed if how == FAILED else done.unfinished
+        kind[name] = sentence or ""
 
 
 def _of_table(

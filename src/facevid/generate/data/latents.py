@@ -15,8 +15,16 @@ import torch
 from facevid.dataset import open
 from facevid.dataset.dataset import Dataset
 from facevid.dataset.sharing.choose import choose
-from facevid.engine import Progress
+from facevid.engine import Progress, check_executor
+from facevid.generate.data.encoding import (
+    Encoding,
+    device_named,
+    encoders_of,
+    encoding_of,
+    known_device,
+)
 from facevid.generate.data.making import device_of, encoded
+from facevid.generate.data.shards import Shards
 from facevid.generate.data.store import (
     LatentStore,
     Precision,
@@ -27,12 +35,12 @@ from facevid.generate.data.store import (
     window_names,
 )
 from facevid.generate.data.windows import Windows, windows_of
+from facevid.generate.data.workers import Fleet, make_on
 from facevid.generate.errors import GenerateError
 from facevid.generate.families.family import Family
 from facevid.generate.recipe import TrainRecipe, read_recipe
 from facevid.generate.words.folder import parts_named
-
-_TOKENS = 8  # of a tokenizer that nobody asks
+from facevid.recipe import read_needs
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,10 @@ def latents(
     split: str | None = None,
     precision: Precision = "float16",
     device: str | None = None,
+    workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
+    resources: Mapping[str, Any] | Sequence[str] = (),
     dry_run: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> LatentsSummary:
@@ -94,10 +106,19 @@ def latents(
     the recipe's `model.autoencoder`; text: of its text encoder and tokenizer, a folder of the recipe `text`.
     output: folder to write in; None is DATASET/.work/latents, from where a takedown removes what it must. where,
     subset, split: only some clips. precision: "float16", "bfloat16" or "float32". device: "cuda" where there is one,
-    else "cpu". A killed run goes on when called again. Raises GenerateError where the model or the recipe cannot be
-    used, or no window can be read; DatasetError where no clip is chosen.
+    else "cpu". A killed run goes on when called again.
+
+    workers: processes that encode, each a stretch of windows after the other, with encoders of its own and one thread;
+    None encodes in this one, and so does 0, by the same stretches. executor, address: where workers run, as in
+    `facevid.build`; resources: what each takes up there, such as {"gpus": 0.5}, or ["gpus=0.5"]; `cpus` are also its
+    threads. With workers the files are the same, byte for byte, however many there are, on devices of one kind.
+
+    Raises GenerateError where the model or the recipe cannot be used, or no window can be read; DatasetError where no
+    clip is chosen; SetupError where workers cannot start; StorageError, FolderBusy.
     """
     began = time.monotonic()
+    check_executor(executor, address)
+    fleet = _fleet(workers, executor, address, resources)
     if precision not in get_args(Precision):
         raise GenerateError(
             f"There is no precision {precision!r}; allowed: {', '.join(get_args(Precision))}."
@@ -106,13 +127,25 @@ def latents(
     opened = dataset if isinstance(dataset, Dataset) else open(dataset)
     chosen = choose(opened, where=where, subset=subset, split=split).dataset
     windows = windows_of(chosen, wanted.data, captions=wanted.conditioning.drop_prompt < 1)
-    family, frozen = _family(wanted, model)
+    named = None if model is None else os.fspath(model)
+    family, frozen = encoders_of(wanted, named)
     for bucket in wanted.data.buckets:
         family.check(bucket.frames, bucket.height, bucket.width)
-    family.to(_device(device))
+    if fleet is None or dry_run:
+        family.to(device_named(device))
+    elif device is not None:
+        known_device(device)  # workers may have what is not here
     folder = None if output is None else Path(output)
-    count = _would_make if dry_run else _made
-    counted = count(chosen, windows, family, wanted, folder, precision, frozen, on_progress)
+    if fleet is None or dry_run:
+        count = _would_make if dry_run else _made
+        counted = count(chosen, windows, family, wanted, folder, precision, frozen, on_progress)
+    else:
+        latents, texts = stores_of(chosen, windows, family, folder=folder, precision=precision)
+        encoding = encoding_of(wanted, named, device, precision, opened, (latents.made_of, texts.made_of))
+        counted = _made_by_workers(
+            chosen, windows, fleet, encoding, latents, texts if frozen else None,
+            _bytes(family.text_features([""]), precision), on_progress,
+        )  # fmt: skip
     return LatentsSummary(
         dataset=opened.location,
         model=str(model or wanted.name),
@@ -121,9 +154,8 @@ def latents(
         too_short=windows.too_short,
         no_caption=windows.no_caption,
         seconds=round(time.monotonic() - began, 3),
-        device=str(device_of(family)),
         dry_run=dry_run,
-        **counted,
+        **{"device": str(device_of(family)), **counted},
     )
 
 
@@ -158,36 +190,6 @@ def _recipe(
     return found
 
 
-def _family(recipe: TrainRecipe, model: str | os.PathLike[str] | None) -> tuple[Family, bool]:
-    """The family, and whether its text features are worth keeping: those of a frozen text encoder."""
-    from facevid.generate.families.loading import build_family, load_family
-    from facevid.generate.quiet import without_bars
-    from facevid.generate.text import train_tokenizer
-
-    if model is not None:
-        with without_bars():
-            family = load_family(os.fspath(model))
-    else:
-        assert recipe.model is not None
-        own = recipe.model.family == "facevid" and recipe.model.pretrained is None
-        anew = own and "tokenizer" not in recipe.model.config
-        # A training makes its own from its captions, and nothing of it is kept here.
-        tokenizer = train_tokenizer(["a face"], length=_TOKENS) if anew else None
-        with without_bars():
-            family = build_family(recipe.model, times=recipe.times, seed=recipe.seed, tokenizer=tokenizer)
-    return family, "text_encoder" not in family.trained
-
-
-def _device(named: str | None) -> torch.device:
-    try:
-        found = torch.device(named or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError:
-        raise GenerateError(f"There is no device {named!r}; allowed: cpu, cuda, cuda:1, ...") from None
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise GenerateError("There is no CUDA device here that torch can use; leave it out, or take cpu.")
-    return found
-
-
 def _made(
     dataset: Dataset,
     windows: Windows,
@@ -211,6 +213,55 @@ def _made(
         "unreadable": dict(store.unreadable),
         "damaged": list(store.damaged),
         "bytes": store.latents.bytes + (store.texts.bytes if text else 0),
+    }
+
+
+def _fleet(
+    workers: int | None, executor: str, address: str | None, resources: Mapping[str, Any] | Sequence[str]
+) -> Fleet | None:
+    """Where workers run, None where this process encodes by itself."""
+    fewest = 1 if executor == "ray" else 0
+    if workers is not None and workers < fewest:
+        raise GenerateError(f"workers must be {fewest} or more, not {workers}.")
+    needs = read_needs(resources)
+    if workers is None and executor == "local":
+        if needs:
+            raise GenerateError(
+                "resources are those of a worker, and this process encodes by itself; give workers or an executor."
+            )
+        return None
+    if executor == "local" and needs.get("gpus"):
+        raise GenerateError(
+            "The executor local does not share out GPUs; --executor ray gives each worker its own, and with --address "
+            "local it takes this machine alone."
+        )
+    return Fleet(executor, address, workers, needs)
+
+
+def _made_by_workers(
+    dataset: Dataset,
+    windows: Windows,
+    fleet: Fleet,
+    encoding: Encoding,
+    latents: Shards,
+    texts: Shards | None,
+    text_bytes: int,
+    on_progress: Callable[[Progress], None] | None,
+) -> dict[str, Any]:
+    made = make_on(
+        fleet, encoding, dataset, windows, latents, texts, text_bytes=text_bytes, on_progress=on_progress
+    )
+    return {
+        "folder": str(latents.folder),
+        "text_folder": None if texts is None else str(texts.folder),
+        "made": made.made,
+        "reused": made.reused,
+        "missing": len(windows) - made.made - made.reused,
+        "captions": made.captions,
+        "unreadable": made.unreadable,
+        "damaged": [*latents.damaged, *(() if texts is None else texts.damaged)],
+        "bytes": latents.bytes + (0 if texts is None else texts.bytes),
+        **({"device": ", ".join(sorted(made.devices))} if made.devices else {}),
     }
 
 

@@ -25,7 +25,7 @@ from facevid.generate.families.family import Family, modules
 _SHARD_S = 300.0  # seconds of work that a kill may cost
 _PIXELS = 1 << 21  # of a batch that is encoded at once
 _LARGEST_BATCH = 32
-_CAPTIONS = 64
+CAPTIONS = 64
 
 
 def make_latents(
@@ -41,7 +41,7 @@ def make_latents(
     """Encode the windows `missing`, rising; gives the clips that cannot be read, and why."""
     unreadable: dict[str, str] = {}
     device = device_of(family)
-    about = _about(windows)
+    about = about_of(windows)
     reused = len(windows) - len(missing)
     done, failed, began = reused, 0, time.monotonic()
 
@@ -59,7 +59,7 @@ def make_latents(
     for bucket in np.unique(windows.bucket[missing]).tolist():
         wanted = missing[windows.bucket[missing] == bucket]
         full = _Full(shards, dtype, about | {"bucket": bucket})
-        read = reading(reader, _requests(windows, wanted, bucket), workers=workers)
+        read = reading(reader, requests_of(windows, wanted, bucket), workers=workers)
         for found in read if workers else ahead(read, 2):
             unreadable.update(found.faults)
             there = found.windows >= 0
@@ -93,14 +93,14 @@ def make_text(
     nothing: str,
 ) -> None:
     """Keep the features of the captions `needed`, by their place in `names`, and of an empty prompt."""
-    full = _Full(shards, dtype, _about(windows))
+    full = _Full(shards, dtype, about_of(windows))
     if shards.find(pa.array([nothing]))[0][0] < 0:
         full.add([nothing], family.text_features([""]))
     said = windows.captions
-    for start in range(0, len(needed), _CAPTIONS):
+    for start in range(0, len(needed), CAPTIONS):
         if said is None:
             break
-        some = needed[start : start + _CAPTIONS]
+        some = needed[start : start + CAPTIONS]
         texts = said.said(some // len(said.lengths), some % len(said.lengths))
         full.add(names.take(pa.array(some)).to_pylist(), family.text_features(texts))
     full.flush()
@@ -120,7 +120,7 @@ class _Full:
 
     def add(self, names: Sequence[str], tensors: Mapping[str, Tensor]) -> None:
         for name, tensor in tensors.items():
-            kept = _cast(tensor.detach(), self._dtype, names).cpu()
+            kept = kept_as(tensor.detach(), self._dtype, names).cpu()
             self._tensors.setdefault(name, []).append(kept)
             self._bytes += kept.numel() * kept.element_size()
         self._names += names
@@ -134,7 +134,7 @@ class _Full:
         self._clear()
 
 
-def _cast(tensor: Tensor, dtype: torch.dtype, names: Sequence[str]) -> Tensor:
+def kept_as(tensor: Tensor, dtype: torch.dtype, names: Sequence[str]) -> Tensor:
     """Floating point numbers in the type that is kept; others as they are."""
     if not tensor.is_floating_point():
         return tensor
@@ -150,7 +150,7 @@ def _cast(tensor: Tensor, dtype: torch.dtype, names: Sequence[str]) -> Tensor:
     return kept
 
 
-def _requests(windows: Windows, wanted: Ints, bucket: int) -> Iterator[Request]:
+def requests_of(windows: Windows, wanted: Ints, bucket: int) -> Iterator[Request]:
     """Requests for windows as they lie in the shards, of a size that the shape allows."""
     shape = windows.buckets[bucket]
     size = min(max(_PIXELS // (shape.frames * shape.height * shape.width), 1), _LARGEST_BATCH)
@@ -162,7 +162,7 @@ def _requests(windows: Windows, wanted: Ints, bucket: int) -> Iterator[Request]:
         )
 
 
-def _about(windows: Windows) -> dict[str, str]:
+def about_of(windows: Windows) -> dict[str, str]:
     manifest = windows.dataset.storage.beside(MANIFEST) or b""
     return {"dataset": windows.dataset.name, "dataset_sha256": hashlib.sha256(manifest).hexdigest()}
 

@@ -7,6 +7,8 @@ folder that names what goes, removes the tensors with their names.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 import os
 import shutil
@@ -126,31 +128,24 @@ class Shards:
 
     def write(self, names: Sequence[str], tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
         """Add a shard of rows: after this they stay, whatever happens. about: kept of it in the index."""
-        from safetensors.torch import save_file
+        number = 1 + max((_number(e["file"]) for e in self._listed), default=-1)
+        self.add(write_shard(self.place(number), names, tensors, about))
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        require_space(self.folder, sum(t.numel() * t.element_size() for t in tensors.values()) + (1 << 20))
-        number = 1 + max((int(e["file"].removesuffix(".safetensors")) for e in self._listed), default=-1)
-        path = self.folder / f"{number:05d}.safetensors"
-        with atomic_path(path) as partial:
-            save_file(
-                {k: t.contiguous().cpu() for k, t in tensors.items()}, partial, {"rows": "\n".join(names)}
-            )
-        opened = _map(path)
-        self._open.append(opened)
-        self._listed.append(
-            {
-                "file": path.name,
-                "bytes": path.stat().st_size,
-                "sha256": file_sha256(path),
-                "rows": len(names),
-                "tensors": {
-                    k: [str(opened.types[k]).removeprefix("torch."), *a.shape[1:]]
-                    for k, a in opened.tensors.items()
-                },
-                **about,
-            }
-        )
+    def place(self, number: int) -> Path:
+        """The file of the shard of this number."""
+        return self.folder / f"{number:05d}.safetensors"
+
+    def unused(self, count: int) -> list[int]:
+        """The lowest numbers that no shard has."""
+        used = {_number(e["file"]) for e in self._listed}
+        free = (n for n in range(len(used) + count) if n not in used)
+        return list(itertools.islice(free, count))
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Take in a shard that `write_shard` wrote here and told of; the index keeps their numbers' order."""
+        at = bisect.bisect([e["file"] for e in self._listed], entry["file"])
+        self._open.insert(at, _map(self.folder / entry["file"]))
+        self._listed.insert(at, dict(entry))
         self._write_index()
 
     def remove(self) -> None:
@@ -161,6 +156,36 @@ class Shards:
     def _write_index(self) -> None:
         index = {"format": FORMAT, "version": VERSION, "made_of": self.made_of, "shards": self._listed}
         write_json_atomic(index, self.folder / INDEX)
+
+
+def write_shard(
+    path: Path, names: Sequence[str], tensors: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write rows as a shard, whole or not at all; what the index is to say of it. about: goes along with that.
+
+    The file's bytes follow from the rows alone. Raises StorageError for a full disk.
+    """
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    require_space(path.parent, sum(t.numel() * t.element_size() for t in tensors.values()) + (1 << 20))
+    with atomic_path(path) as partial:
+        save_file({k: t.contiguous().cpu() for k, t in tensors.items()}, partial, {"rows": "\n".join(names)})
+    opened = _map(path)
+    return {
+        "file": path.name,
+        "bytes": path.stat().st_size,
+        "sha256": file_sha256(path),
+        "rows": len(names),
+        "tensors": {
+            k: [str(opened.types[k]).removeprefix("torch."), *a.shape[1:]] for k, a in opened.tensors.items()
+        },
+        **about,
+    }
+
+
+def _number(file: str) -> int:
+    return int(file.removesuffix(".safetensors"))
 
 
 def _read_index(path: Path, made_of: Mapping[str, Any]) -> list[dict[str, Any]]:

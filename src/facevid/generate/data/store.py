@@ -97,7 +97,7 @@ def latent_store(
     local = dataset.folder if isinstance(dataset.storage, Folder) else None
     latents, texts = stores_of(dataset, windows, family, folder=folder, precision=precision)
     names, text_names = window_names(windows), caption_names(windows)
-    with _alone([latents.folder, *([texts.folder] if text else [])], local):
+    with alone([latents.folder, *([texts.folder] if text else [])], local):
         latents.load(mend=True)
         missing = np.flatnonzero(latents.find(names)[0] < 0)
         needed = np.zeros(0, np.int64)
@@ -203,17 +203,22 @@ def _weights(family: Family, kinds: tuple[str, ...]) -> dict[str, str]:
 
 def captions_needed(windows: Windows, texts: Shards, names: pa.Array) -> Ints:
     """Which captions, by their place in `names`, windows may show and nobody has features of yet."""
+    shown = captions_shown(windows, names)
+    return shown[texts.find(names.take(pa.array(shown)))[0] < 0]
+
+
+def captions_shown(windows: Windows, names: pa.Array) -> Ints:
+    """Which captions, by their place in `names`, windows may show."""
     said = windows.captions
     if said is None:
         return np.zeros(0, np.int64)
     shown = np.zeros(len(windows.dataset), bool)
     shown[windows.clips] = True
-    wanted = np.repeat(shown, len(said.lengths)) & np.asarray(pc.is_valid(names), bool)
-    return np.flatnonzero(wanted & (texts.find(names)[0] < 0))
+    return np.flatnonzero(np.repeat(shown, len(said.lengths)) & np.asarray(pc.is_valid(names), bool))
 
 
 @contextmanager
-def _alone(folders: Sequence[Path], dataset: Path | None) -> Iterator[None]:
+def alone(folders: Sequence[Path], dataset: Path | None) -> Iterator[None]:
     """Hold the folders, waiting for another process that makes the same; no takedown runs meanwhile."""
     with ExitStack() as stack:
         if dataset is not None:
