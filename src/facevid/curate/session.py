@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from facevid.curate.notes import scan_notes
 from facevid.curate.optout import OptOut
 from facevid.curate.people import judge_people
 from facevid.curate.scan import SCAN, Found, file_names, scan_items, sources_table
-from facevid.curate.steps import analyze_items, cut_items, embed_items
+from facevid.curate.steps import WATCH, analyze_items, cut_items, embed_items, watch_items
 from facevid.curate.summary import StepSummary, Summary
 from facevid.curate.tables import (
     Members,
@@ -46,6 +48,7 @@ from facevid.engine import (
     Step,
     StorageError,
     check_executor,
+    has_outputs,
     open_executor,
     storage_sentence,
     track,
@@ -142,7 +145,9 @@ class Session:
         stays = self.withheld.footage(found, scanned)
         rows = sources_table(stays, scanned)
         summary.notes += [*self._left_out(rows), *scan_notes(stays, rows, self.withheld)]
-        self.withheld.clear(self.work.analysis, self.work.clips, self.work.folder / "embeddings")
+        self.withheld.clear(
+            (self.work.analysis, self.work.parts), self.work.clips, self.work.folder / "embeddings"
+        )
         if self.ledger is not None:
             has_source = self.withheld.tombstones.has_source
             # The next build reads these files again rather than remember which were taken down.
@@ -191,17 +196,59 @@ class Session:
         items = analyze_items(sources, self.work, self.recipe)
         names = {s["source_id"]: s["source_name"] for s in sources}
         seconds = {s["source_id"]: float(s["duration_s"]) for s in sources}
-        summary, outcomes = self._run(ANALYZE, items, seconds=seconds, names=names)
+        items, watched = self._watch(items, seconds)
+        summary, outcomes = self._run(ANALYZE, items, seconds=seconds, names=names, on_ok=self._drop_parts)
+        summary.notes += watched.notes
         if self.dry_run:
             return summary
+        summary.seconds += watched.seconds
         self.analysed_s += sum(
             float(o.value["seconds"]) for o in outcomes.values() if o.status == "ok" and not o.reused
         )
         for outcome in sorted(outcomes.values(), key=lambda o: names[o.key]):
-            if outcome.status == "ok" and outcome.value.get("stopped_early"):
-                summary.notes.append(str(outcome.value["stopped_early"]))
+            if outcome.status == "ok":
+                told = (outcome.value.get(name) for name in ("stopped_early", "not_split"))
+                summary.notes += [str(sentence) for sentence in told if sentence]
         self._record_failures("analyze", summary.failures)
         return summary
+
+    def _watch(
+        self, analyses: Sequence[Item], seconds: Mapping[str, float]
+    ) -> tuple[list[Item], StepSummary]:
+        """Look at the parts of long sources; the analyses again, those with a part that failed told so."""
+        long = [item for item in analyses if "parts" in item.payload]
+        done = self._settled(ANALYZE, long, self._final(), whole=True)
+        waiting = [item for item in long if item.key not in done]
+        parts = watch_items(waiting, self.recipe)
+        if not parts:
+            return list(analyses), StepSummary(WATCH.name, str(self.work.dataset))
+        source_of = {item.key: source for source, item in parts}
+        count = Counter(source_of.values())
+        summary, outcomes = self._run(
+            WATCH,
+            [item for _, item in parts],
+            seconds={key: seconds[source] / count[source] for key, source in source_of.items()},
+        )
+        if self.dry_run:
+            summary.notes = [
+                f"Long sources that are looked at in parts (analyze.part_s): {len(count)}, in {len(parts)} parts, of "
+                f"which {summary.to_run} are to be looked at."
+            ]
+        failed: dict[str, list[str]] = {}
+        for key, outcome in sorted(outcomes.items()):
+            if outcome.status == "failed":
+                failed.setdefault(source_of[key], [outcome.kind or "bug", outcome.message or ""])
+        told = [
+            Item(i.key, {**i.payload, "_failed": failed[i.key]}) if i.key in failed else i for i in analyses
+        ]
+        return told, summary
+
+    def _drop_parts(self, source_id: str) -> None:
+        """Remove the parts of a source that is put together."""
+        if self.work.parts(source_id).exists():
+            if self.ledger is not None:
+                self.ledger.flush()
+            shutil.rmtree(self.work.parts(source_id), ignore_errors=True)
 
     def select(self) -> StepSummary:
         sources = self._sources()
@@ -314,13 +361,12 @@ class Session:
         *,
         seconds: Mapping[str, float] | None = None,
         names: Mapping[str, str] | None = None,
+        on_ok: Callable[[str], None] = lambda key: None,
     ) -> tuple[StepSummary, dict[str, Outcome]]:
         """Run a step over items, long ones first so that no worker ends late; outcomes by key."""
         summary = StepSummary(step.name, str(self.work.dataset), total=len(items), dry_run=self.dry_run)
         if self.dry_run or self.ledger is None or self.executor is None:
-            settled = self._settled(
-                step, items, ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
-            )
+            settled = self._settled(step, items, self._final())
             summary.to_run = len(items) - len(settled)
             return summary, {}
         if self.ledger.notice:
@@ -336,6 +382,8 @@ class Session:
             work_s=lambda o: weights.get(o.key, 0.0),
         ):  # fmt: skip
             outcomes[outcome.key] = outcome
+            if outcome.status == "ok":
+                on_ok(outcome.key)
             summary.reused += outcome.reused
             setattr(summary, outcome.status, getattr(summary, outcome.status) + 1)
         named = names or {}
@@ -351,8 +399,17 @@ class Session:
         """Keys that the ledger holds as ok under today's hash, with that hash."""
         return self._settled(step, items, ("ok",))
 
-    def _settled(self, step: Step, items: Sequence[Item], statuses: Sequence[str]) -> dict[str, str]:
-        """Keys that the ledger holds with one of the statuses under today's hash, with that hash."""
+    def _final(self) -> tuple[str, ...]:
+        """Statuses of items that this call leaves as they are."""
+        return ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
+
+    def _settled(
+        self, step: Step, items: Sequence[Item], statuses: Sequence[str], *, whole: bool = False
+    ) -> dict[str, str]:
+        """Keys that the ledger holds with one of the statuses under today's hash, with that hash.
+
+        whole: only where what they put out is still there.
+        """
         if self.ledger is None:
             return {}
         held = self.ledger.get_many(step.name, [i.key for i in items])
@@ -360,7 +417,11 @@ class Session:
         out = {}
         for item in items:
             digest = hasher(item.payload)
-            if item.key in held and held[item.key][0] == digest and held[item.key][1].status in statuses:
+            if item.key not in held or held[item.key][0] != digest:
+                continue
+            outcome = held[item.key][1]
+            there = not whole or outcome.status != "ok" or has_outputs(step, item, outcome)
+            if outcome.status in statuses and there:
                 out[item.key] = digest
         return out
 

@@ -231,10 +231,14 @@ class Withheld:
             and not (e.kind == "clip" and e.value.split("_")[0] in here)
         ]
 
-    def clear(self, analysis: Callable[[str], Path], clips: Path, embeddings: Path) -> None:
-        """Remove from the work folder what was found earlier in sources that are left out."""
+    def clear(self, places: Sequence[Callable[[str], Path]], clips: Path, embeddings: Path) -> None:
+        """Remove from the work folder what was found earlier in sources that are left out.
+
+        places: source_id -> folders that are one source's.
+        """
         for source_id in sorted(self.sources):
-            shutil.rmtree(analysis(source_id), ignore_errors=True)
+            for place in places:
+                shutil.rmtree(place(source_id), ignore_errors=True)
             for folder in (clips, embeddings):
                 for path in folder.glob(f"{source_id}_*"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()

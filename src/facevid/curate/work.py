@@ -95,6 +95,10 @@ class Work:
     def analysis(self, source_id: str) -> Path:
         return self.folder / "analyses" / source_id
 
+    def parts(self, source_id: str) -> Path:
+        """Where the parts of a long source lie until they are put together."""
+        return self.folder / "parts" / source_id
+
     def embedding(self, clip_id: str) -> Path:
         return self.folder / "embeddings" / f"{clip_id}.npy"
 
@@ -127,6 +131,8 @@ class Work:
         for place in ("", "selection", "failed", "analyses", "clips", "embeddings"):
             if (self.folder / place).is_dir():
                 clear_stale(self.folder / place, recursive=False)
+        for parts in (self.folder / "parts").glob("*"):
+            clear_stale(parts, recursive=False)
 
     def recipe(self, given: Recipe | str | Path | Mapping[str, Any] | None) -> Recipe:
         """The recipe given, else the one this dataset was last built with, else the default."""

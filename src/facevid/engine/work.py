@@ -100,9 +100,14 @@ class Work:
     def _still_good(self, item: Item, outcome: Outcome) -> bool:
         if outcome.status == "failed":
             return not self._retry_failed
-        if outcome.status == "rejected" or self.step.outputs is None:
-            return True
-        return all(Path(path).exists() for path in self.step.outputs(item.payload, outcome.value))
+        return outcome.status == "rejected" or has_outputs(self.step, item, outcome)
+
+
+def has_outputs(step: Step, item: Item, outcome: Outcome) -> bool:
+    """Whether all that a finished item put out is still there; True for a step that does not say what it puts out."""
+    return step.outputs is None or all(
+        Path(path).exists() for path in step.outputs(item.payload, outcome.value)
+    )
 
 
 @contextlib.contextmanager

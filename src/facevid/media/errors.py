@@ -6,14 +6,15 @@ from typing import Literal
 
 from facevid.errors import FacevidError
 
-MediaErrorKind = Literal["unreadable", "no_video", "empty", "not_media"]
+MediaErrorKind = Literal["unreadable", "no_video", "empty", "not_media", "seek"]
 
 
 class MediaError(FacevidError):
     """A file cannot be used; `str(error)` is one sentence for the user that names the file.
 
     `kind` is "empty" (zero bytes), "not_media" (no known video format), "no_video" (media without a moving
-    picture) or "unreadable" (a known format, but missing, forbidden, broken or not decodable).
+    picture), "unreadable" (a known format, but missing, forbidden, broken or not decodable) or "seek" (readable, but
+    only from its begin).
     """
 
     def __init__(self, kind: MediaErrorKind, message: str) -> None:
