@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,10 +127,12 @@ def _take(part: PartFile, used: Sequence[Watched], ids: _Ids, writer: FrameWrite
         counts |= (seen[:, _FRAME] >= w.first) & (seen[:, _FRAME] < w.end)
     seen = seen[counts]
     seen[:, _FACE] = [known[int(face)] for face in seen[:, _FACE]]
-    for face, frame, *rest in part.rows():
+    for frame, rows in groupby(part.rows(), key=itemgetter(1)):
         if any(w.first <= frame < w.end for w in used):
-            writer.copy((known[face], frame, *rest))
-    return np.asarray(seen)
+            for face, _, *rest in sorted((known[row[0]], *row[1:]) for row in rows):
+                writer.copy((face, frame, *rest))
+    # The faces of a frame lie in the order in which they were found, which is that of their ids.
+    return np.asarray(seen[np.lexsort((seen[:, _FACE], seen[:, _FRAME]))])
 
 
 def _one(pieces: Sequence[Watched]) -> Watched:
