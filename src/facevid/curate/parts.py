@@ -13,7 +13,7 @@ from facevid.recipe import Recipe
 
 WARM_UP_S = 2.0
 """Seconds that a piece begun inside a shot is looked at before its measurements count: two looks for hands, of which
-the smaller counts, several detections, and a mesh that has settled; measured in docs/performance.md."""
+the smaller counts, several detections, a settled mesh. What still differs: docs/performance.md, Long sources."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +18,12 @@ from facevid import backends
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
+from facevid.curate.longs import drop_parts, watch_parts
 from facevid.curate.notes import scan_notes
 from facevid.curate.optout import OptOut
 from facevid.curate.people import judge_people
 from facevid.curate.scan import SCAN, Found, file_names, scan_items, sources_table
-from facevid.curate.steps import WATCH, analyze_items, cut_items, embed_items, watch_items
+from facevid.curate.steps import analyze_items, cut_items, embed_items
 from facevid.curate.summary import StepSummary, Summary
 from facevid.curate.tables import (
     Members,
@@ -138,7 +137,7 @@ class Session:
 
     def scan(self, found: Sequence[Found]) -> StepSummary:
         items = list(scan_items(found))
-        summary, outcomes = self._run(SCAN, items, names=file_names(found))
+        summary, outcomes = self.run(SCAN, items, names=file_names(found))
         if self.dry_run:
             return summary
         scanned = {o.key: o.value for o in outcomes.values() if o.status == "ok"}
@@ -196,8 +195,10 @@ class Session:
         items = analyze_items(sources, self.work, self.recipe)
         names = {s["source_id"]: s["source_name"] for s in sources}
         seconds = {s["source_id"]: float(s["duration_s"]) for s in sources}
-        items, watched = self._watch(items, seconds)
-        summary, outcomes = self._run(ANALYZE, items, seconds=seconds, names=names, on_ok=self._drop_parts)
+        items, watched = watch_parts(self, items, seconds)
+        summary, outcomes = self.run(
+            ANALYZE, items, seconds=seconds, names=names, on_ok=lambda key: drop_parts(self, key)
+        )
         summary.notes += watched.notes
         if self.dry_run:
             return summary
@@ -211,44 +212,6 @@ class Session:
                 summary.notes += [str(sentence) for sentence in told if sentence]
         self._record_failures("analyze", summary.failures)
         return summary
-
-    def _watch(
-        self, analyses: Sequence[Item], seconds: Mapping[str, float]
-    ) -> tuple[list[Item], StepSummary]:
-        """Look at the parts of long sources; the analyses again, those with a part that failed told so."""
-        long = [item for item in analyses if "parts" in item.payload]
-        done = self._settled(ANALYZE, long, self._final(), whole=True)
-        waiting = [item for item in long if item.key not in done]
-        parts = watch_items(waiting, self.recipe)
-        if not parts:
-            return list(analyses), StepSummary(WATCH.name, str(self.work.dataset))
-        source_of = {item.key: source for source, item in parts}
-        count = Counter(source_of.values())
-        summary, outcomes = self._run(
-            WATCH,
-            [item for _, item in parts],
-            seconds={key: seconds[source] / count[source] for key, source in source_of.items()},
-        )
-        if self.dry_run:
-            summary.notes = [
-                f"Long sources that are looked at in parts (analyze.part_s): {len(count)}, in {len(parts)} parts, of "
-                f"which {summary.to_run} are to be looked at."
-            ]
-        failed: dict[str, list[str]] = {}
-        for key, outcome in sorted(outcomes.items()):
-            if outcome.status == "failed":
-                failed.setdefault(source_of[key], [outcome.kind or "bug", outcome.message or ""])
-        told = [
-            Item(i.key, {**i.payload, "_failed": failed[i.key]}) if i.key in failed else i for i in analyses
-        ]
-        return told, summary
-
-    def _drop_parts(self, source_id: str) -> None:
-        """Remove the parts of a source that is put together."""
-        if self.work.parts(source_id).exists():
-            if self.ledger is not None:
-                self.ledger.flush()
-            shutil.rmtree(self.work.parts(source_id), ignore_errors=True)
 
     def select(self) -> StepSummary:
         sources = self._sources()
@@ -281,7 +244,7 @@ class Session:
         stretches = self.work.read(self.work.stretches, "select").to_pylist()
         items = cut_items(stretches, sources, self.work, self.recipe)
         seconds = {s["clip_id"]: s["end_s"] - s["start_s"] for s in stretches}
-        summary, _ = self._run(CUT, items, seconds=seconds)
+        summary, _ = self.run(CUT, items, seconds=seconds)
         self._record_failures("cut", summary.failures)
         return summary
 
@@ -290,7 +253,7 @@ class Session:
             return self._unknown("identify")
         began = time.monotonic()
         members = self._members()
-        summary, outcomes = self._run(EMBED, embed_items(members, self.work, self.recipe))
+        summary, outcomes = self.run(EMBED, embed_items(members, self.work, self.recipe))
         embedded = [o.key for o in outcomes.values() if o.status == "ok"]
         table, notes = identify_tables(
             embedded, members, self.work, self.recipe, self.withheld.opt_out.of("face")
@@ -354,7 +317,7 @@ class Session:
             opted_out=left_out.get(OPTED_OUT, 0), taken_down=left_out.get(TAKEN_DOWN, 0),
         )  # fmt: skip
 
-    def _run(
+    def run(
         self,
         step: Step,
         items: Sequence[Item],
@@ -366,7 +329,7 @@ class Session:
         """Run a step over items, long ones first so that no worker ends late; outcomes by key."""
         summary = StepSummary(step.name, str(self.work.dataset), total=len(items), dry_run=self.dry_run)
         if self.dry_run or self.ledger is None or self.executor is None:
-            settled = self._settled(step, items, self._final())
+            settled = self.settled(step, items, self.final())
             summary.to_run = len(items) - len(settled)
             return summary, {}
         if self.ledger.notice:
@@ -397,13 +360,13 @@ class Session:
 
     def _finished(self, step: Step, items: Sequence[Item]) -> dict[str, str]:
         """Keys that the ledger holds as ok under today's hash, with that hash."""
-        return self._settled(step, items, ("ok",))
+        return self.settled(step, items, ("ok",))
 
-    def _final(self) -> tuple[str, ...]:
+    def final(self) -> tuple[str, ...]:
         """Statuses of items that this call leaves as they are."""
         return ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
 
-    def _settled(
+    def settled(
         self, step: Step, items: Sequence[Item], statuses: Sequence[str], *, whole: bool = False
     ) -> dict[str, str]:
         """Keys that the ledger holds with one of the statuses under today's hash, with that hash.
@@ -430,7 +393,7 @@ class Session:
         stretches = self.work.read(self.work.stretches, "select")
         items = cut_items(stretches.to_pylist(), {s["source_id"]: s for s in sources}, self.work, self.recipe)
         done = self._finished(CUT, items)
-        waiting = len(items) - len(self._settled(CUT, items, ("ok", "failed", "rejected")))
+        waiting = len(items) - len(self.settled(CUT, items, ("ok", "failed", "rejected")))
         if waiting:
             raise WorkError(
                 f"{waiting} of the {len(items)} selected stretches of {self.work.dataset} are not cut yet; "
