@@ -2,9 +2,9 @@
 
     python benchmarks/split_speed.py FOOTAGE [--minutes 30] [--part-s 300] [--workers 2] [--keep DIR]
 
-The source is made by repeating the first file of the footage (packets copied, timestamps shifted). Printed are, for each
-way, seconds by the clock, seconds of processor of all workers, and the largest resident set of a worker. Parts must
-give the same files whatever the workers, which is checked. No limit: what several workers gain depends on the machine.
+The source is made by repeating the first file of the footage (packets copied, timestamps shifted). Printed are, for
+each way, seconds by the clock, seconds of processor of all workers, and the largest resident set of a worker. Exit
+code 1 where the number of workers changes a byte. No other limit: what several workers gain depends on the machine.
 """
 
 from __future__ import annotations
