@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,15 @@ NO_CUT: dict[str, list[Picture]] = {
 }
 
 
-@pytest.mark.parametrize("name", CUT_IN_EVERY_OVERLAP)
+QUICK = ("cuts inside", "one shot", "a fade over a bound")
+
+
+def some_slow(names: Iterable[str]) -> list[Any]:
+    """Parameters of a test: each takes a few seconds, so the quick run has those that meet most."""
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow, id=name) for name in names]
+
+
+@pytest.mark.parametrize("name", some_slow(CUT_IN_EVERY_OVERLAP))
 def test_parts_that_meet_at_cuts_are_one_pass_to_the_byte(tmp_path: Path, name: str) -> None:
     source = write(tmp_path / "a.mp4", CUT_IN_EVERY_OVERLAP[name])
     split, files = analysed(source, tmp_path / "split", recipe())
@@ -98,7 +106,7 @@ def test_parts_that_meet_at_cuts_are_one_pass_to_the_byte(tmp_path: Path, name: 
     assert [name for name in whole if files[name] != whole[name]] == []
 
 
-@pytest.mark.parametrize("name", NO_CUT)
+@pytest.mark.parametrize("name", some_slow(NO_CUT))
 def test_parts_that_meet_inside_a_shot_have_the_same_shots_faces_and_tracks(
     tmp_path: Path, name: str
 ) -> None:
@@ -140,7 +148,7 @@ def watched(source: Path, folder: Path) -> dict[int, dict[str, Any]]:
     return out
 
 
-@pytest.mark.parametrize("name", ["one shot", "a dissolve over a bound"])
+@pytest.mark.parametrize("name", some_slow(["one shot", "a dissolve over a bound"]))
 def test_workers_parts_are_joined_to_what_one_process_makes(tmp_path: Path, name: str) -> None:
     source = write(tmp_path / "a.mp4", NO_CUT[name])
     parts = watched(source, tmp_path / "parts")
@@ -160,6 +168,7 @@ def test_a_part_of_another_recipe_is_not_used(tmp_path: Path, monkeypatch: pytes
     assert len(looked) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -212,7 +221,7 @@ def test_pictures_that_differ_when_sought_are_found_out(
     assert (split, files) == analysed(source, tmp_path / "whole", recipe(split=False))
 
 
-@pytest.mark.parametrize("share", [0.45, 0.63, 0.9])
+@pytest.mark.parametrize("share", [0.63, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.45, 0.9))])
 def test_a_file_that_breaks_off_says_so_once_and_later_parts_are_empty(tmp_path: Path, share: float) -> None:
     source = write(tmp_path / "a.mp4", cuts(PART + 1, 2 * PART + 1), movflags="faststart")
     cut_off(source, share)
