@@ -67,7 +67,7 @@ def film(
         video = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
         video.options = fast if codec in ("libx264", "libvpx-vp9") else {}
         video.width, video.height, video.pix_fmt, video.gop_size = width, height, pix_fmt, 10
-        base = Fraction(1, round(fps)) if path.suffix == ".avi" else Fraction(1, 90000)
+        base = Fraction(1, round(fps)) if path.suffix in (".avi", ".mpg") else Fraction(1, 90000)
         video.time_base = video.codec_context.time_base = base
         video.bit_rate = 4_000_000
         if rotation is not None:

@@ -67,6 +67,12 @@ def test_however_many_cores_the_longest_source_takes_its_time() -> None:
     assert found.cluster is None
 
 
+def test_a_long_source_that_is_split_takes_the_time_of_its_longest_part_and_of_its_sound() -> None:
+    pieces = sample(built(6.0), built(6.0))
+    found = estimate(footage(1.0, longest_s=3600.0), pieces, cores=1000, cluster=None, part_s=600.0)
+    assert found.here.build_h.value == pytest.approx((900 * 0.5 + 2700 * 0.01) / 3600)
+
+
 def test_a_sample_that_differs_gives_a_range_and_one_without_clips_says_so() -> None:
     found = estimate(footage(1.0), sample(built(4.0, clips=0), built(8.0, clips=0)), cores=1, cluster=None)
     low, high = found.core_hours.low, found.core_hours.high

@@ -14,7 +14,14 @@ from rich.progress import Progress as Bars
 
 from facevid.engine import Progress
 
-_OK_WORDS = {"cut": "kept", "analyze": "seen", "scan": "found", "identify": "told apart", "synth": "made"}
+_OK_WORDS = {
+    "cut": "kept",
+    "watch": "seen",
+    "analyze": "seen",
+    "scan": "found",
+    "identify": "told apart",
+    "synth": "made",
+}
 
 
 class ProgressDisplay:

@@ -1,87 +1,60 @@
 """Looks at one source once: shots, faces, meshes, hands, text, sound, and the scores of every track.
 
 One decode feeds every frame-level backend; frames are dropped as soon as they are measured, meshes go to
-disk in small groups, so memory does not grow with the video's length.
+disk in small groups, so memory does not grow with the video's length. A long source is looked at in parts,
+by several workers where there are any (`WATCH`), and put together here (`ANALYZE`).
 """
 
 from __future__ import annotations
 
 import json
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from facevid import backends, media
-from facevid.curate import quality
-from facevid.curate.crop import crop_square
-from facevid.curate.faces import FaceFollower, Seen
+from facevid import media
 from facevid.curate.frames import FrameWriter
-from facevid.curate.pose import face_height, head_pose, mouth_opening
-from facevid.curate.shots import Shot, ShotDetector, Transition
+from facevid.curate.join import NotSplit, join_parts
+from facevid.curate.look import Looker, models
+from facevid.curate.partfile import FRAMES, NOTE, PartFile, is_part, read_part, write_part
+from facevid.curate.parts import Part, Piece, parts_given, whole
+from facevid.curate.shots import Shot, Transition, shots_of
 from facevid.curate.speech import listen
-from facevid.curate.wanted import Stretch, stretches_of, wanted_frames
-from facevid.curate.windows import Observations, Picture, Wanted, make_tracks
-from facevid.engine import Step, StepError, atomic_dir, worker_threads
+from facevid.curate.wanted import stretches_of, wanted_frames
+from facevid.curate.watch import Watched, watch_piece
+from facevid.curate.windows import Floats, Picture, Wanted, make_tracks
+from facevid.engine import PayloadHasher, Step, StepError, atomic_dir
 from facevid.recipe import Analyze, Recipe
 from facevid.storage import file_name
 
-Image = NDArray[np.uint8]
 _BACKENDS = ("face_detector", "face_mesh", "hand_detector", "text_detector", "speech_detector")
+_NOT_READ = ("timeout_s", "timeout_per_second", "part_s", "part_overlap_s")
+"""How long it may take decides nothing; what a split decides is in the payload of the sources that are split."""
 _READS = (
     "fps",
     "shots",
     "crop",
     "cut.size",
     *(f"backends.{name}" for name in _BACKENDS),
-    *(f"analyze.{name}" for name in Analyze.model_fields if not name.startswith("timeout")),
+    *(f"analyze.{name}" for name in Analyze.model_fields if name not in _NOT_READ),
 )
-
-
-@dataclass(frozen=True)
-class Models:
-    """The frame-level backends of one worker."""
-
-    face_detector: Any
-    face_mesh: Any
-    hand_detector: Any
-    text_detector: Any
-    speech_detector: Any
-
-
-@lru_cache(maxsize=1)
-def _models(names: tuple[str, ...], text_side: int) -> Models:
-    threads = worker_threads()
-    face, mesh, hand, text, speech = names
-    return Models(
-        backends.load("face_detector", face, threads=threads),
-        backends.load("face_mesh", mesh, threads=threads),
-        backends.load("hand_detector", hand, threads=threads),
-        backends.load("text_detector", text, threads=threads, max_side=text_side),
-        backends.load("speech_detector", speech, threads=threads),
-    )
-
-
-def models(recipe: Recipe) -> Models:
-    """The backends that the recipe names, loaded once in each worker."""
-    b = recipe.backends
-    names = (b.face_detector, b.face_mesh, b.hand_detector, b.text_detector, b.speech_detector)
-    return _models(names, recipe.analyze.text_side)
 
 
 def analyze_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Analyse the source at `_path` into the folder `_out`; see `facevid.curate.windows` for what is kept.
 
-    `spans`, where the payload has them, are all that is looked at, with a margin (`facevid.curate.wanted`).
+    `spans`, where the payload has them, are all that is looked at, with a margin (`facevid.curate.wanted`). `parts`
+    are those of a long source (`facevid.curate.parts`); what `watch_step` left of them in `_parts` is used, the others
+    are looked at here. `_failed`: kind and sentence of a part that cannot be looked at.
     Returns frames, seconds, tracks, the bytes of each file and, where the video broke off, the sentence that says so.
     """
+    if "_failed" in payload:
+        raise StepError(*payload["_failed"])
     path = str(payload["_path"])
     with atomic_dir(payload["_out"]) as out:
         try:
@@ -100,8 +73,30 @@ def analysis_files(payload: dict[str, Any], value: dict[str, Any]) -> list[tuple
     return [(Path(payload["_out"]) / name, size) for name, size in files.items()]
 
 
-def analyze_timeout(payload: dict[str, Any]) -> float:
-    """Seconds one source may take: a base and so many a second of video, both from the recipe."""
+def watch_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Look at the `pieces` of the source at `_path` that are one part of it, into the folder `_out`.
+
+    Returns the frames that count.
+    """
+    path = str(payload["_path"])
+    unsought: str | None = None
+    watched: list[Watched] = []
+    with atomic_dir(payload["_out"]) as out:
+        looker = Looker(models(recipe), recipe, FrameWriter(out / FRAMES))
+        try:
+            for piece in payload["pieces"]:
+                watched.append(watch_piece(path, Piece(*piece), looker, recipe))
+        except media.MediaError as error:
+            if error.kind != "seek":
+                raise StepError(error.kind, str(error)) from error
+            unsought = "it can only be read from its begin"
+        looker.writer.close()
+        write_part(out, _digest(payload, recipe), watched, looker.seen.table(), unsought)
+    return {"frames": sum(w.end - w.first for w in watched)}
+
+
+def item_timeout(payload: dict[str, Any]) -> float:
+    """Seconds one source or part may take: a base and so many a second of video, both from the recipe."""
     return float(payload["_timeout_s"])
 
 
@@ -110,86 +105,145 @@ ANALYZE = Step(
     version=2,
     function=analyze_step,
     reads=_READS,
-    timeout_s=analyze_timeout,
+    timeout_s=item_timeout,
+    setup=models,
+    inputs=lambda payload: [payload["_path"], *([] if "_failed" in payload else payload.get("_parts", ()))],
+    outputs=analysis_files,
+    makes=lambda payload: [payload["_out"]],
+)
+WATCH = Step(
+    name="watch",
+    version=1,
+    function=watch_step,
+    reads=_READS,
+    timeout_s=item_timeout,
     setup=models,
     inputs=lambda payload: [payload["_path"]],
-    outputs=analysis_files,
+    outputs=lambda payload, value: [(Path(payload["_out"]) / NOTE, None)],
     makes=lambda payload: [payload["_out"]],
 )
 
 
+def part_payloads(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of a source's payload, those of its parts for `watch_step`, in order; none where it is looked at in one go.
+
+    They have a `_path` and an `_out` where the payload has a `_path` and `_parts`.
+    """
+    given = payload.get("parts")
+    if not given:
+        return []
+    path = {"_path": payload["_path"]} if "_path" in payload else {}
+    parts = [
+        {
+            "source_id": payload["source_id"],
+            "overlap": given["overlap"],
+            "warm_up": given["warm_up"],
+            "pieces": pieces,
+        }
+        | path
+        for pieces in given["pieces"]
+    ]
+    if "_parts" in payload:
+        parts = [part | {"_out": out} for part, out in zip(parts, payload["_parts"], strict=True)]
+    return parts
+
+
+def _digest(payload: dict[str, Any], recipe: Recipe) -> str:
+    return PayloadHasher(WATCH, recipe)(payload)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """All stretches of a source, looked at; why they were looked at in one go where parts were asked for."""
+
+    seen: Floats
+    stretches: Sequence[Watched]
+    not_split: str | None = None
+
+
 def _analyze(path: str, out: Path, payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    loaded = models(recipe)
     wanted = wanted_frames(payload.get("spans") or (), recipe)
     stretches = stretches_of(wanted, recipe)
-    looker = _Looker(loaded, recipe, FrameWriter(out / "frames.parquet"))
-    seen = [_watch(path, stretch, looker, recipe) for stretch in stretches]
-    looker.writer.close()
+    parts = parts_given(payload)
+    looked = _in_parts(out, payload, recipe) if parts else _at_once(path, out, whole(stretches), recipe)
+    seen = looked.stretches
     frames = max(s.end for s in seen)
     stopped = next((s.stopped for s in seen if s.stopped), None)
     if not frames and not wanted:
         raise StepError("unreadable", stopped or f"{file_name(path)} holds no picture that can be decoded.")
     stopped = _beyond(path, wanted, frames, recipe) or stopped
-    sound = listen(path, loaded.speech_detector, frames=frames, fps=recipe.fps, stretches=stretches)
+    detector = models(recipe).speech_detector
+    sound = listen(path, detector, frames=frames, fps=recipe.fps, stretches=stretches)
     picture = Picture(seen[0].width, seen[0].height, max(s.scale for s in seen), _bits_per_pixel(payload))
-    found = [Shot(k, s.first, s.last) for k, s in enumerate(s for part in seen for s in part.shots)]
-    tracks = make_tracks(looker.seen.table(), found, sound, picture, recipe, wanted)
+    shots, transitions = _shots(seen, recipe)
+    tracks = make_tracks(looked.seen, shots, sound, picture, recipe, wanted)
     pq.write_table(tracks, out / "tracks.parquet", compression="zstd")
-    rows = [asdict(t) for part in seen for t in part.transitions]
     schema = pa.schema([("first", pa.int32()), ("last", pa.int32()), ("kind", pa.string())])
+    rows = [asdict(t) for t in transitions]
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), out / "transitions.parquet")
-    looked_at = sum(s.count for s in seen)
-    return {
+    looked_at = sum(s.end - s.first for s in seen)
+    result = {
         "frames": looked_at,
         "seconds": looked_at / recipe.fps,
-        "shots": len(found),
+        "shots": len(shots),
         "tracks": int(sum(t >= 0 for t in tracks["track"].to_pylist())),
         "stopped_early": stopped,
         "skipped_packets": sum(s.skipped for s in seen),
     }
+    return {**result, "not_split": looked.not_split} if parts else result
 
 
-@dataclass(frozen=True)
-class _Watched:
-    """One stretch that was looked at: its shots and transitions, where it ended, and how that went."""
-
-    shots: list[Shot]
-    transitions: list[Transition]
-    count: int
-    end: int
-    width: int
-    height: int
-    scale: float
-    stopped: str | None
-    skipped: int
+def _at_once(path: str, out: Path, part: Part, recipe: Recipe, why: str | None = None) -> _Looked:
+    looker = Looker(models(recipe), recipe, FrameWriter(out / FRAMES))
+    stretches = [watch_piece(path, piece, looker, recipe) for piece in part]
+    looker.writer.close()
+    return _Looked(looker.seen.table(), stretches, why)
 
 
-def _watch(path: str, stretch: Stretch, looker: _Looker, recipe: Recipe) -> _Watched:
-    """Show a stretch of the source to the looker, frame by frame."""
-    shots, begin, count, scale = ShotDetector(recipe.shots, recipe.fps), 0, 0, 1.0
-    first, end = stretch
-    with media.VideoReader(
-        path,
-        fps=recipe.fps,
-        max_side=recipe.analyze.max_side,
-        threads=worker_threads(),
-        start_frame=first,
-        end_frame=end,
-    ) as video:
-        for frame in video:
-            small = quality.small_picture(frame.image)
-            new_picture = shots.push(quality.halved(small)) or (first > 0 and count == 0)
-            begin = begin if count else frame.index
-            looker.look(frame.index, frame.image, small, new_picture=new_picture)
-            count, scale = count + 1, frame.scale
-        stopped, skipped = video.stopped_early, video.skipped_packets
-        width, height = video.width, video.height
-    found, transitions = shots.finish()
-    return _Watched(
-        [Shot(s.index, s.first + begin, s.last + begin) for s in found],
-        [Transition(t.first + begin, t.last + begin, t.kind) for t in transitions],
-        count, begin + count, width, height, scale, stopped, skipped,
-    )  # fmt: skip
+def _in_parts(out: Path, payload: dict[str, Any], recipe: Recipe) -> _Looked:
+    """Put the parts together; those that no worker looked at are looked at first, one after the other."""
+    here = out / "parts"
+    elsewhere = payload.get("_parts") or [str(here / f"{k:04d}") for k in range(len(parts_given(payload)))]
+    parts = [
+        _part(part, here / f"{k:04d}", recipe)
+        for k, part in enumerate(part_payloads({**payload, "_parts": elsewhere}))
+    ]
+    writer = FrameWriter(out / FRAMES)
+    try:
+        seen, stretches = join_parts(parts, writer, recipe)
+    except NotSplit as error:
+        writer.close()
+        path = str(payload["_path"])
+        spans = wanted_frames(payload.get("spans") or (), recipe)
+        sentence = f"{file_name(path)} was looked at by one worker from end to end: {error}."
+        looked = _at_once(path, out, whole(stretches_of(spans, recipe)), recipe, sentence)
+    else:
+        writer.close()
+        looked = _Looked(seen, stretches)
+    if here.exists():
+        shutil.rmtree(here)
+    return looked
+
+
+def _part(payload: dict[str, Any], here: Path, recipe: Recipe) -> PartFile:
+    """A part that a worker left in `_out`; looked at now, into the folder `here`, where none is there."""
+    folder = Path(payload["_out"])
+    if not is_part(folder, _digest(payload, recipe)):
+        folder = here
+        watch_step({**payload, "_out": str(folder)}, recipe)
+    return read_part(folder)
+
+
+def _shots(stretches: Sequence[Watched], recipe: Recipe) -> tuple[list[Shot], list[Transition]]:
+    """Shots and transitions of all stretches, on the grid of the source."""
+    shots: list[Shot] = []
+    transitions: list[Transition] = []
+    for s in stretches:
+        found, between = shots_of(s.signs, recipe.shots, recipe.fps)
+        for shot in found:
+            shots.append(Shot(len(shots), shot.first + s.first, shot.last + s.first))
+        transitions += [Transition(t.first + s.first, t.last + s.first, t.kind) for t in between]
+    return shots, transitions
 
 
 def _beyond(path: str, wanted: Sequence[Wanted], frames: int, recipe: Recipe) -> str | None:
@@ -216,112 +270,4 @@ def _bits_per_pixel(payload: dict[str, Any]) -> float:
     return float(rate / (pixels * fps)) if rate and fps and pixels else float("nan")
 
 
-@dataclass
-class _Looker:
-    """Measures every frame as it passes and keeps what each face showed."""
-
-    loaded: Models
-    recipe: Recipe
-    writer: FrameWriter
-    seen: Observations = field(default_factory=Observations)
-    _before: Image | None = None
-    _bars: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    _last: dict[int, _Memory] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._text_every = max(1, round(self.recipe.analyze.text_every_s * self.recipe.fps))
-        self._follower = FaceFollower(self.loaded.face_detector, self.loaded.face_mesh, self.recipe.analyze)
-
-    def look(self, index: int, image: Image, small: Image, *, new_picture: bool) -> None:
-        """The next frame of the source, RGB at analysed size, and the same picture small."""
-        faces = self._follower.push(image, new_picture=new_picture)
-        grey = quality.grey_of(small)
-        if new_picture or index % self.recipe.analyze.detect_every == 0:
-            self._bars = quality.borders(small)
-        before = None if new_picture else self._before
-        memory: dict[int, _Memory] = {}
-        for seen in faces:
-            memory[seen.face] = self._face(index, image, grey, before, seen)
-        self._last, self._before = memory, grey
-
-    def _face(self, index: int, image: Image, grey: Image, before: Image | None, seen: Seen) -> _Memory:
-        height, width = image.shape[:2]
-        mesh, tall = seen.mesh, face_height(seen.mesh)
-        crop = crop_square(seen.box, tall, (width, height), self.recipe.crop)
-        memory = self._last.get(seen.face) or _Memory(index, index + self._text_every // 2, index)
-        text = self._look_closer(index, image, seen, crop, memory)
-        moved = float("nan")
-        if memory.mesh is not None:
-            moved = 1000 * float(np.abs(mesh[:468, :2] - memory.mesh[:468, :2]).mean()) / max(tall, 1e-6)
-        inside = (
-            (mesh[:468, 0] >= 0) & (mesh[:468, 0] < width) & (mesh[:468, 1] >= 0) & (mesh[:468, 1] < height)
-        )
-        pose = head_pose(mesh)
-        if index >= memory.next_light:
-            memory.next_light = index + self.recipe.analyze.light_every
-            memory.light = quality.face_measures(image, mesh, seen.box)
-        x0, y0, x1, y1 = seen.box
-        self.seen.add(
-            frame=index, face=seen.face, x0=x0, y0=y0, x1=x1, y1=y1, height=tall,
-            yaw=pose[0], pitch=pose[1], roll=pose[2], mouth=mouth_opening(mesh),
-            confidence=seen.confidence, inside=float(inside.mean()),
-            motion_pixels=quality.pixel_motion(grey, before, seen.box, width), motion_landmarks=moved,
-            hand=memory.hand, text=text,
-            bar_left=self._bars[0], bar_top=self._bars[1], bar_right=self._bars[2], bar_bottom=self._bars[3],
-            faces=max(1, self._follower.faces_in_view), **memory.light,
-        )  # fmt: skip
-        self.writer.write(index, seen, pose)
-        memory.mesh = mesh
-        return memory
-
-    def _look_closer(
-        self, index: int, image: Image, seen: Seen, crop: tuple[float, float, float, float], memory: _Memory
-    ) -> float:
-        """Hands and text, now and then, in the square that a clip of this face would keep; returns the text."""
-        settings, text = self.recipe.analyze, float("nan")
-        if index < memory.next_hand and index < memory.next_text:
-            return text
-        x0, y0, x1, y1 = (int(v) for v in crop)
-        square = np.ascontiguousarray(image[y0:y1, x0:x1])
-        if index >= memory.next_hand:
-            hands = self.loaded.hand_detector.detect(square)
-            shift = np.array([x0, y0], np.float32)
-            covered = quality.hand_over_face([h.points[:, :2] + shift for h in hands], seen.mesh)
-            # A face is now and then taken for a hand for a moment; a hand is seen again at the next look.
-            memory.hand, memory.hand_before = min(covered, memory.hand_before), covered
-            memory.next_hand = index + settings.hands_every
-        if index >= memory.next_text:
-            memory.next_text = index + self._text_every
-            text = text_width(self.loaded.text_detector.read(square), settings)
-        return text
-
-
-@dataclass
-class _Memory:
-    """What is carried from one frame of a face to the next."""
-
-    next_hand: int
-    next_text: int
-    next_light: int
-    light: dict[str, float] = field(default_factory=dict)
-    mesh: NDArray[np.float32] | None = None
-    hand: float = 0.0
-    hand_before: float = 0.0
-
-
-def text_width(boxes: list[Any], settings: Analyze) -> float:
-    """Characters in all lines read with enough confidence; wide ones (UAX #11: W, F) count two.
-
-    A Chinese or Japanese character says about as much as two Latin letters, so one threshold serves both.
-    """
-    total = 0
-    for box in boxes:
-        if box.confidence < settings.text_confidence:
-            continue
-        for character in box.text:
-            if not character.isspace():
-                total += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-    return float(total)
-
-
-__all__ = ["ANALYZE", "Models", "analyze_step", "analyze_timeout", "models", "text_width"]
+__all__ = ["ANALYZE", "WATCH", "analyze_step", "item_timeout", "models", "part_payloads", "watch_step"]

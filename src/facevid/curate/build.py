@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import facevid.dataset
-from facevid.curate.analyze import ANALYZE
+from facevid.curate.analyze import ANALYZE, WATCH
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
 from facevid.curate.optout import read_opt_out
@@ -148,8 +148,12 @@ def status(output: str | os.PathLike[str]) -> Status:
         running = _running(work)
         with Ledger(work.ledger, read_only=True) as ledger:
             counts = ledger.counts()
-            for step in (SCAN, ANALYZE, CUT, EMBED):
+            for step in (SCAN, WATCH, ANALYZE, CUT, EMBED):
+                if step is WATCH and WATCH.name not in counts:
+                    continue
                 steps.append({"step": step.name, **counts.get(step.name, {})})
+                if step is WATCH:
+                    continue  # a part that failed fails its source, which is told once
                 failures += [failure(o) for o in ledger.outcomes(step.name, status="failed")]
     recipe = work.recipe(None).name if (work.folder / "recipe.yaml").exists() else None
     if (work.dataset / JOURNAL).exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +13,7 @@ from facevid.recipe import Analyze
 
 Box = tuple[float, float, float, float]
 
-_SAME_FACE = 0.3
+SAME_FACE = 0.3
 """Overlap (intersection over union) from which a detection is the face that is already followed; the
 usual IoU gate of tracking by detection (Bewley et al. 2016, SORT, IoU_min = 0.3)."""
 _MISSED_DETECTIONS = 3
@@ -49,6 +50,11 @@ class FaceFollower:
     _next: int = 0
     _since: int = 1_000_000
 
+    @property
+    def ids_given(self) -> int:
+        """Ids given out so far, those of faces that were lost at once included."""
+        return self._next
+
     def push(self, image: Image, *, new_picture: bool) -> list[Seen]:
         """Faces of the next frame; `new_picture` ends every face, since the frame shows something else."""
         if new_picture:
@@ -74,21 +80,9 @@ class FaceFollower:
         self.faces_in_view = sum(t >= self.settings.second_face_share * largest for t in tall)
 
     def _match(self, found: list[Face]) -> None:
-        pairs = sorted(
-            (
-                (_overlap(f.box, d.box), i, j)
-                for i, f in enumerate(self._followed)
-                for j, d in enumerate(found)
-            ),
-            key=lambda p: (-p[0], p[1], p[2]),
-        )
-        taken: set[int] = set()
-        matched: set[int] = set()
-        for overlap, i, j in pairs:
-            if overlap < _SAME_FACE or i in matched or j in taken:
-                continue
-            matched.add(i)
-            taken.add(j)
+        pairs = same_faces([f.box for f in self._followed], [d.box for d in found])
+        matched, taken = set(pairs), set(pairs.values())
+        for i in matched:
             self._followed[i].missed = 0
         for i, followed in enumerate(self._followed):
             if i not in matched:
@@ -119,6 +113,22 @@ class FaceFollower:
             seen.append(Seen(followed.face, followed.box, mesh, float(followed.tracker.presence)))
         self._followed = kept
         return seen
+
+
+def same_faces(known: Sequence[Box], found: Sequence[Box]) -> dict[int, int]:
+    """Which box of one picture is which of another: positions in `known` -> positions in `found`, one to one.
+
+    Pairs overlap by at least `SAME_FACE`; those that overlap most are taken first.
+    """
+    pairs = sorted(
+        ((_overlap(a, b), i, j) for i, a in enumerate(known) for j, b in enumerate(found)),
+        key=lambda p: (-p[0], p[1], p[2]),
+    )
+    out: dict[int, int] = {}
+    for overlap, i, j in pairs:
+        if overlap >= SAME_FACE and i not in out and j not in out.values():
+            out[i] = j
+    return out
 
 
 def _overlap(a: Box, b: Box) -> float:

@@ -59,7 +59,11 @@ class FrameWriter:
     def write(self, frame: int, seen: Seen, pose: tuple[float, float, float]) -> None:
         """One face in one frame; its mesh in analysed pixels."""
         mesh = np.clip(np.rint(seen.mesh * _STEP), -32768, 32767).astype("<i2")
-        self._rows.append((seen.face, frame, mesh.tobytes(), *pose))
+        self.copy((seen.face, frame, mesh.tobytes(), *pose))
+
+    def copy(self, row: tuple[Any, ...]) -> None:
+        """One row as it stands in another such file: face, frame, mesh, yaw, pitch, roll."""
+        self._rows.append(row)
         if len(self._rows) >= _GROUP:
             self._flush()
 

@@ -26,7 +26,9 @@ from facevid.engine.travel import Travel
 from facevid.storage import Place, file_name, scratch_folder
 from facevid.storage.objects import abandon_uploads, read, remove, sizes
 
-UNITS = {"analyze": ".work/analyses", "cut": ".work/clips", "identify": ".work/embeddings"}
+UNITS = {
+    "watch": ".work/parts", "analyze": ".work/analyses", "cut": ".work/clips", "identify": ".work/embeddings",
+}  # fmt: skip
 """Step -> the folder of what it makes; a unit is named by its item and the hash of what made it."""
 HASH_DIGITS = 16
 _KEPT = (
@@ -90,6 +92,13 @@ class Remote:
     def peek(self, path: Path, member: str) -> bytes:
         """One file of a unit that is a folder."""
         return self.travel.shelf().peek(self._name(path), member)
+
+    def drop(self, paths: Iterable[Path]) -> None:
+        """Remove units that are no longer wanted, there and here."""
+        names = [self._name(path) for path in paths]
+        with named():
+            remove(self.place, [name + SUFFIX for name in names])
+        self.travel.shelf().drop(names)
 
     def forget(self, source_ids: Iterable[str]) -> None:
         """Remove what steps made of these sources, there and here."""

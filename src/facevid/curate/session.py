@@ -18,6 +18,7 @@ from facevid import backends
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
+from facevid.curate.longs import drop_parts, watch_parts
 from facevid.curate.notes import scan_notes
 from facevid.curate.optout import OptOut
 from facevid.curate.people import judge_people
@@ -46,11 +47,13 @@ from facevid.engine import (
     Step,
     StorageError,
     check_executor,
+    has_outputs,
     open_executor,
     storage_sentence,
     track,
 )
 from facevid.engine.keeper import Keeper
+from facevid.engine.travel import There
 from facevid.recipe import Recipe
 from facevid.storage import PlaceError, file_name
 
@@ -161,7 +164,7 @@ class Session:
 
     def scan(self, found: Sequence[Found]) -> StepSummary:
         items = list(scan_items(found))
-        summary, outcomes = self._run(SCAN, items, names=file_names(found))
+        summary, outcomes = self.run(SCAN, items, names=file_names(found))
         if self.dry_run:
             return summary
         scanned = {o.key: o.value for o in outcomes.values() if o.status == "ok"}
@@ -220,15 +223,22 @@ class Session:
         items = analyze_items(sources, self.work, self.recipe)
         names = {s["source_id"]: s["source_name"] for s in sources}
         seconds = {s["source_id"]: float(s["duration_s"]) for s in sources}
-        summary, outcomes = self._run(ANALYZE, items, seconds=seconds, names=names)
+        items, watched = watch_parts(self, items, seconds)
+        by_key = {item.key: item for item in items}
+        summary, outcomes = self.run(
+            ANALYZE, items, seconds=seconds, names=names, on_ok=lambda key: drop_parts(self, by_key[key])
+        )
+        summary.notes += watched.notes
         if self.dry_run:
             return summary
+        summary.seconds += watched.seconds
         self.analysed_s += sum(
             float(o.value["seconds"]) for o in outcomes.values() if o.status == "ok" and not o.reused
         )
         for outcome in sorted(outcomes.values(), key=lambda o: names[o.key]):
-            if outcome.status == "ok" and outcome.value.get("stopped_early"):
-                summary.notes.append(str(outcome.value["stopped_early"]))
+            if outcome.status == "ok":
+                told = (outcome.value.get(name) for name in ("stopped_early", "not_split"))
+                summary.notes += [str(sentence) for sentence in told if sentence]
         self._record_failures("analyze", summary.failures)
         return summary
 
@@ -263,7 +273,7 @@ class Session:
         stretches = self.work.read(self.work.stretches, "select").to_pylist()
         items = cut_items(stretches, sources, self.work, self.recipe)
         seconds = {s["clip_id"]: s["end_s"] - s["start_s"] for s in stretches}
-        summary, _ = self._run(CUT, items, seconds=seconds)
+        summary, _ = self.run(CUT, items, seconds=seconds)
         self._record_failures("cut", summary.failures)
         return summary
 
@@ -273,7 +283,7 @@ class Session:
         began = time.monotonic()
         members = self._members()
         items = embed_items(members, self.work, self.recipe)
-        summary, outcomes = self._run(EMBED, items)
+        summary, outcomes = self.run(EMBED, items)
         embedded = {
             i.key: Path(i.payload["_embedding_path"]) for i in items if outcomes[i.key].status == "ok"
         }
@@ -343,23 +353,19 @@ class Session:
             opted_out=left_out.get(OPTED_OUT, 0), taken_down=left_out.get(TAKEN_DOWN, 0),
         )  # fmt: skip
 
-    def _run(
+    def run(
         self,
         step: Step,
         items: Sequence[Item],
         *,
         seconds: Mapping[str, float] | None = None,
         names: Mapping[str, str] | None = None,
+        on_ok: Callable[[str], None] = lambda key: None,
     ) -> tuple[StepSummary, dict[str, Outcome]]:
         """Run a step over items, long ones first so that no worker ends late; outcomes by key."""
         summary = StepSummary(step.name, self.work.location, total=len(items), dry_run=self.dry_run)
         if self.dry_run or self.ledger is None or self.executor is None:
-            settled = self._settled(
-                step, items, ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
-            )
-            held = {} if self.ledger is None else self.ledger.get_many(step.name, list(settled))
-            again = sum(outcome.kind in PASSING for _, outcome in held.values())
-            summary.to_run = len(items) - len(settled) + again
+            summary.to_run = len(items) - len(self.settled(step, items, self.final(), passing=False))
             return summary, {}
         if self.ledger.notice:
             summary.notes.append(self.ledger.notice)
@@ -376,6 +382,8 @@ class Session:
             if self.keeper is not None and (fault := self.keeper.fault()) is not None:
                 raise fault
             outcomes[outcome.key] = outcome
+            if outcome.status == "ok":
+                on_ok(outcome.key)
             summary.reused += outcome.reused
             setattr(summary, outcome.status, getattr(summary, outcome.status) + 1)
         named = names or {}
@@ -389,18 +397,39 @@ class Session:
 
     def _finished(self, step: Step, items: Sequence[Item]) -> dict[str, str]:
         """Keys that the ledger holds as ok under today's hash, with that hash."""
-        return self._settled(step, items, ("ok",))
+        return self.settled(step, items, ("ok",))
 
-    def _settled(self, step: Step, items: Sequence[Item], statuses: Sequence[str]) -> dict[str, str]:
-        """Keys that the ledger holds with one of the statuses under today's hash, with that hash."""
+    def final(self) -> tuple[str, ...]:
+        """Statuses of items that this call leaves as they are."""
+        return ("ok",) if self.retry_failed else ("ok", "failed", "rejected")
+
+    def settled(
+        self,
+        step: Step,
+        items: Sequence[Item],
+        statuses: Sequence[str],
+        *,
+        whole: bool = False,
+        passing: bool = True,
+    ) -> dict[str, str]:
+        """Keys that the ledger holds with one of the statuses under today's hash, with that hash.
+
+        whole: only where what they put out is still there. passing: also those that failed by what may pass.
+        """
         if self.ledger is None:
             return {}
         held = self.ledger.get_many(step.name, [i.key for i in items])
         hasher = PayloadHasher(step, self.recipe)
+        there = None if self.work.remote is None else There(self.work.remote.travel)
         out = {}
         for item in items:
             digest = hasher(item.payload)
-            if item.key in held and held[item.key][0] == digest and held[item.key][1].status in statuses:
+            if item.key not in held or held[item.key][0] != digest:
+                continue
+            outcome = held[item.key][1]
+            if outcome.status not in statuses or not (passing or outcome.kind not in PASSING):
+                continue
+            if not whole or outcome.status != "ok" or has_outputs(step, item, outcome, there):
                 out[item.key] = digest
         return out
 
@@ -409,7 +438,7 @@ class Session:
         stretches = self.work.read(self.work.stretches, "select")
         items = cut_items(stretches.to_pylist(), {s["source_id"]: s for s in sources}, self.work, self.recipe)
         done = self._finished(CUT, items)
-        waiting = len(items) - len(self._settled(CUT, items, ("ok", "failed", "rejected")))
+        waiting = len(items) - len(self.settled(CUT, items, ("ok", "failed", "rejected")))
         if waiting:
             raise WorkError(
                 f"{waiting} of the {len(items)} selected stretches of {self.work.location} are not cut yet; "

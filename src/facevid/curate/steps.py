@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from facevid.curate.analyze import ANALYZE
+from facevid.curate.analyze import ANALYZE, WATCH, part_payloads
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
-from facevid.curate.wanted import spans_payload
+from facevid.curate.parts import parts_of, parts_payload
+from facevid.curate.wanted import spans_payload, stretches_of, wanted_frames
 from facevid.dataset.spans import read_spans
-from facevid.engine import Item, PayloadHasher
+from facevid.engine import Item, PayloadHasher, StepError
 from facevid.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -28,22 +29,49 @@ _STRETCH = (
 
 def analyze_items(sources: Sequence[Mapping[str, Any]], work: Work, recipe: Recipe) -> list[Item]:
     """One item a source."""
-    limit, digest = recipe.analyze, PayloadHasher(ANALYZE, recipe)
+    digest, part_digest = PayloadHasher(ANALYZE, recipe), PayloadHasher(WATCH, recipe)
     items = []
     for s in sources:
-        payload = {name: s[name] for name in _PROBED} | _spans(s)
-        paths = {
+        source_id = str(s["source_id"])
+        payload = {name: s[name] for name in _PROBED} | _spans(s) | _parts(s, recipe)
+        paths: dict[str, Any] = {
             "_path": s["path"],
-            "_out": str(work.analysis(str(s["source_id"]), digest(payload))),
-            "_timeout_s": limit.timeout_s + limit.timeout_per_second * _believed_s(s),
+            "_out": str(work.analysis(source_id, digest(payload))),
+            "_timeout_s": _timeout_s(_believed_s(s), recipe),
         }
-        items.append(Item(str(s["source_id"]), payload | paths))
+        if "parts" in payload:
+            parts = part_payloads(payload)
+            paths["_parts"] = [str(work.part(source_id, k, part_digest(p))) for k, p in enumerate(parts)]
+        items.append(Item(source_id, payload | paths))
     return items
 
 
 def _believed_s(source: Mapping[str, Any]) -> float:
     """Seconds of a source for which it is given time: no more than its bytes can be worth."""
     return max(0.0, min(float(source["duration_s"]), float(source["size_bytes"]) / _BYTES_PER_S))
+
+
+def watch_items(analyses: Sequence[Item], recipe: Recipe) -> list[tuple[str, Item]]:
+    """The parts of the sources that are split, each with its source's key; one item a part."""
+    longest = 2 * (recipe.analyze.part_s or 0.0) + recipe.analyze.part_overlap_s
+    return [
+        (item.key, Item(f"{item.key}_{k:04d}", {**payload, "_timeout_s": _timeout_s(longest, recipe)}))
+        for item in analyses
+        for k, payload in enumerate(part_payloads(item.payload))
+    ]
+
+
+def _timeout_s(seconds: float, recipe: Recipe) -> float:
+    return recipe.analyze.timeout_s + recipe.analyze.timeout_per_second * seconds
+
+
+def _parts(source: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """How a source is split; nothing for one that is looked at in one go."""
+    try:
+        stretches = stretches_of(wanted_frames(_spans(source).get("spans", ()), recipe), recipe)
+    except StepError:
+        return {}  # the step itself says what is wrong with its spans
+    return parts_payload(parts_of(stretches, round(_believed_s(source) * recipe.fps), recipe), recipe)
 
 
 def _spans(source: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,4 +119,4 @@ def embed_items(members: Members, work: Work, recipe: Recipe) -> list[Item]:
     return items
 
 
-__all__ = ["ANALYZE", "CUT", "analyze_items", "cut_items", "embed_items"]
+__all__ = ["ANALYZE", "CUT", "WATCH", "analyze_items", "cut_items", "embed_items", "watch_items"]

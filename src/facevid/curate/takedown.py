@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,12 +138,13 @@ def forget_answers(work: Work) -> None:
 def forget_meshes(work: Work, removal: Removal) -> None:
     """Take the meshes of single stretches out of the analyses of sources that stay; scores of windows stay there.
 
-    The table of all tracks goes: `select` makes it anew from the analyses.
+    Parts that wait to be put together go whole. The table of all tracks goes: `select` makes it anew from the analyses.
     """
     by_source: dict[str, list[Stretch]] = {}
     for stretch in removal.stretches:
         by_source.setdefault(stretch.source_id, []).append(stretch)
     for source_id, stretches in by_source.items():
+        shutil.rmtree(work.parts(source_id), ignore_errors=True)
         folder = work.analysis(source_id)
         if (folder / "frames.parquet").exists() and (folder / "tracks.parquet").exists():
             _forget_in(folder, stretches)

@@ -146,6 +146,23 @@ class Work:
         """The folder of a source's analysis; digest: the hash of the item, which only names at an address bear."""
         return self.folder / "analyses" / self._unit(source_id, digest)
 
+    def part(self, source_id: str, number: int, digest: str = "") -> Path:
+        """The folder of a part of a long source, which is there until the source is put together."""
+        if self.remote is None:
+            return self.parts(source_id) / f"{number:04d}"
+        return self.folder / "parts" / self._unit(f"{source_id}_{number:04d}", digest)
+
+    def parts(self, source_id: str) -> Path:
+        """Where the parts of a long source lie in a folder."""
+        return self.folder / "parts" / source_id
+
+    def drop_parts(self, source_id: str, parts: Sequence[str]) -> None:
+        """Remove the parts of a source that is put together."""
+        if self.remote is None:
+            shutil.rmtree(self.parts(source_id), ignore_errors=True)
+        else:
+            self.remote.drop(map(Path, parts))
+
     def clip(self, clip_id: str, digest: str = "") -> Path:
         """The folder of a cut clip."""
         return self.clips / self._unit(clip_id, digest)
@@ -190,7 +207,8 @@ class Work:
             self.remote.forget(source_ids)
             return
         for source_id in sorted(source_ids):
-            shutil.rmtree(self.analysis(source_id), ignore_errors=True)
+            for folder in (self.analysis(source_id), self.parts(source_id)):
+                shutil.rmtree(folder, ignore_errors=True)
             for folder in (self.clips, self.folder / "embeddings"):
                 for path in folder.glob(f"{source_id}_*"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -231,6 +249,8 @@ class Work:
         for place in ("", "selection", "failed", "analyses", "clips", "embeddings"):
             if (self.folder / place).is_dir():
                 clear_stale(self.folder / place, recursive=False)
+        for parts in (self.folder / "parts").glob("*"):
+            clear_stale(parts, recursive=False)
 
     def recipe(self, given: Recipe | str | Path | Mapping[str, Any] | None) -> Recipe:
         """The recipe given, else the one this dataset was last built with, else the default."""

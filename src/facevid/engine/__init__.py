@@ -34,6 +34,7 @@ from facevid.engine.step import (
     step_hash,
 )
 from facevid.engine.summary import StepSummary
+from facevid.engine.work import has_outputs
 from facevid.engine.worker import worker_threads
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "file_sha256",
     "folder_lock",
     "folder_used",
+    "has_outputs",
     "lock_mark",
     "open_executor",
     "require_space",

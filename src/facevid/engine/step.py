@@ -88,7 +88,7 @@ class Step:
         are there, and as long as that where bytes are given.
     makes: `makes(payload) -> paths` of the files and folders that it writes, each whole. Where the dataset lies behind
         an address they are sent there, and `outputs` is not looked at; paths in `inputs` and `makes` are then values
-        of payload keys that begin with "_".
+        of payload keys that begin with "_", or lists of paths there.
     resources: what a worker takes up; no result depends on it.
     """
 

@@ -52,9 +52,10 @@ class Travel:
         makes = self._names(step.makes(payload) if step.makes is not None else ())
         known = {*brings, *makes}
         for key, value in payload.items():
-            name = self.name(value) if key.startswith("_") and isinstance(value, str) else None
-            if name is not None and name not in known:
-                raise TypeError(f"step {step.name!r} declares {key} neither in inputs nor in makes")
+            for path in _texts(key, value):
+                name = self.name(path)
+                if name is not None and name not in known:
+                    raise TypeError(f"step {step.name!r} declares {key} neither in inputs nor in makes")
         return Trip(payload, brings, makes)
 
     def _names(self, paths: Iterable[Any]) -> tuple[str, ...]:
@@ -101,10 +102,27 @@ def carry(travel: Travel, function: Callable[[Payload, Any], Value], trip: Trip,
 
 
 def _moved(payload: Payload, here: Mapping[str, Path]) -> Payload:
-    return {
-        key: str(here[value]) if key.startswith("_") and isinstance(value, str) and value in here else value
-        for key, value in payload.items()
-    }
+    def path(text: str) -> str:
+        return str(here.get(text, text))
+
+    moved = dict(payload)
+    for key, value in payload.items():
+        if _texts(key, value):
+            moved[key] = path(value) if isinstance(value, str) else [path(text) for text in value]
+    return moved
+
+
+def _texts(key: str, value: Any) -> list[str]:
+    """What a payload's value holds that may be paths: only keys that begin with "_" hold some."""
+    if not key.startswith("_"):
+        return []
+    return (
+        [value]
+        if isinstance(value, str)
+        else [v for v in value if isinstance(v, str)]
+        if isinstance(value, list)
+        else []
+    )
 
 
 @dataclass

@@ -119,11 +119,19 @@ class Work:
     def _still_good(self, item: Item, outcome: Outcome) -> bool:
         if outcome.status == "failed":
             return not self._retry_failed and outcome.kind not in PASSING
-        if outcome.status == "rejected" or self.step.outputs is None:
-            return True
-        if self._there is not None and self.travel is not None:
-            return self._there.has(self.travel.trip(self.step, item.payload).makes)
-        return all(_is_whole(*output) for output in self.step.outputs(item.payload, outcome.value))
+        return outcome.status == "rejected" or has_outputs(self.step, item, outcome, self._there)
+
+
+def has_outputs(step: Step, item: Item, outcome: Outcome, there: There | None = None) -> bool:
+    """Whether all that a finished item put out is still there; True for a step that does not say what it puts out.
+
+    there: what is there of a dataset behind an address.
+    """
+    if step.outputs is None:
+        return True
+    if there is not None:
+        return there.has(there.travel.trip(step, item.payload).makes)
+    return all(_is_whole(*output) for output in step.outputs(item.payload, outcome.value))
 
 
 @contextlib.contextmanager

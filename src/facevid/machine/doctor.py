@@ -143,7 +143,7 @@ def _weigh(
         checks.append(_sample_check(sample.unusable, stops=not sample.built))
     if not sample.built:
         return counted, None, checks
-    guess = estimate(counted, sample, cores=available_cores(), cluster=cluster)
+    guess = estimate(counted, sample, cores=available_cores(), cluster=cluster, part_s=recipe.analyze.part_s)
     return counted, guess, checks
 
 

@@ -11,6 +11,8 @@ from facevid.machine.ranges import Range, exactly, ratio
 from facevid.machine.sample import PER_STRETCH, Built, Sample
 
 _HOUR = 3600.0
+_SOUND = 0.01
+"""Seconds of processor that joining parts takes per second of their source (docs/performance.md, Long sources)."""
 _BUILD = ("scan", "analyze", "cut", "identify")
 
 
@@ -60,8 +62,18 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(footage: Footage, sample: Sample, *, cores: int, cluster: tuple[int, int] | None) -> Estimate:
-    """Scale a sample up; it must hold a stretch that was built. cluster: machines, and cores of each."""
+def estimate(
+    footage: Footage,
+    sample: Sample,
+    *,
+    cores: int,
+    cluster: tuple[int, int] | None,
+    part_s: float | None = None,
+) -> Estimate:
+    """Scale a sample up; it must hold a stretch that was built. cluster: machines, and cores of each.
+
+    part_s: the recipe's `analyze.part_s`, to which longer sources are split; None where none is.
+    """
     seconds = footage.seconds
     scan = ratio([s.processor_s for s in sample.scanned], [s.bytes for s in sample.scanned]) * footage.bytes
     rates = {
@@ -73,8 +85,9 @@ def estimate(footage: Footage, sample: Sample, *, cores: int, cluster: tuple[int
     build = exactly(0.0)
     for step in _BUILD:
         build += core_s[step]
-    # A source is one worker's from its begin to its end.
-    longest = rates["analyze"] * footage.longest_s
+    # A source, or the longest part of one, is one worker's; so is the sound of a whole source.
+    alone_s = footage.longest_s if part_s is None else min(footage.longest_s, 1.5 * part_s)
+    longest = rates["analyze"] * alone_s + exactly(_SOUND * (footage.longest_s - alone_s))
 
     def wall(nodes: int, each: int) -> Wall:
         share = 1 / (nodes * each)

@@ -7,7 +7,7 @@ from typing import Literal
 from facevid.errors import FacevidError
 
 MediaErrorKind = Literal[
-    "unreadable", "no_video", "empty", "not_media", "too_large", "missing", "unreachable"
+    "unreadable", "no_video", "empty", "not_media", "too_large", "seek", "missing", "unreachable"
 ]
 
 
@@ -15,8 +15,8 @@ class MediaError(FacevidError):
     """A file cannot be used; `str(error)` is one sentence for the user that names the file.
 
     `kind` is "empty" (zero bytes), "not_media" (no known video format), "no_video" (media without a moving
-    picture), "too_large" (pictures beyond the limit, see `facevid.media.limits`) or
-    "unreadable" (a known format, but missing, forbidden, broken or not decodable). Of a source behind an
+    picture), "too_large" (pictures beyond the limit, see `facevid.media.limits`), "unreadable" (a known format, but
+    missing, forbidden, broken or not decodable) or "seek" (readable, but only from its begin). Of a source behind an
     address it is also "missing" (nothing is there) or "unreachable" (its store did not answer, which may pass).
     """
 

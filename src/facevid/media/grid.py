@@ -39,13 +39,17 @@ class GridSource:
     """An opened source; `runs` yields (first, end, frame): grid frames first..end-1 show that decoded
     frame."""
 
-    def __init__(self, path: PathLike | bytes, *, fps: float, threads: int = 1) -> None:
+    def __init__(
+        self, path: PathLike | bytes, *, fps: float, threads: int = 1, must_seek: bool = False
+    ) -> None:
+        """must_seek: raise MediaError ("seek") rather than decode all that lies before where `runs` starts."""
         if not fps > 0:
             raise ValueError(f"fps is {fps}; it must be a positive number of frames a second.")
         self.path, self.fps, self.threads = path, float(fps), threads
         self.name = display_name(path)
         self.stopped_early: str | None = None
-        self.skipped_packets = 0
+        self._must_seek = must_seek
+        self._skipped_s: list[float] = []
         self._reached_s = 0.0
         self._size = 0
         self._container: InputContainer
@@ -78,9 +82,14 @@ class GridSource:
         """Begin again at the first frame."""
         # A fresh container: seeking back to the start is inexact in some demuxers.
         self._container.close()
-        self.skipped_packets = 0
+        self._skipped_s = []
         self.stopped_early = None
         self._open()
+
+    def skipped(self, start: int = 0, end: int | None = None) -> int:
+        """Damaged packets left out so far that belong to grid frames start..end-1; to frame 0 all before it."""
+        frames = (grid_index(stamp_s - self.origin_s, self.fps) for stamp_s in self._skipped_s)
+        return sum((k >= start or start == 0) and (end is None or k < end) for k in frames)
 
     def close(self) -> None:
         self._container.close()
@@ -135,7 +144,11 @@ class GridSource:
 
     def _from(self, start: int) -> Iterator[Timed]:
         """Decoded frames from the one on screen at grid frame `start`, or from a little before."""
-        if start <= self.fps or self._disordered():
+        if start <= self.fps:
+            yield from self._decoded()
+            return
+        if self._disordered():
+            self._refuse_whole(start)
             yield from self._decoded()
             return
         target_s = start / self.fps
@@ -148,8 +161,15 @@ class GridSource:
                 yield first
                 yield from frames
                 return
+        self._refuse_whole(start)
         self.rewind()
         yield from self._decoded()
+
+    def _refuse_whole(self, start: int) -> None:
+        if self._must_seek:
+            raise MediaError(
+                "seek", f"{self.name} cannot be read from {start / self.fps:.1f} s on without all before it."
+            )
 
     def _after_seek(self, time_s: float) -> Iterator[Timed]:
         """Frames from the first key frame the demuxer finds; what leads up to it may lack its references."""
@@ -178,14 +198,14 @@ class GridSource:
         for packet in self._packets():
             try:
                 if packet.is_corrupt:
-                    self.skipped_packets += 1
+                    self._skip(packet, base, last_s)
                     continue
                 # Not packet.decode(): a damaged file may turn a stream into another kind while it is read.
                 frames = self._stream.decode(packet)
             except EOFError:
                 return
             except av.FFmpegError:
-                self.skipped_packets += 1
+                self._skip(packet, base, last_s)
                 continue
             if packet.dts is not None:
                 heapq.heappush(pending, packet.dts)
@@ -197,6 +217,10 @@ class GridSource:
                 yield last_s, frame
             if not self._disordered():
                 pending.clear()
+
+    def _skip(self, packet: Packet[VideoStream], base: Fraction, last_s: float) -> None:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        self._skipped_s.append(last_s if stamp is None else float(stamp * base))
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """Packets of the video; the others only tell how far the file reaches."""

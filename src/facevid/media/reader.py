@@ -19,13 +19,15 @@ class Frame:
 
     `index` is its place on the grid, `time_s` = index / fps in seconds after the first frame of the source,
     `image` the displayed picture, uint8 (height, width, 3) RGB, `scale` its pixels per displayed source pixel
-    (at most 1). Grid frames that show the same source frame share one `image` array.
+    (at most 1). Grid frames that show the same source frame share one `image` array. `stamp` is that source
+    frame's own timestamp in units of its stream, None where it has none.
     """
 
     index: int
     time_s: float
     image: NDArray[np.uint8]
     scale: float
+    stamp: int | None = None
 
 
 class VideoReader:
@@ -38,7 +40,8 @@ class VideoReader:
     Afterwards `stopped_early` is None, or a sentence when the file broke off; `skipped_packets` counts
     damaged pieces that were left out. Each `iter()` starts over at `start_frame`.
 
-    Raises `MediaError` when no picture can be read at all.
+    Raises `MediaError` when no picture can be read at all, and of kind "seek" while iterating with `must_seek`
+    where `start_frame` could be reached only by decoding everything before it.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class VideoReader:
         start_frame: int = 0,
         end_frame: int | None = None,
         threads: int = 1,
+        must_seek: bool = False,
     ) -> None:
         if max_side is not None and max_side < 1:
             raise ValueError(
@@ -59,7 +63,7 @@ class VideoReader:
             raise ValueError(
                 f"frames {start_frame} to {end_frame} are no range; 0 <= start_frame <= end_frame."
             )
-        self._source = GridSource(path, fps=fps, threads=threads)
+        self._source = GridSource(path, fps=fps, threads=threads, must_seek=must_seek)
         self._range = (start_frame, end_frame)
         self._convert = Converter(self._source.geometry, max_side=max_side)
         self._used = False
@@ -82,7 +86,11 @@ class VideoReader:
 
     @property
     def skipped_packets(self) -> int:
-        return self._source.skipped_packets
+        return self._source.skipped()
+
+    def skipped_between(self, first: int, end: int | None) -> int:
+        """Those of `skipped_packets` that belong to frames `first` to `end` - 1 (None: to the end)."""
+        return self._source.skipped(first, end)
 
     def __iter__(self) -> Iterator[Frame]:
         if self._used:
@@ -91,7 +99,7 @@ class VideoReader:
         for first, end, decoded in self._source.runs(*self._range):
             image = self._convert(decoded)
             for index in range(first, end):
-                yield Frame(index, index / self.fps, image, self.scale)
+                yield Frame(index, index / self.fps, image, self.scale, decoded.pts)
 
     def close(self) -> None:
         self._source.close()

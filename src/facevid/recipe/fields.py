@@ -73,8 +73,19 @@ class Analyze(_Part):
     second_face_share: Share
     speech_probability: Share
     sync_max_offset: int = Field(ge=1, le=100)
+    part_s: Positive | None
+    part_overlap_s: Positive
     timeout_s: Positive
     timeout_per_second: Positive
+
+    @model_validator(mode="after")
+    def _room(self) -> Analyze:
+        if self.part_s is not None and self.part_s < 4 * self.part_overlap_s:
+            raise ValueError(
+                f"part_s {self.part_s:g} is less than four times part_overlap_s {self.part_overlap_s:g}: the places "
+                "where parts meet would run into each other; allowed: more, or null to split no source"
+            )
+        return self
 
 
 class Shots(_Part):
@@ -265,8 +276,9 @@ class StepNeeds(_Part):
     measure: Needs
 
     def given(self) -> dict[str, dict[str, Any]]:
-        """Step -> what is asked for in place of what it declares."""
-        return self.model_dump(exclude_none=True)
+        """Step -> what is asked for in place of what it declares; `watch`, a part of `analyze`, has its needs."""
+        given = self.model_dump(exclude_none=True)
+        return {**given, "watch": given["analyze"]}
 
 
 class Recipe(_Part):
