@@ -214,11 +214,12 @@ def test_a_build_through_faults_publishes_what_a_local_one_does(
     (footage / "broken.mp4").write_bytes(b"no video at all" * 100)
     here, there = tmp_path / "here" / "dataset", tmp_path / "there" / "dataset"
     local = facevid.build(footage, here, recipe=RECIPE, workers=1)
-    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "3")
+    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "8")
     put(store, footage)
     store.front.reset(seeded(11, 0.12, FAULTS))
     away = facevid.build("s3://raw/", there, recipe=RECIPE, workers=2)
-    assert (local.clips, away.clips, away.failed) == (3, 3, 1)
+    assert [(f["item"], f["kind"]) for f in away.failures] == [("broken.mp4", "not_media")], away.failures
+    assert (local.clips, away.clips) == (3, 3)
     assert published(here) == published(there)
     assert len(set(store.front.faults)) >= 4
 

@@ -12,6 +12,7 @@ import pytest
 from faulty import FaultyServer
 
 BUCKET = "raw"
+_endpoints: list[str] = []
 
 
 @dataclass
@@ -68,12 +69,18 @@ def store(
     moto_port: int, front: FaultyServer, monkeypatch: pytest.MonkeyPatch, no_waiting: None, scratch: Path
 ) -> Iterator[Store]:
     """An empty bucket `raw`; credentials and endpoint come from the environment, as workers find them."""
+    import s3fs
+
     for name, value in {
         "AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "very-secret-key", "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": front.url(), "AWS_EC2_METADATA_DISABLED": "true",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     front.reset()
+    if _endpoints != [front.url()]:
+        # Each folder of tests has a server of its own, and s3fs keeps its clients for what was the endpoint then.
+        s3fs.S3FileSystem.clear_instance_cache()
+        _endpoints[:] = [front.url()]
     found = Store(front, moto_port)
     found.client.create_bucket(Bucket=BUCKET)
     yield found
@@ -86,8 +93,8 @@ def store(
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between attempts take nothing here, and an answer is given up after a second, in workers too."""
-    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "1")
+    """Waits between attempts take nothing here, and an answer is given up after two seconds, in workers too."""
+    monkeypatch.setenv("FACEVID_STORAGE_TIMEOUT_S", "2")
     monkeypatch.setattr("facevid.storage.retrying.FIRST_S", 0.0)
 
 

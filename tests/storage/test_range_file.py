@@ -27,8 +27,10 @@ def whole(address: str) -> bytes:
         return file.read()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("number", [0, 1, 3], ids=["opening", "opening again", "reading"])
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [(kind, number) for kind in KINDS for number in ((3,) if kind == "hang" else (0, 1, 3))],
+)
 def test_every_fault_is_asked_again(store: Store, kind: str, number: int) -> None:
     address = store.put("a.mp4", DATA)
     store.front.reset(lambda method, path, asked: kind if asked == number else None)
@@ -36,10 +38,18 @@ def test_every_fault_is_asked_again(store: Store, kind: str, number: int) -> Non
     assert store.front.faults == [kind]
 
 
+def test_a_body_that_is_not_the_one_of_its_checksum_is_asked_again(store: Store) -> None:
+    address = store.put("small.mp4", DATA[:1000])  # botocore checks what came whole
+    for _ in range(2):
+        _blocks.__init__()  # type: ignore[misc]
+        store.front.reset(lambda method, path, asked: "short" if asked == 0 else None)
+        assert whole(address) == DATA[:1000]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_web_server_with_faults_gives_the_same_bytes(kind: str) -> None:
     with FaultyServer(files={"/a.mp4": DATA}) as web:
-        for number in (0, 1, 3):
+        for number in (3,) if kind == "hang" else (0, 1, 3):
             _blocks.__init__()  # type: ignore[misc]
             web.reset(lambda method, path, asked, at=number: kind if asked == at else None)
             assert whole(web.url("/a.mp4")) == DATA

@@ -32,6 +32,7 @@ PASSING = [
     OSError(errno.EBUSY, "SlowDown"), store_error("SlowDown", 503), store_error("InternalError", 500),
     store_error("RequestTimeout", 400), web_error(429), web_error(502),
     botocore_exceptions.ReadTimeoutError(endpoint_url="x"),
+    botocore_exceptions.FlexibleChecksumError(error_msg="Expected checksum a did not match calculated checksum: b"),
     botocore_exceptions.EndpointConnectionError(endpoint_url="x"),
 ]  # fmt: skip
 LASTING = [

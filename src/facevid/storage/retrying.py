@@ -40,7 +40,13 @@ _PASSING_CODE = frozenset({"RequestTimeout", "SlowDown", "InternalError", "Servi
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 _PASSING_NAMES = {
     "aiohttp": ("ClientConnectionError", "ClientPayloadError"),
-    "botocore.exceptions": ("HTTPClientError", "ConnectionError", "IncompleteReadError"),
+    "botocore.exceptions": (
+        "HTTPClientError",
+        "ConnectionError",
+        "IncompleteReadError",
+        "ChecksumError",
+        "FlexibleChecksumError",
+    ),
     "botocore.parsers": ("ResponseParserError",),
     "httpx": ("TransportError",),
     "requests": ("ConnectionError", "Timeout"),
