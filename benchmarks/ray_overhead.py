@@ -15,6 +15,7 @@ must be the same. Exit code 1 where one of that is not so.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -70,8 +71,6 @@ def build(footage: Path, output: Path, executor: str, workers: int) -> dict[str,
                 yield outcome
             starting[step.name] = max(0.0, first - began)
 
-    import contextlib
-
     @contextlib.contextmanager
     def timed(*arguments: Any, **options: Any) -> Iterator[Timed]:
         with plain(*arguments, **options) as opened:
@@ -95,7 +94,12 @@ def apart(footage: Path, output: Path, executor: str, workers: int) -> dict[str,
     command = [sys.executable, __file__, "--child", str(footage), str(output), executor, str(workers)]
     path = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "PYTHONPATH": path}
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        # Not a Ray that another program may have on this machine.
+        env={**os.environ, "PYTHONPATH": path, "RAY_ADDRESS": "local"},
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     found["after_s"] = found["total_s"] - sum(found["starting_s"].values())
