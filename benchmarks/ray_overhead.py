@@ -69,7 +69,8 @@ def build(footage: Path, output: Path, executor: str, workers: int) -> dict[str,
             for outcome in self._executor.run(step, *arguments, **options):
                 first = min(first, time.monotonic() - outcome.seconds)
                 yield outcome
-            starting[step.name] = max(0.0, first - began)
+            if first < float("inf"):  # a step may have no items
+                starting[step.name] = max(0.0, first - began)
 
     @contextlib.contextmanager
     def timed(*arguments: Any, **options: Any) -> Iterator[Timed]:
