@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "curate"))
 
 from fuzz import make_corpus
 from fuzz_places import trap
-from fuzz_run import Report, build_hostile, table
+from fuzz_run import Report, build_hostile, miscounted, table
 from fuzz_seeds import valid_files
 
 WORST = ("bug", "crash", "timeout", "memory", "none")
@@ -59,9 +59,8 @@ def facts_of(report: Report, seed: int, *, visits: int) -> dict[str, Any]:
     worst = [(p.name, f) for p, f in fates.items() if f.ending in WORST]
     faults = [f"{name} ({f.kind}): {f.ending}. {f.message}" for name, f in worst if f.ending != "memory"]
     faults += [f"{visits} visits to the address that no file may lead to"] * bool(visits)
-    failed = sum(f.ending not in ("ok", "copy") for f in fates.values())
-    if report.summary.failed != failed:
-        faults.append(f"{report.summary.failed} failures in the summary, {failed} files that failed")
+    wrong = miscounted(report)
+    faults += [wrong] if wrong else []
     slow = sorted(fates.items(), key=lambda item: -item[1].seconds)[:SHOWN]
     large = sorted(fates.items(), key=lambda item: -item[1].peak)[:SHOWN]
     return {

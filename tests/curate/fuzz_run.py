@@ -92,6 +92,17 @@ def table(report: Report) -> list[dict[str, Any]]:
     return rows
 
 
+def miscounted(report: Report) -> str | None:
+    """What to say where the summary's failures of scan and analyze are not the files that ended there; else None."""
+    counted = sum(s["failed"] for s in report.summary.steps if s["step"] in _STEPS[:2])
+    ended = [f for f in report.fates.values() if f.step in _STEPS[:2] and f.ending not in ("ok", "copy")]
+    return (
+        None
+        if counted == len(ended)
+        else f"{counted} failures in the summary, {len(ended)} files that failed"
+    )
+
+
 def _read_ledger(dataset: Path, fates: dict[Path, Fate]) -> None:
     """Follow every file through the steps; a source stands for the first file of its bytes."""
     by_key = {printable(str(path)): fate for path, fate in fates.items()}
