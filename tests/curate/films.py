@@ -86,7 +86,8 @@ def item_of(path: Path, folder: Path, chosen: Recipe, **more: Any) -> Item:
     """The item of `analyze` for a file, whose outputs lie in `folder`."""
     probed = media.probe(path)
     known = {
-        name: getattr(probed, name) for name in ("width", "height", "fps", "video_bit_rate", "duration_s")
+        name: getattr(probed, name)
+        for name in ("width", "height", "fps", "video_bit_rate", "duration_s", "size_bytes")
     }
     (item,) = analyze_items([{"source_id": "s", "path": str(path), **known, **more}], Work(folder), chosen)
     return item
@@ -98,6 +99,7 @@ def analysed(
     """What `analyze` returns of a file in this process, and its files."""
     item = item_of(path, folder, chosen, **more)
     value = analyze_step(item.payload, chosen)
+    value.pop("files")
     left = sorted(p.name for p in Path(item.payload["_out"]).iterdir())
     assert left == sorted((*FILES, "summary.json")), "parts were left behind"
     return value, {name: (Path(item.payload["_out"]) / name).read_bytes() for name in FILES}

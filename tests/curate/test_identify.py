@@ -122,7 +122,9 @@ def test_embed_step_writes_the_mean_and_rejects_a_clip_without_a_face(
     monkeypatch.setattr(module, "face_embedder", lambda name: Embedder())
     payload = {"_clip_dir": str(tmp_path), "_embedding_path": str(tmp_path / "e" / "clip.npy")}
     np.save(tmp_path / "chips.npy", np.full((3, 150, 150, 3), 20, np.uint8))
-    assert module.embed_step(payload, load_recipe()) == {"chips": 3, "used": 3, "spread": 0.0}
+    assert module.embed_step(payload, load_recipe()) == {
+        "chips": 3, "used": 3, "spread": 0.0, "bytes": 640,
+    }  # fmt: skip
     assert np.allclose(np.load(tmp_path / "e" / "clip.npy"), 0.02)
     np.save(tmp_path / "chips.npy", np.zeros((0, 150, 150, 3), np.uint8))
     with pytest.raises(Rejected):

@@ -137,7 +137,7 @@ def load_models(recipe: Recipe) -> None:
     measure.load_models(recipe)
 
 
-TIMED_SCAN = Step(name=SCAN.name, version=1, function=timed_scan_step, timeout_s=SCAN.timeout_s)
+TIMED_SCAN = Step(name=SCAN.name, version=1, function=timed_scan_step, timeout_s=3600.0)
 # A stretch takes seconds; the limit is for files that hang a decoder.
 BUILD = Step(name="sample", version=1, function=build_step, timeout_s=3600.0, setup=load_models)
 

@@ -89,7 +89,7 @@ def open_source(path: PathLike | bytes) -> InputContainer:
 
 
 def _check_index(file: BytesIO | SourceFile | BinaryIO, name: str, size: int) -> None:
-    """Raise MediaError for an empty file, and one whose index FFmpeg would need more memory for than its bytes allow."""
+    """Raise MediaError for an empty file, and for one whose index lists more than its bytes can hold."""
     if size == 0:
         raise MediaError("empty", f"{name} has no bytes{'' if isinstance(file, BytesIO) else _UNFINISHED}.")
     stated = stated_samples(cast(BinaryIO, file))
