@@ -15,6 +15,8 @@ import numpy as np
 from hostile import landscape, talk
 from numpy.typing import NDArray
 
+from facevid.media.scheduling import same_urgency
+
 Picture = NDArray[np.uint8]
 RATE = 16000
 _BITEXACT = av.codec.context.Flags.bitexact
@@ -66,6 +68,7 @@ def film(
 ) -> bytes:
     """A file of pictures (height, width, 3) at 25 a second with a tone; `late`: frames before the first picture."""
     with (
+        same_urgency(),
         NamedTemporaryFile() as target,  # faststart reads again what was written
         av.open(target.name, "w", format=container, options={"fflags": "+bitexact", **options}) as out,
     ):

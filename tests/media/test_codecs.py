@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from facevid.media import codecs
@@ -16,6 +18,15 @@ def test_what_a_build_writes_and_what_footage_comes_in_works_with_this_ffmpeg() 
     ] == []
     assert [c.name for c in found.values() if c.decodes is False] == []
     assert ffmpeg_version().startswith("FFmpeg ")
+
+
+def test_no_encoder_makes_this_process_more_urgent_than_it_was() -> None:
+    """SVT-AV1 asks for realtime scheduling, and root gets it."""
+    if not hasattr(os, "sched_getscheduler"):
+        pytest.skip("this system does not tell how a process is scheduled")
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try_codecs()
+    assert (os.sched_getscheduler(0), os.sched_getparam(0)) == before
 
 
 def test_a_missing_encoder_is_told_by_name_and_says_nothing_against_decoding(

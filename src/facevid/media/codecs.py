@@ -14,6 +14,8 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from facevid.media.scheduling import same_urgency
+
 _SIDE, _FRAMES, _RATE = 64, 3, 16000
 _SECONDS = 0.25
 # A decoded picture may be this far from what was encoded, in mean grey levels: lossy, but the same picture.
@@ -69,7 +71,8 @@ def _tried(
     if encoder is None:
         return Codec(name, False, decoder, f"there is no encoder {' or '.join(encoders)}")
     try:
-        data = encode(encoder)
+        with same_urgency():
+            data = encode(encoder)
     except _ERRORS as error:
         return Codec(name, False, decoder, str(error))
     try:
