@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facevid.curate.session import STEPS, Session
+from facevid.curate.building import STEPS, Building
 from facevid.engine import Ledger
 
 MARK = "FACEVID_KILL_RUN"
@@ -99,9 +99,9 @@ def child(footage: str, output: str, workers: int, aim: str = "", after_s: float
     import facevid
 
     def announced(step: str) -> Any:
-        plain = getattr(Session, step)
+        plain = getattr(Building, step)
 
-        def run(self: Session, *arguments: Any) -> Any:
+        def run(self: Building, *arguments: Any) -> Any:
             print("begin", step, flush=True)
             if step == aim:
                 timer = threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGKILL))
@@ -114,7 +114,7 @@ def child(footage: str, output: str, workers: int, aim: str = "", after_s: float
         return run
 
     for step in STEPS:
-        setattr(Session, step, announced(step))
+        setattr(Building, step, announced(step))
     facevid.build(footage, output, workers=workers)
 
 

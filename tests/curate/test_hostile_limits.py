@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
-from fuzz_bytes import boxes
+from fuzz_bytes import KINDS, boxes
 from fuzz_claims import CLAIMS, index_bomb
 from fuzz_seeds import Seed, encode, film, muxed
 from hostile import landscape
@@ -175,3 +176,13 @@ def test_a_name_that_is_not_utf_8_fails_by_itself(mp4: Path) -> None:
 
 def test_a_name_of_two_lines_or_colours_stays_in_one_line() -> None:
     assert media.display_name(Path("a\n\x1b[31mb.mp4")) == r"a\n\x1b[31mb.mp4"
+
+
+def test_streams_that_appear_after_the_file_was_opened_are_passed_over(tmp_path: Path) -> None:
+    """PyAV has no stream of their number, and fails over it when the file ends."""
+    whole = film(SCENE, "flv", sound="aac")
+    path = tmp_path / "late.flv"
+    for number in range(60):
+        path.write_bytes(KINDS["sectors blank"](Random(number), whole))
+        with suppress(MediaError), VideoReader(path, fps=25) as video:
+            assert sum(1 for _ in video) > 0

@@ -102,7 +102,7 @@ def item_timeout(payload: dict[str, Any]) -> float:
 
 ANALYZE = Step(
     name="analyze",
-    version=2,
+    version=3,
     function=analyze_step,
     reads=_READS,
     timeout_s=item_timeout,

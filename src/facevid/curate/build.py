@@ -13,12 +13,13 @@ from pathlib import Path
 
 import facevid.dataset
 from facevid.curate.analyze import ANALYZE, WATCH
+from facevid.curate.building import Building, published_size
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
 from facevid.curate.optout import read_opt_out
 from facevid.curate.optout_faces import embed_faces
 from facevid.curate.scan import SCAN, find_footage
-from facevid.curate.session import OnProgress, RecipeGiven, Session, failure, published_size
+from facevid.curate.session import OnProgress, RecipeGiven, failure
 from facevid.curate.summary import Status, StepSummary, Summary
 from facevid.curate.work import Work, WorkError
 from facevid.dataset.published import JOURNAL, check_output, refuse_pending
@@ -67,7 +68,7 @@ def build(
             chosen, require_consent=require_consent, licences=allowed, minimum_age=minimum_age
         )
     listed = None if opt_out is None else embed_faces(read_opt_out(Path(opt_out)), Path(opt_out), chosen)
-    with Session.open(
+    with Building.open(
         output, chosen, workers, dry_run, retry_failed, on_progress,
         start=True, executor=executor, address=address, opt_out=listed,
     ) as session:  # fmt: skip
@@ -96,7 +97,7 @@ def scan(
 ) -> StepSummary:
     """List the sources in the footage: hash, probe, licence and consent; arguments as in `build`."""
     found = find_footage(footage)
-    with Session.open(
+    with Building.open(
         output, recipe, workers, dry_run, retry_failed, on_progress,
         start=True, executor=executor, address=address,
     ) as session:  # fmt: skip
@@ -115,7 +116,7 @@ def _single(step: str, doc: str) -> Callable[..., StepSummary]:
         retry_failed: bool = False,
         on_progress: OnProgress = None,
     ) -> StepSummary:
-        with Session.open(
+        with Building.open(
             output, recipe, workers, dry_run, retry_failed, on_progress,
             start=False, executor=executor, address=address,
         ) as session:  # fmt: skip

@@ -14,9 +14,9 @@ import pyarrow as pa
 import facevid.dataset
 from facevid.annotate import measure
 from facevid.curate import analyze, cut
+from facevid.curate.building import Building, published_size
 from facevid.curate.manifest import Found, located
 from facevid.curate.scan import SCAN, scan_step, sources_table
-from facevid.curate.session import Session, published_size
 from facevid.curate.work import SOURCE_COLUMNS, Work
 from facevid.dataset.spans import Span
 from facevid.engine import Item, LocalExecutor, Step, StepError
@@ -150,7 +150,7 @@ def _built(payload: dict[str, Any], work: Work, recipe: Recipe) -> dict[str, Any
     rows = sources_table([found], {payload["path"]: payload["_scanned"]})
     work.write(pa.Table.from_pylist(rows, SOURCE_COLUMNS), work.sources)
     spent: dict[str, float] = {}
-    with Session.open(
+    with Building.open(
         work.dataset, recipe, workers=1, dry_run=False, retry_failed=False, on_progress=None, start=True
     ) as session:
         session.executor = LocalExecutor(0)  # in this process, whose processor time is what is measured

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from facevid.media.errors import MediaError
 from facevid.media.files import renamed_when_done
 from facevid.media.grid import GridSource
-from facevid.media.source import PathLike, audio_stream, display_name, is_sound, open_source
+from facevid.media.source import PathLike, audio_stream, display_name, is_sound, open_source, packets
 
 Samples = NDArray[np.float32]
 
@@ -311,7 +311,7 @@ def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[AudioFr
     bad = 0
     while bad < _MAX_BAD_READS:
         try:
-            for packet in container.demux(stream):
+            for packet in packets(container, [stream]):
                 bad = 0
                 try:
                     # The rate may change in the middle, to any number.

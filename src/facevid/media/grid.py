@@ -22,7 +22,15 @@ from av.video.stream import VideoStream
 
 from facevid.media.errors import MediaError
 from facevid.media.limits import MAX_HOLE_S, longest_s
-from facevid.media.source import Geometry, PathLike, display_name, file_size, open_source, video_stream
+from facevid.media.source import (
+    Geometry,
+    PathLike,
+    display_name,
+    file_size,
+    open_source,
+    packets,
+    video_stream,
+)
 
 SLACK = 0.4
 Timed = tuple[float, VideoFrame]
@@ -225,14 +233,15 @@ class GridSource:
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """Packets of the video; the others only tell how far the file reaches."""
         bad = 0
+        known = list(self._container.streams)
         while True:
             try:
-                for packet in self._container.demux():
+                for packet in packets(self._container, known):
                     bad = 0
                     if packet.pts is not None and packet.time_base:
                         self._reached_s = max(self._reached_s, float(packet.pts * packet.time_base))
                     if packet.stream_index == self._stream.index:
-                        yield packet  # type: ignore[misc]
+                        yield packet
                 return
             except (av.FFmpegError, OSError) as error:
                 bad += 1

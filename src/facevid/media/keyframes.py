@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facevid.media.source import PathLike, display_name, open_source, video_stream
+from facevid.media.source import PathLike, display_name, open_source, packets, video_stream
 
 
 def keyframe_times(path: PathLike) -> list[float]:
@@ -15,7 +15,7 @@ def keyframe_times(path: PathLike) -> list[float]:
         stream = video_stream(container, name=display_name(path))
         first: float | None = None
         found: list[float] = []
-        for packet in container.demux(stream):
+        for packet in packets(container, [stream]):
             if packet.pts is None or packet.time_base is None:
                 continue
             when = float(packet.pts * packet.time_base)

@@ -18,6 +18,7 @@ from facevid.media.source import (
     file_size,
     is_sound,
     open_source,
+    packets,
     video_stream,
 )
 
@@ -126,7 +127,7 @@ def _timed_packets(container: InputContainer, stream: VideoStream) -> tuple[list
     times: list[float] = []
     sizes: list[int] = []
     try:
-        for packet in container.demux(stream):
+        for packet in packets(container, [stream]):
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is None or packet.time_base is None:
                 continue
@@ -189,7 +190,7 @@ def _counted_duration(
             return max(0.0, last - start_s)
         last = max(last, when)
     try:
-        for packet in container.demux(stream):
+        for packet in packets(container, [stream]):
             if packet.pts is not None and packet.time_base is not None:
                 when = float(packet.pts * packet.time_base)
                 if when - last > MAX_HOLE_S:

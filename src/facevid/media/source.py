@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, TypeGuard, Union, cast
+from typing import Any, BinaryIO, TypeGuard, Union, cast
 
 import av
 import numpy as np
@@ -18,8 +19,10 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -99,6 +102,16 @@ def _check_index(file: BytesIO | SourceFile | BinaryIO, name: str, size: int) ->
             "unreadable",
             f"{name} is damaged: its index lists {stated:,} pictures or pieces of sound, and it has {size:,} bytes.",
         )
+
+
+def packets(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Any]]:
+    """Packets of these streams, and at the end one without data for each; raises what FFmpeg finds damaged.
+
+    Damage, or a broadcast that goes on to another programme, makes streams appear after the file was opened. PyAV has
+    none of that number and raises IndexError when it flushes them, which it does after the others.
+    """
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def file_size(path: PathLike | bytes) -> int:
