@@ -139,7 +139,7 @@ def status(output: str | os.PathLike[str]) -> Status:
     work = Work.at(output)
     with suppress(FolderBusy):  # then what is here is the newest: its driver runs on this machine
         work.ready()
-    published = work.published() is not None
+    published = work.is_published()
     if not work.folder.is_dir() and not published:
         raise WorkError(f"{output} is no dataset of facevid, and none is being built there.")
     clips, kept_s = published_size(work.location) if published else (0, 0.0)

@@ -20,7 +20,7 @@ from facevid.curate.remote import HASH_DIGITS, Remote
 from facevid.curate.trackfile import TrackFileWriter, track_file_key
 from facevid.dataset.annotating import ANNOTATE_LOCK
 from facevid.dataset.outlet import FolderOutlet, Outlet
-from facevid.dataset.published import Manifest, check_output
+from facevid.dataset.published import MANIFEST, Manifest, check_output
 from facevid.dataset.removing import tombstones
 from facevid.engine import atomic_path, clear_stale, file_sha256, folder_lock, write_parquet_atomic
 from facevid.engine.keeper import Keeper
@@ -189,6 +189,12 @@ class Work:
     def published(self) -> Manifest | None:
         """The dataset that is there; None where none is yet. Raises DatasetError where something else is."""
         return check_output(self.dataset) if self.remote is None else self.remote.published()
+
+    def is_published(self) -> bool:
+        """Whether a dataset is there, be it one whose takedown was interrupted."""
+        if self.remote is None:
+            return (self.dataset / MANIFEST).exists()
+        return self.remote.published() is not None
 
     def tombstones(self) -> tombstones.Tombstones:
         """What was taken down there."""

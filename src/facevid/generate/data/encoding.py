@@ -143,7 +143,7 @@ ENCODE = Step(
     timeout_s=lambda payload: _START_S + _ROW_S * len(payload["names"]),
     setup=load_encoder,
     inputs=lambda payload: [payload["_dataset"]] if payload["_dataset"] else [],
-    outputs=lambda payload, value: [payload["_out"]],
+    outputs=lambda payload, value: [(Path(payload["_out"]), None)],
 )
 
 
