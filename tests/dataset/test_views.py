@@ -170,6 +170,7 @@ def test_a_remote_fault_is_a_sentence(
 ) -> None:
     pytest.importorskip("aiohttp")
     monkeypatch.setenv("FACEVID_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FACEVID_STORAGE_ATTEMPTS", "1")
     url, _ = served
     with pytest.raises(DatasetError, match="is not a facevid dataset, or needs a login"):
         facevid.open(f"{url}/media")
