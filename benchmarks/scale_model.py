@@ -37,8 +37,8 @@ class Measured:
     """10^9 bytes of an hour of footage; the same: 38.8 MB of 207 s, 1280 x 720."""
     published_gb: float = 0.79
     """10^9 bytes published of an hour kept; 2026-11-27, `driver_speed.py`."""
-    ray: float = 1.15
-    """Ray's share: the limit of `ray_overhead.py`, not a measurement."""
+    ray: float = 1.092
+    """Time with Ray in that without: `ray_overhead.py --minutes 30`, 2026-11-27."""
     item_s: float = 0.00205
     """The driver's time to hand out an item by Ray; 2026-11-27, `engine_speed.py`: 487 a second."""
     embedding_s: float = 0.00014
