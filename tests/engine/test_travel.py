@@ -157,3 +157,9 @@ def test_what_a_killed_process_left_unfinished_goes(travel: Travel, scratch: Pat
     left.mkdir(parents=True)
     Shelf(travel.place, Scratch())
     assert not left.exists()
+
+
+def test_a_worker_that_starts_leaves_alone_what_another_is_making(travel: Travel) -> None:
+    with travel.shelf().making() as room:
+        Shelf(travel.place, Scratch())
+        assert room.exists()

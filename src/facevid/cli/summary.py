@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facevid.cli.progress import clock
+from facevid.storage import is_address
 
 FAILURES_SHOWN = 10
 
@@ -47,10 +48,17 @@ def _next_lines(summary: Mapping[str, Any]) -> list[str]:
             f'facevid query {dataset} "{asked}"    why nothing was kept',
             "facevid recipe show    every rule with its threshold; --recipe takes one of your own",
         ]
+    shown = f'python -c "import facevid; print(facevid.open({str(summary["dataset"])!r}))"'
+    if is_address(str(summary["dataset"])):
+        return [
+            f"facevid pull {dataset} -o FOLDER    brings it to this machine, where it can be annotated and looked at",
+            shown,
+            f"facevid clean {dataset}    removes the work folder, keeps the dataset",
+        ]
     return [
         f"facevid annotate {dataset}    attributes, actions and captions of every clip",
         f"facevid explore {dataset}     look at it in a browser",
-        f'python -c "import facevid; print(facevid.open({str(summary["dataset"])!r}))"',
+        shown,
         f"facevid clean {dataset}    removes the work folder, keeps the dataset",
     ]
 

@@ -41,7 +41,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     written.
     """
     final = Path(path)
-    temporary = _temporary(final)
+    temporary = temporary_path(final)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -63,7 +63,7 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
     at `path`, never a mixture.
     """
     final = Path(path)
-    temporary = _temporary(final)
+    temporary = temporary_path(final)
     try:
         temporary.mkdir(parents=True)
         yield temporary
@@ -310,7 +310,8 @@ def _names_output(named: object, final: Path) -> bool:
     return path == final or path in final.parents or path.name.startswith(f".{final.name}.tmp-")
 
 
-def _temporary(final: Path) -> Path:
+def temporary_path(final: Path) -> Path:
+    """A name beside `final` that `clear_stale` leaves alone as long as this process lives."""
     mark = f"{_start_mark(os.getpid()) or 0:04x}{secrets.token_hex(2)}"
     return final.with_name(f".{final.name}.tmp-{os.getpid()}-{mark}{final.suffix}")
 
@@ -358,7 +359,7 @@ def _sync(path: Path) -> None:
 
 
 def _replace_folder(temporary: Path, final: Path) -> None:
-    old = _temporary(final)
+    old = temporary_path(final)
     with contextlib.suppress(FileNotFoundError):
         final.rename(old)
     temporary.rename(final)

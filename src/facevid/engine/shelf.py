@@ -8,15 +8,13 @@ it), so that a copy is never out of date.
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from facevid.engine.archive import UNIT, named, pack, peek, unpack
-from facevid.engine.files import clear_stale
+from facevid.engine.files import clear_stale, temporary_path
 from facevid.storage import Place, Scratch
 from facevid.storage.objects import fetch, send
 
@@ -59,7 +57,7 @@ class Shelf:
     @contextlib.contextmanager
     def making(self) -> Iterator[Path]:
         """An empty folder for what is not whole yet; it goes with the `with` block, or after its process."""
-        folder = self._scratch.folder / _MAKING / f".make.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+        folder = temporary_path(self._scratch.folder / _MAKING / "unit")
         folder.mkdir(parents=True)
         try:
             yield folder
