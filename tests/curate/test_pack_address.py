@@ -117,6 +117,7 @@ def test_a_kill_at_any_request_leaves_the_old_dataset_or_the_new_one_and_the_nex
     assert deaths > 8 and seen == {3, 5}
 
 
+@pytest.mark.slow
 def test_who_may_not_switch_leaves_readers_the_old_dataset_and_sent_shards_are_kept(
     store: Store, clips: Path, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def test_any_number_of_workers_makes_what_one_process_makes(tmp_path: Path) -> N
     assert files_of(tmp_path / "one") == two
 
 
+@pytest.mark.slow
 def test_a_part_that_crashes_fails_its_source_alone_and_is_tried_again_alone(tmp_path: Path) -> None:
     dataset = tmp_path / "dataset"
     summary = build(footage(tmp_path / "footage", crash=True), dataset, workers=2)

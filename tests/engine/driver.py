@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 import steps
 
 from facevid.engine import Item, Ledger, Step, folder_lock, open_executor
+
+
+# A test run that a shell started in the background has Ctrl-C ignored, and what it starts inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def main(folder: Path, what: str, count: int, address: str | None = None) -> int:
