@@ -10,7 +10,6 @@ import steps
 
 from facevid.engine import Item, Ledger, Step, folder_lock, open_executor
 
-
 # A test run that a shell started in the background has Ctrl-C ignored, and what it starts inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
