@@ -27,6 +27,10 @@ from facevid.curate.build import analyze
 from facevid.curate.scan import find_footage
 from facevid.engine import Ledger
 
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "curate"))
+
+from processes import child_processes, memory_of
+
 PEAK_LIMIT_GIB, GROWTH_LIMIT = 1.2, 1.10
 
 
@@ -91,7 +95,7 @@ def watched() -> Iterator[Peak]:
     def watch() -> None:
         while not done.wait(0.1):
             now = time.monotonic() - began
-            sizes = [(_status(child, "VmHWM"), _status(child, "VmRSS")) for child in _children()]
+            sizes = [(memory_of(child, "VmHWM"), memory_of(child, "VmRSS")) for child in child_processes()]
             if not sizes:
                 continue
             highest, size = max(sizes)
@@ -107,24 +111,6 @@ def watched() -> Iterator[Peak]:
     finally:
         done.set()
         thread.join()
-
-
-def _children() -> list[str]:
-    found: list[str] = []
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            found += (task / "children").read_text().split()
-        except OSError:
-            continue
-    return found
-
-
-def _status(pid: str, name: str) -> int:
-    try:
-        text = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith(f"{name}:")), 0)
 
 
 def measure(source: Path, dataset: Path, *, whole: bool) -> tuple[Peak, float, int]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from processes import child_processes, memory_of
+
 import facevid
 from facevid.curate.manifest import printable
 from facevid.curate.summary import Summary
@@ -136,8 +138,8 @@ def _watched(paths: set[str]) -> Iterator[_Watch]:
 
     def look() -> None:
         while not done.wait(_LOOK_S):
-            for pid in _children():
-                high = _status(pid, "VmHWM")
+            for pid in child_processes():
+                high = memory_of(pid, "VmHWM")
                 watch.peak = max(watch.peak, high)
                 for path in _open_files(pid) & paths:
                     watch.of_file[path] = max(watch.of_file.get(path, 0), high)
@@ -153,27 +155,9 @@ def _watched(paths: set[str]) -> Iterator[_Watch]:
         thread.join()
 
 
-def _children() -> list[str]:
-    found: list[str] = []
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            found += (task / "children").read_text().split()
-        except OSError:
-            continue
-    return found
-
-
-def _open_files(pid: str) -> set[str]:
+def _open_files(pid: int) -> set[str]:
     found: set[str] = set()
     with suppress(OSError):  # it has ended, or closed the file just now
         for entry in Path(f"/proc/{pid}/fd").iterdir():
             found.add(str(entry.readlink()))
     return found
-
-
-def _status(pid: str, name: str) -> int:
-    try:
-        text = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith(f"{name}:")), 0)

@@ -31,10 +31,7 @@ class HostileFaceDetector(MediapipeFaceDetector):
 
 
 def register(folder: Path) -> None:
-    """Write the metadata that an installed package with this backend would have; `folder` must be on sys.path."""
-    info = folder / "hostile_backend-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile-backend\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[facevid.backends]\nface_detector.hostile = hostile_backend:HostileFaceDetector\n"
-    )
+    """Make this module a package that is installed in `folder`, which must be on sys.path."""
+    from plugin import register as register_as
+
+    register_as(folder, "hostile_backend", {"face_detector.hostile": "HostileFaceDetector"})

@@ -98,9 +98,7 @@ class LoudSpeech(_Backend):
 
 
 def register(folder: Path) -> None:
-    """Write the metadata that an installed package with these backends would have; `folder` must be on sys.path."""
-    info = folder / "squares_backend-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: squares-backend\nVersion: 1.0\n")
-    lines = [f"{kind}.squares = squares_backend:{name}" for kind, name in NAMES.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[facevid.backends]", *lines, ""]))
+    """Make this module a package that is installed in `folder`, which must be on sys.path."""
+    from plugin import register as register_as
+
+    register_as(folder, "squares_backend", {f"{kind}.squares": name for kind, name in NAMES.items()})

@@ -17,6 +17,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(1, str(HERE.parent / "engine"))  # its starter of Ray
+sys.path.append(str(HERE.parent / "curate"))  # its plugins of backends
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -29,10 +29,7 @@ class FaultyFaceDetector(MediapipeFaceDetector):
 
 
 def register(folder: Path) -> None:
-    """Write the metadata that an installed package with this backend would have; `folder` must be on sys.path."""
-    info = folder / "faulty_backend-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty-backend\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[facevid.backends]\nface_detector.faulty = faulty_backend:FaultyFaceDetector\n"
-    )
+    """Make this module a package that is installed in `folder`, which must be on sys.path."""
+    from plugin import register as register_as
+
+    register_as(folder, "faulty_backend", {"face_detector.faulty": "FaultyFaceDetector"})

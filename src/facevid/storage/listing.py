@@ -46,14 +46,7 @@ def kind_of(place: Place) -> str | None:
 
 def files_below(place: Place) -> list[Entry]:
     """All files below a folder, sorted by path. Raises PlaceError."""
-    fs = place.lister()
-
-    def ask() -> dict[str, Mapping[str, Any]]:
-        fs.invalidate_cache()
-        found: dict[str, Mapping[str, Any]] = fs.find(place.root, detail=True)
-        return found
-
-    found = _listed(place, ask)
+    found = _details(place, "find")
     top = place.root.rstrip("/") + "/"
     return [
         Entry(place.address_of(path), path.removeprefix(top), _head(info))
@@ -64,15 +57,20 @@ def files_below(place: Place) -> list[Entry]:
 
 def matches(place: Place) -> dict[str, str]:
     """Addresses that a pattern (`*`, `**`, `?`, `[...]`) names, each with its kind. Raises PlaceError."""
+    found = _details(place, "glob")
+    return {place.address_of(path): str(info.get("type", "file")) for path, info in sorted(found.items())}
+
+
+def _details(place: Place, method: str) -> dict[str, Mapping[str, Any]]:
+    """What `find` or `glob` of the file system tells of every path."""
     fs = place.lister()
 
     def ask() -> dict[str, Mapping[str, Any]]:
         fs.invalidate_cache()
-        found: dict[str, Mapping[str, Any]] = fs.glob(place.root, detail=True)
+        found: dict[str, Mapping[str, Any]] = getattr(fs, method)(place.root, detail=True)
         return found
 
-    found = _listed(place, ask)
-    return {place.address_of(path): str(info.get("type", "file")) for path, info in sorted(found.items())}
+    return _listed(place, ask)
 
 
 def heads(addresses: Iterable[str]) -> dict[str, Head | None]:

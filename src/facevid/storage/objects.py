@@ -49,8 +49,8 @@ def write(place: Place, name: str, data: bytes) -> None:
 def create(place: Place, name: str, data: bytes) -> bool:
     """Put a small object where none is; False where one is.
 
-    Where a store knows no such condition (S3: the header If-None-Match) two who do so at the same moment may both be
-    told True: who must be alone reads back what is there.
+    S3 is asked to refuse by the header If-None-Match. For a store that knows no such condition fsspec looks first, so
+    two who do so at the same moment may both be told True: who must be alone reads back what is there.
     """
     where = _where(place, name)
 
@@ -59,8 +59,6 @@ def create(place: Place, name: str, data: bytes) -> bool:
             place.fs.pipe_file(where, data, mode="create")
         except FileExistsError:
             return False
-        except (TypeError, ValueError, NotImplementedError):
-            place.fs.pipe_file(where, data)
         return True
 
     return _asked_to_write(call, place, name)

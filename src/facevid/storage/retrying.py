@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from facevid.storage.errors import PlaceError
+from facevid.storage.settings import positive
 
 T = TypeVar("T")
 
@@ -109,16 +110,7 @@ def attempts() -> int:
 
 def timeout_s() -> float:
     """Seconds without a byte that end an attempt. Raises PlaceError for a setting that is no number above 0."""
-    text = os.environ.get("FACEVID_STORAGE_TIMEOUT_S", "")
-    try:
-        seconds = float(text) if text else TIMEOUT_S
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise PlaceError(
-            "address", f"FACEVID_STORAGE_TIMEOUT_S is {text!r}; it must be seconds, more than 0."
-        )
-    return seconds
+    return positive("FACEVID_STORAGE_TIMEOUT_S", TIMEOUT_S, "seconds")
 
 
 def passes(error: BaseException) -> bool:

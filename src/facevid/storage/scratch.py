@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facevid.storage.errors import PlaceError
+from facevid.storage.settings import positive
 
 DEFAULT_GB = 20.0
 """10^9 bytes that the scratch may hold: about 20 shards of a dataset, or 20 hours of footage at 2.2 Mbit/s."""
@@ -31,14 +32,7 @@ def scratch_folder() -> Path:
 
 def scratch_bytes() -> int:
     """`FACEVID_SCRATCH_GB` in bytes, else `DEFAULT_GB`. Raises PlaceError for what is no number above 0."""
-    text = os.environ.get("FACEVID_SCRATCH_GB", "")
-    try:
-        amount = float(text) if text else DEFAULT_GB
-    except ValueError:
-        amount = -1.0
-    if not 0 < amount < float("inf"):
-        raise PlaceError("address", f"FACEVID_SCRATCH_GB is {text!r}; it must be gigabytes, more than 0.")
-    return round(amount * 1e9)
+    return round(positive("FACEVID_SCRATCH_GB", DEFAULT_GB, "gigabytes") * 1e9)
 
 
 @dataclass(frozen=True)
