@@ -78,7 +78,7 @@ class Session:
         opt_out: a list that counts from now on, its faces embedded; None for the one that counted before."""
         check_executor(executor, address)
         work = Work.at(output)
-        with _storage_faults_named():
+        with _storage_faults_named(work.folder):
             work.ready()
             chosen, published = work.recipe(recipe), work.published()
         if not start and not work.folder.is_dir():
@@ -114,7 +114,7 @@ class Session:
                 published is not None,
             )
             return
-        with _storage_faults_named(), work.held() as keeper:
+        with _storage_faults_named(work.folder), work.held() as keeper:
             log = work.folder / "worker.log"
             with Ledger(work.ledger) as ledger:
                 if not dry_run:
@@ -221,12 +221,15 @@ class Session:
 
 
 @contextmanager
-def _storage_faults_named() -> Iterator[None]:
-    """Turn what says that the output cannot be written into StorageError, wherever the driver meets it."""
+def _storage_faults_named(folder: Path) -> Iterator[None]:
+    """Turn what says that the output cannot be written into StorageError, wherever the driver meets it.
+
+    folder: what is named where the error itself names no file.
+    """
     try:
         yield
     except OSError as error:
-        sentence = storage_sentence(error)
+        sentence = storage_sentence(error, folder)
         if sentence is None:
             raise
         raise StorageError(sentence) from error
