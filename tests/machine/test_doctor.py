@@ -178,6 +178,14 @@ def test_an_output_that_is_an_address_is_tried_and_left_as_it_was(
     assert (told.status, "beach.jpg" in told.found) == ("fault", True)
 
 
+@pytest.mark.usefixtures("sound")
+def test_an_output_named_by_a_file_address_is_the_folder_it_names(tmp_path: Path) -> None:
+    report = doctor(output=f"file://{tmp_path}/new")
+    assert str(tmp_path) in check(report, "output").found
+    assert "file:" not in check(report, "output").found
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_dataset_that_does_not_fit_is_a_fault(
     seen: tuple[Report, Path, list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

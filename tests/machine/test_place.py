@@ -9,11 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import fsspec
 import pytest
 
 from facevid.machine import place
-from facevid.machine.place import address_check, output_check, room_check, standing
+from facevid.machine.place import output_check, room_check, standing
 
 
 def test_a_new_folder_is_tried_at_the_nearest_one_above_and_left_as_it_was(tmp_path: Path) -> None:
@@ -65,16 +64,6 @@ def test_space_is_held_against_what_is_wanted(
     check = room_check("space", tmp_path, 2_000_000_000, "two shards")
     assert check.status == status
     assert bool(check.do) == (status != "ok")
-
-
-def test_an_address_is_looked_at_and_never_taken_for_a_folder() -> None:
-    fsspec.filesystem("memory").pipe("/bucket/footage/one.mp4", b"x")
-    there = address_check("footage", "memory://bucket/footage", "Copy it.")
-    assert (there.status, there.do) == ("fault", "Copy it.")
-    assert "answers (entries: 1)" in there.found
-    unknown = address_check("output", "nosuch://bucket", "Push it.")
-    assert (unknown.status, "nosuch" in unknown.found) == ("fault", True)
-    assert address_check("output", "file:///data", "").do == "Name /data."
 
 
 def test_the_folder_that_stands_is_the_nearest_one_above(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def watch_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     Returns the frames that count.
     """
     path = str(payload["_path"])
-    unsought: str | None = None
+    not_alone: str | None = None
     watched: list[Watched] = []
     with atomic_dir(payload["_out"]) as out:
         looker = Looker(models(recipe), recipe, FrameWriter(out / FRAMES))
@@ -89,9 +89,9 @@ def watch_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
         except media.MediaError as error:
             if error.kind != "seek":
                 raise StepError(error.kind, str(error)) from error
-            unsought = "it can only be read from its begin"
+            not_alone = "it can only be read from its begin"
         looker.writer.close()
-        write_part(out, _digest(payload, recipe), watched, looker.seen.table(), unsought)
+        write_part(out, _digest(payload, recipe), watched, looker.seen.table(), not_alone)
     return {"frames": sum(w.end - w.first for w in watched)}
 
 

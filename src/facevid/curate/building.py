@@ -14,10 +14,10 @@ import facevid.dataset
 from facevid.curate.analyze import ANALYZE
 from facevid.curate.cut import CUT
 from facevid.curate.identify import EMBED
-from facevid.curate.longs import drop_parts, watch_parts
+from facevid.curate.long_sources import drop_parts, watch_parts
 from facevid.curate.notes import scan_notes
 from facevid.curate.people import judge_people
-from facevid.curate.remote import UNITS
+from facevid.curate.remote_dataset import UNITS
 from facevid.curate.scan import SCAN, Found, file_names, scan_items, sources_table
 from facevid.curate.session import Session
 from facevid.curate.steps import analyze_items, cut_items, embed_items

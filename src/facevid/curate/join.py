@@ -50,8 +50,8 @@ def _by_stretch(parts: Sequence[PartFile]) -> Iterator[list[Placed | str]]:
     """The pieces of each stretch in order; for a part that could not be looked at alone, the sentence that says so."""
     stretch: list[Placed | str] = []
     for part in parts:
-        if part.unsought is not None:
-            stretch.append(part.unsought)
+        if part.not_alone is not None:
+            stretch.append(part.not_alone)
         for watched in part.pieces:
             if stretch and not watched.piece.inside:
                 yield stretch

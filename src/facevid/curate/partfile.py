@@ -22,11 +22,11 @@ NOTE, SEEN, SIGNS, FRAMES = "part.json", "seen.npy", "signs.npz", "frames.parque
 
 @dataclass(frozen=True)
 class PartFile:
-    """What is known of a part: its pieces, or why it could not be looked at alone (`unsought`)."""
+    """What is known of a part: its pieces, or why it could not be looked at alone (`not_alone`)."""
 
     folder: Path
     pieces: tuple[Watched, ...]
-    unsought: str | None = None
+    not_alone: str | None = None
 
     def seen(self) -> NDArray[np.float32]:
         """Observations as `facevid.curate.windows.Observations` gives them, with the part's own face ids."""
@@ -41,7 +41,7 @@ class PartFile:
 
 
 def write_part(
-    folder: Path, digest: str, pieces: Sequence[Watched], seen: NDArray[np.float32], unsought: str | None
+    folder: Path, digest: str, pieces: Sequence[Watched], seen: NDArray[np.float32], not_alone: str | None
 ) -> None:
     """Write all but the frames. digest: of what decides the part's content, so that no other one is taken for it."""
     np.save(folder / SEEN, seen)
@@ -55,7 +55,7 @@ def write_part(
     plain = [
         {name: value for name, value in asdict(w).items() if name not in ("signs", "marks")} for w in pieces
     ]
-    note = {"digest": digest, "unsought": unsought, "pieces": plain}
+    note = {"digest": digest, "not_alone": not_alone, "pieces": plain}
     (folder / NOTE).write_text(json.dumps(note, indent=1, sort_keys=True), encoding="utf-8")
 
 
@@ -70,7 +70,7 @@ def read_part(folder: Path) -> PartFile:
     note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
     with np.load(folder / SIGNS) as arrays:
         pieces = tuple(_piece(plain, arrays, k) for k, plain in enumerate(note["pieces"]))
-    return PartFile(folder, pieces, note["unsought"])
+    return PartFile(folder, pieces, note["not_alone"])
 
 
 def _piece(plain: dict[str, Any], arrays: Mapping[str, NDArray[Any]], k: int) -> Watched:

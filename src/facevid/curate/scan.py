@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from facevid import media
-from facevid.curate.away import away_sha256, find_away, heads_of
 from facevid.curate.manifest import MANIFEST_SUFFIXES, FootageError, Found, printable, read_manifest, together
+from facevid.curate.remote_footage import find_remote, heads_of, remote_sha256
 from facevid.dataset.spans import FACTS, spans_text
 from facevid.engine import Item, Resources, Step, StepError, file_sha256
 from facevid.storage import is_address, local_path
@@ -51,7 +51,7 @@ def find_footage(footage: Sequence[str | os.PathLike[str]] | str | os.PathLike[s
 
 def _look(name: str) -> Iterator[Found]:
     if is_address(name):
-        yield from find_away(name, VIDEO_SUFFIXES)
+        yield from find_remote(name, VIDEO_SUFFIXES)
         return
     name = local_path(name)
     path = Path(name).expanduser()
@@ -128,7 +128,7 @@ def scan_step(payload: dict[str, Any], recipe: object) -> dict[str, Any]:
             Path(path).stat()
         # First: it refuses what would be read for ever, such as a pipe.
         probe = media.probe(path)
-        digest = away_sha256(path) if is_address(path) else file_sha256(Path(path))
+        digest = remote_sha256(path) if is_address(path) else file_sha256(Path(path))
     except media.MediaError as error:
         raise StepError(error.kind, str(error)) from error
     except FileNotFoundError:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facevid.curate.frames import read_analysis
-from facevid.curate.remote import HASH_DIGITS, Remote
+from facevid.curate.remote_dataset import HASH_DIGITS, Remote
 from facevid.curate.trackfile import TrackFileWriter, track_file_key
 from facevid.dataset.annotating import ANNOTATE_LOCK
 from facevid.dataset.outlet import FolderOutlet, Outlet

@@ -19,18 +19,12 @@ from facevid.machine.check import Check, Status, gigabytes
 from facevid.machine.estimate import Estimate, estimate
 from facevid.machine.footage import Footage, Unusable, count_footage, draw
 from facevid.machine.host import host_checks
-from facevid.machine.place import (
-    is_address,
-    output_check,
-    remote_output_check,
-    room_check,
-    standing,
-)
+from facevid.machine.place import output_check, remote_output_check, room_check, standing
 from facevid.machine.sample import build_sample
 from facevid.machine.scratch import OnProgress, Scratch, scratch
 from facevid.machine.trials import trial_checks
 from facevid.recipe import Recipe, load_recipe
-from facevid.storage import scratch_bytes, scratch_folder
+from facevid.storage import is_address, local_path, scratch_bytes, scratch_folder
 
 LEAST_SAMPLE_S = 5.0
 _NAMED = 5
@@ -92,9 +86,10 @@ def doctor(
         raise DoctorError(
             "nodes and cores_per_node divide the work that footage makes; name the footage too."
         )
-    chosen = _recipe(output, recipe)
+    where = None if output is None else local_path(os.fspath(output))
+    chosen = _recipe(where, recipe)
     machine = host_checks()
-    checks = [*machine, *_place_checks(output, chosen)]
+    checks = [*machine, *_place_checks(where, chosen)]
     temporary = _temporary_check()
     checks.append(temporary)
     counted, guess = None, None
@@ -112,8 +107,8 @@ def doctor(
                 sound = all(check.status != "fault" for check in (*machine, *trials))
                 counted, guess, more = _weigh(footage, room, chosen, sample_seconds, cluster, sound)
                 checks += more
-    if guess is not None and not is_address(os.fspath(output or "")):
-        checks.append(_enough_room(standing(Path(output or ".")), guess))
+    if guess is not None and not is_address(where or ""):
+        checks.append(_enough_room(standing(Path(where or ".")), guess))
     return Report(facevid.__version__, chosen.name, tuple(checks), counted, guess)
 
 
@@ -176,17 +171,16 @@ def _named(unusable: Sequence[Unusable]) -> str:
     return some + (f"; and {len(unusable) - _NAMED} more" if len(unusable) > _NAMED else "")
 
 
-def _place_checks(output: str | os.PathLike[str] | None, recipe: Recipe) -> list[Check]:
+def _place_checks(where: str | None, recipe: Recipe) -> list[Check]:
     """Where the dataset goes; room is looked for at a folder only."""
-    where = os.fspath(output or "")
-    if is_address(where):
+    if where is not None and is_address(where):
         checked = remote_output_check(where)
         why = f"the scratch holds what is in work, and may take {gigabytes(scratch_bytes())}"
         return [checked, room_check("scratch", standing(scratch_folder()), scratch_bytes(), why)]
-    checked = output_check(None if output is None else Path(output))
+    checked = output_check(None if where is None else Path(where))
     wanted = 2 * recipe.pack.shard_bytes
     why = f"more than a small dataset needs {gigabytes(wanted)}, room for two shards"
-    return [checked, room_check("space", standing(Path(where)), wanted, why)]
+    return [checked, room_check("space", standing(Path(where or ".")), wanted, why)]
 
 
 def _temporary_check() -> Check:
@@ -219,13 +213,11 @@ def _enough_room(place: Path, guess: Estimate) -> Check:
     return Check("space needed", "ok", said)
 
 
-def _recipe(
-    output: str | os.PathLike[str] | None, given: Recipe | str | Path | Mapping[str, Any] | None
-) -> Recipe:
+def _recipe(where: str | None, given: Recipe | str | Path | Mapping[str, Any] | None) -> Recipe:
     """As `build` chooses it: the one given, else the one the dataset was last built with, else the default."""
-    if output is None or is_address(os.fspath(output)):
+    if where is None or is_address(where):
         return load_recipe(given)
-    return Work(Path(output)).recipe(given)
+    return Work(Path(where)).recipe(given)
 
 
 def _refuse(sample_seconds: float, nodes: int | None, cores_per_node: int | None) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from facevid import media
-from facevid.curate.away import heads_of
 from facevid.curate.manifest import Found
+from facevid.curate.remote_footage import heads_of
 from facevid.curate.scan import file_names
 from facevid.dataset.spans import Span
 from facevid.engine import Item, Step, StepError

@@ -6,9 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from facevid.curate.remote import Remote
+from facevid.curate.remote_dataset import Remote
 from facevid.dataset.published import DatasetError, check_output
-from facevid.dataset.storage import RemoteFolder
 from facevid.engine import EngineError, FolderBusy, Ledger, atomic_path, folder_lock
 from facevid.machine.check import Check, gigabytes
 from facevid.storage import PlaceError
@@ -17,24 +16,6 @@ from facevid.storage.objects import create, remove
 _PROBE = ".work/doctor"
 _LEAST = 100_000_000
 """Bytes without which not even a small build ends: its ledger, the pieces in work and the tables."""
-
-
-def is_address(place: str) -> bool:
-    """Whether this names a place of a file system of fsspec rather than a path of this machine."""
-    return "://" in place
-
-
-def address_check(name: str, address: str, do: str) -> Check:
-    """An address where a build needs a path of this machine, and whether there is anything behind it."""
-    if address.startswith("file://"):
-        return Check(name, "fault", f"{address} is an address", f"Name {address.removeprefix('file://')}.")
-    try:
-        there = len(RemoteFolder(address).names(""))
-    except DatasetError as error:
-        return Check(name, "fault", f"a build needs a folder of this machine, and {error}", do)
-    return Check(
-        name, "fault", f"{address} answers (entries: {there}), but a build needs a folder of this machine", do
-    )
 
 
 def remote_output_check(address: str) -> Check:

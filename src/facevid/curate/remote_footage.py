@@ -25,7 +25,7 @@ from facevid.storage import (
 _BLOCK = 1 << 20
 
 
-def find_away(address: str, suffixes: frozenset[str]) -> Iterator[Found]:
+def find_remote(address: str, suffixes: frozenset[str]) -> Iterator[Found]:
     """Footage that an address names: a file, a manifest, a folder and all below it, or a glob.
 
     suffixes: endings that count as footage in a folder. Hidden files and folders are left out. A web server has no
@@ -78,7 +78,7 @@ def heads_of(found: Sequence[Found]) -> dict[str, Head | None]:
     return known | heads(asked)
 
 
-def away_sha256(address: str) -> str:
+def remote_sha256(address: str) -> str:
     """SHA-256 of the bytes behind an address, in hexadecimal. Raises StepError."""
     digest = hashlib.sha256()
     try:
