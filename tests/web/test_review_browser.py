@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from talking import CLIPS, HAIR, served, unreviewed
+from talking import CLIPS, FPS, HAIR, served, unreviewed
 
 import facevid
 from facevid.dataset.annotating import update_annotations
@@ -220,8 +220,15 @@ def to_frame(page: Any, frame: int) -> None:
     """Stop, and step to a frame."""
     page.wait_for_function("() => document.querySelector('#video').readyState >= 2")
     page.keyboard.press(",")
-    page.wait_for_function("() => document.querySelector('#video').paused")
-    page.wait_for_timeout(300)
+    # A picture still on its way when the video stops would be counted from otherwise.
+    page.wait_for_function(
+        """fps => {
+            const video = document.querySelector('#video');
+            const shown = Number(document.querySelector('#clock').dataset.frame);
+            return video.paused && !video.seeking && shown === Math.floor(video.currentTime * fps);
+        }""",
+        arg=FPS,
+    )
     steps = frame - int(page.get_attribute("#clock", "data-frame"))
     for _ in range(abs(steps)):
         page.keyboard.press("." if steps > 0 else ",")
