@@ -147,7 +147,7 @@ def test_uploads_in_parts_that_were_left_are_ended(
     store.client.create_multipart_upload(Bucket="raw", Key="sets/small/media/shard-00000.tar")
     store.client.create_multipart_upload(Bucket="raw", Key="other/film.mp4")
     objects.send(place, path, "media/shard-00001.tar")
-    assert objects.size_of(place, "media/shard-00001.tar") == 12 << 20
+    assert objects.sizes(place, "media")["media/shard-00001.tar"] == 12 << 20
     assert objects.abandon_uploads(place) == 1
     left = store.client.list_multipart_uploads(Bucket="raw").get("Uploads", ())
     assert [upload["Key"] for upload in left] == ["other/film.mp4"], "another's upload is not ours to end"
@@ -168,7 +168,7 @@ def test_an_upload_that_fails_in_the_middle_leaves_no_parts(
     objects.send(Place(ADDRESS), path, "large.bin")
     assert store.front.faults == ["500"]
     assert not store.client.list_multipart_uploads(Bucket="raw").get("Uploads")
-    assert objects.size_of(Place(ADDRESS), "large.bin") == 12 << 20
+    assert Place(ADDRESS).fs.info("raw/sets/small/large.bin")["size"] == 12 << 20
 
 
 def test_a_place_that_holds_something_else_is_refused(store: Store, clips: Path, tmp_path: Path) -> None:

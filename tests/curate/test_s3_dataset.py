@@ -19,7 +19,6 @@ from faulty_store import Store, front, moto_port, no_waiting, scratch, store
 from hostile import SIZE
 
 import facevid
-from facevid.annotate import annotate
 from facevid.curate.takedown import TakedownError, takedown
 from facevid.curate.work import Work, WorkError
 from facevid.dataset.published import DatasetError
@@ -206,8 +205,6 @@ def test_while_one_builds_a_second_is_refused_and_what_is_no_dataset_is_left_alo
 
 
 def test_what_cannot_be_done_at_an_address_is_a_sentence_that_says_what_to_do(store: Store) -> None:
-    with pytest.raises(DatasetError, match=r"s3://raw/sets/ours .*facevid pull"):
-        annotate(ADDRESS)
     with pytest.raises(TakedownError, match="s3://raw/sets/ours is not on this machine"):
         takedown(ADDRESS, source="a.mp4")
     with pytest.raises(DatasetError, match=r"s3://raw/sets/ours is an address.*facevid pull"):

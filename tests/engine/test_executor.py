@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -221,3 +222,38 @@ def test_a_head_is_asked_by_its_port_alone() -> None:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         assert ray_pool.listens(address)
     assert not ray_pool.listens(address)
+
+
+@pytest.mark.parametrize(
+    ("deaf", "says"),
+    [
+        ({"head:1"}, "the head of the Ray cluster at head:1 has not answered for 0 s"),
+        ({"own:2"}, "the Ray node of this machine at own:2 is gone; what is finished is kept"),
+        ({"head:1", "own:2"}, "head:1 is gone, and the Ray node of this machine at own:2 is gone"),
+    ],
+    ids=["head", "node", "both"],
+)
+def test_a_driver_that_loses_what_ray_needs_says_so_before_ray_ends_it(
+    monkeypatch: pytest.MonkeyPatch, deaf: set[str], says: str
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from facevid.engine import ray_pool
+
+    lost: set[str] = set()
+    here = SimpleNamespace(gcs_address="head:1", get_node_id=lambda: "a")
+    nodes = [
+        {"NodeID": "b", "NodeManagerAddress": "other", "NodeManagerPort": 3},
+        {"NodeID": "a", "NodeManagerAddress": "own", "NodeManagerPort": 2},
+    ]
+    monkeypatch.setattr(ray_pool.ray, "get_runtime_context", lambda: here)
+    monkeypatch.setattr(ray_pool.ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(ray_pool, "listens", lambda address: address not in lost)
+    monkeypatch.setattr(ray_pool, "_HEADLESS_S", 0.0)
+    ties = ray_pool.Ties()
+    assert ties.hold() and not ties.cut()
+    lost |= deaf
+    with pytest.raises(SetupError, match=says):
+        ties.wait()
+    assert ties.cut()
+    lost.clear()
+    assert ties.hold()

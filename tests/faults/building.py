@@ -124,13 +124,27 @@ def kill_session(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def until(true: Callable[[], Any], what: str, *, within_s: float = PATIENCE_S) -> Any:
-    """Wait until something holds, and return it."""
+def until(
+    true: Callable[[], Any],
+    what: str,
+    *,
+    within_s: float = PATIENCE_S,
+    of: subprocess.Popen[str] | None = None,
+) -> Any:
+    """Wait until something holds, and return it. of: the command that should bring it about before it ends."""
     end = time.monotonic() + within_s
     while not (found := true()):
+        if of is not None and of.poll() is not None:
+            raise AssertionError(f"the command ended before {what} was seen: {ended(of)}")
         assert time.monotonic() < end, f"{what} did not happen within {within_s:.0f} s"
         time.sleep(0.01)
     return found
+
+
+def new(place: Place, pattern: str) -> Callable[[], bool]:
+    """Whether something in the dataset's folder matches that did not when this was called: a kill leaves some."""
+    before = set(place.dataset.glob(pattern))
+    return lambda: bool(set(place.dataset.glob(pattern)) - before)
 
 
 def workers_of(folder: Path) -> list[int]:

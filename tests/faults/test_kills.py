@@ -84,7 +84,7 @@ def test_interrupts_at_bad_moments_end_the_run_with_one_sentence(place: Place, s
 
 def test_workers_that_are_killed_or_stopped_for_a_while_change_nothing(place: Place, small: Any) -> None:
     process = place.start()
-    until(lambda: seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
+    until(lambda: seen(place, ".work/analyses/.*.tmp-*"), "an analysis", of=process)
     for pid in workers_of(place.folder):
         os.kill(pid, signal.SIGSTOP)
     time.sleep(3)
@@ -100,7 +100,7 @@ def test_workers_that_are_killed_or_stopped_for_a_while_change_nothing(place: Pl
 
 def test_a_second_driver_is_refused_with_who_holds_the_folder(place: Place, small: Any) -> None:
     first = place.start()
-    until(lambda: seen(place, ".work/analyses"), "the first step")
+    until(lambda: seen(place, ".work/analyses"), "the first step", of=first)
     second = place.build()
     assert (second.code, f"process {first.pid} on " in second.sentence) == (3, True), second
     kill_session(first)

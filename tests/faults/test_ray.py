@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import Place, check, ended, kill_session, processes_of, until, workers_of
+from building import Place, check, ended, kill_session, new, processes_of, until, workers_of
 from ray_start import ports, with_patience
 from test_disks import disk, remount  # noqa: F401 - a fixture
 from test_memory import build_with_eater, with_eater
 
 pytest.importorskip("ray", reason="Ray is not installed")
+ANALYSIS = ".work/analyses/.*.tmp-*"
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +49,21 @@ def on(place: Place, cluster: Any) -> Place:
     return replace(place, executor=["--executor", "ray", "--address", cluster.address])
 
 
-def seen(place: Place, pattern: str) -> Callable[[], bool]:
-    return lambda: any(place.dataset.glob(pattern))
-
-
 def test_a_driver_killed_workers_killed_and_stopped_and_a_node_lost_change_nothing(
     place: Place, small: Any, cluster: Any
 ) -> None:
     place = on(place, cluster)
+    analysing = new(place, ANALYSIS)
     driver = place.start()
-    until(seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
+    until(analysing, "an analysis", of=driver)
     kill_session(driver)
     until(lambda: not processes_of(place.folder), "the end of the driver's workers", within_s=120)
 
+    analysing, cutting = new(place, ANALYSIS), new(place, ".work/clips/.*.tmp-*")
     driver = place.start()
-    until(seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
-    stopped = until(lambda: workers_of(place.folder), "workers")
+    until(analysing, "an analysis", of=driver)
+    stopped = workers_of(place.folder)
+    assert stopped
     for pid in stopped:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
@@ -73,7 +73,7 @@ def test_a_driver_killed_workers_killed_and_stopped_and_a_node_lost_change_nothi
             os.kill(pid, signal.SIGCONT)
     with contextlib.suppress(ProcessLookupError):
         os.kill(stopped[0], signal.SIGKILL)
-    until(seen(place, ".work/clips/.*.tmp-*"), "a cut")
+    until(cutting, "a cut", of=driver)
     [node] = list(cluster.worker_nodes)
     cluster.remove_node(node, allow_graceful=False)
     add_node(cluster)
@@ -101,22 +101,25 @@ def test_a_full_disk_stops_the_run_and_with_room_it_goes_on(
     check(place, small.dataset)
 
 
-def test_a_head_that_dies_ends_the_run_with_a_sentence_and_another_cluster_goes_on(
-    place: Place, small: Any, cluster: Any
+@pytest.mark.parametrize("dies", ["head", "node"])
+def test_a_head_or_a_node_of_the_driver_that_dies_ends_the_run_with_a_sentence_and_another_cluster_goes_on(
+    place: Place, small: Any, cluster: Any, dies: str
 ) -> None:
     other = a_cluster()
     try:
+        analysing = new(place, ANALYSIS)
         driver = on(place, other).start()
-        until(seen(place, ".work/analyses/.*.tmp-*"), "an analysis")
-        head = other.head_node
-        head.kill_gcs_server(check_alive=False)
-        head.kill_raylet(check_alive=False)
+        until(analysing, "an analysis", of=driver)
+        if dies == "head":
+            other.head_node.kill_gcs_server(check_alive=False)
+        other.head_node.kill_raylet(check_alive=False)
         end = ended(driver)
     finally:
         with contextlib.suppress(Exception):  # the head is dead
             other.shutdown()
     assert end.code == 2, end
-    assert "the head of the Ray cluster" in end.sentence and "run the same command again" in end.sentence
+    lost = "the head of the Ray cluster" if dies == "head" else "the Ray node of this machine"
+    assert lost in end.sentence and "run the same command again" in end.sentence
     until(lambda: not workers_of(place.folder), "the end of the workers", within_s=120)
     done = on(place, cluster).build()
     assert done.code == 1, done

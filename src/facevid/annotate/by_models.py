@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 
 import facevid.dataset
 from facevid import media
+from facevid.annotate.desk import Desk
 from facevid.annotate.observe import look_at
 from facevid.annotate.vlm import Usage, VlmItem, VlmSettings, annotate_clips
 from facevid.backends import FaceAttributes, FaceGuess, SpeechRecognizer, Transcript
 from facevid.dataset import Clip, Dataset
-from facevid.dataset.annotating import statements_of, update_annotations
+from facevid.dataset.annotating import statements_of
 from facevid.dataset.published import DatasetError
 from facevid.dataset.statements import Statement
 
@@ -59,14 +60,32 @@ def annotate_with_models(
     valid answer, ends in `failures`. What was said is published however the run ends. Raises VlmError when the endpoint
     can answer nobody; DatasetError where there is no dataset.
     """
-    done, folder = ByModels(), Path(dataset)
+    with Desk.at(dataset) as desk:
+        return ask_models(
+            desk, face_attributes=face_attributes, speech_recognizer=speech_recognizer, captioner=captioner,
+            cache_path=cache_path, looks=looks, again=again,
+        )  # fmt: skip
+
+
+def ask_models(
+    desk: Desk,
+    *,
+    face_attributes: FaceAttributes | None,
+    speech_recognizer: SpeechRecognizer | None,
+    captioner: VlmSettings | None,
+    cache_path: str | os.PathLike[str] | None = None,
+    looks: int = 8,
+    again: bool = False,
+) -> ByModels:
+    """`annotate_with_models` of the dataset on a desk."""
+    done = ByModels()
     if face_attributes is not None:
         read = partial(_read_face, model=face_attributes, looks=looks)
-        _run(folder, f"{face_attributes.name}/", read, again, done)
+        _run(desk, f"{face_attributes.name}/", read, again, done)
     if speech_recognizer is not None:
-        _run(folder, speech_recognizer.name, partial(_read_speech, model=speech_recognizer), again, done)
+        _run(desk, speech_recognizer.name, partial(_read_speech, model=speech_recognizer), again, done)
     if captioner is not None:
-        _ask(folder, captioner, Path(cache_path or folder / ".work" / "vlm.sqlite"), done)
+        _ask(desk, captioner, Path(cache_path or desk.work / "vlm.sqlite"), done)
     return done
 
 
@@ -119,12 +138,12 @@ def _read_speech(clip: Clip, *, model: SpeechRecognizer) -> list[Statement]:
 
 
 def _run(
-    folder: Path, speaker: str, read: Callable[[Clip], list[Statement]], again: bool, done: ByModels
+    desk: Desk, speaker: str, read: Callable[[Clip], list[Statement]], again: bool, done: ByModels
 ) -> None:
     """Every clip through one model on this machine; `speaker` is how its `by` goes on after "model:"."""
-    ds = facevid.dataset.open(folder)
+    ds = facevid.dataset.open(desk.location)
     known = set() if again else _spoken_of(ds, speaker)
-    said = _Said(folder, speaker, done)
+    said = _Said(desk, speaker, done)
     try:
         for clip in ds:
             if clip.clip_id in known:
@@ -138,11 +157,11 @@ def _run(
         said.publish()
 
 
-def _ask(folder: Path, settings: VlmSettings, cache_path: Path, done: ByModels) -> None:
+def _ask(desk: Desk, settings: VlmSettings, cache_path: Path, done: ByModels) -> None:
     """Every clip to the endpoint."""
-    said = _Said(folder, settings.model, done)
+    said = _Said(desk, settings.model, done)
     try:
-        for result in annotate_clips(_items(folder, settings, done), settings, cache_path):
+        for result in annotate_clips(_items(desk.location, settings, done), settings, cache_path):
             done.clips += 1
             done.usage = done.usage.and_(result.usage)
             if result.error is not None:
@@ -153,8 +172,8 @@ def _ask(folder: Path, settings: VlmSettings, cache_path: Path, done: ByModels) 
         said.publish()
 
 
-def _items(folder: Path, settings: VlmSettings, done: ByModels) -> Iterator[VlmItem]:
-    for clip in facevid.dataset.open(folder):
+def _items(location: str, settings: VlmSettings, done: ByModels) -> Iterator[VlmItem]:
+    for clip in facevid.dataset.open(location):
         at = look_at(int(clip["frames"]), settings.frames)
         try:
             images = media.read_clip_frames(clip.read("mp4"), at)
@@ -168,8 +187,8 @@ def _items(folder: Path, settings: VlmSettings, done: ByModels) -> Iterator[VlmI
 class _Said:
     """What one model said, published now and then, in place of what it said of the same clips before."""
 
-    def __init__(self, folder: Path, speaker: str, done: ByModels) -> None:
-        self._folder, self._speaker, self._done = folder, speaker, done
+    def __init__(self, desk: Desk, speaker: str, done: ByModels) -> None:
+        self._desk, self._speaker, self._done = desk, speaker, done
         self._said: dict[str, list[Statement]] = {}
         self._published, self._took = time.monotonic(), 0.0
 
@@ -190,14 +209,14 @@ class _Said:
             return pc.and_(_by(table, self._speaker), pc.is_in(table["clip_id"], value_set=clips))
 
         new = [statement for statements in self._said.values() for statement in statements]
-        self._done.statements += update_annotations(self._folder, add=new, drop=replaced).added
+        self._done.statements += self._desk.update(add=new, drop=replaced).added
         self._said = {}
         self._published = time.monotonic()
         self._took = self._published - began
 
 
 def _spoken_of(ds: Dataset, speaker: str) -> set[str]:
-    tables = statements_of(ds.folder, ds.manifest)
+    tables = statements_of(ds.location, ds.manifest)
     return {clip_id for t in tables for clip_id in t.filter(_by(t, speaker))["clip_id"].to_pylist()}
 
 

@@ -20,6 +20,7 @@ from facevid.dataset import DatasetError
 from facevid.dataset.dataset import clip_at
 from facevid.dataset.statements import Statement
 from facevid.engine import Item, Step, StepError
+from facevid.storage import UNREACHABLE, PlaceError, is_address
 
 if TYPE_CHECKING:
     from facevid.dataset import Dataset
@@ -60,7 +61,9 @@ def measure_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
             clip, segmenter=ready.segmenter, speech_detector=ready.speech, looks=recipe.annotate.looks
         )
     except (media.MediaError, DatasetError) as error:
-        raise StepError("unreadable", str(error)) from error
+        cause = error.__cause__
+        passing = isinstance(cause, PlaceError) and cause.kind == UNREACHABLE
+        raise StepError(UNREACHABLE if passing else "unreadable", str(error)) from error
     return {"statements": measures(seen)}
 
 
@@ -112,6 +115,11 @@ def _timeout_s(payload: dict[str, Any]) -> float:
     return float(payload["_timeout_s"])
 
 
+def _folders(location: str) -> list[str]:
+    """What a worker's machine must see: the folder; an address is asked wherever the worker is."""
+    return [] if is_address(location) else [location]
+
+
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 3)
 
@@ -123,5 +131,5 @@ MEASURE = Step(
     reads=("annotate.looks", "backends.person_segmenter", "backends.speech_detector"),
     timeout_s=_timeout_s,
     setup=load_models,
-    inputs=lambda payload: [payload["_place"]["folder"]],
+    inputs=lambda payload: _folders(payload["_place"]["location"]),
 )

@@ -14,15 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import facevid.dataset
-from facevid.annotate.by_models import annotate_with_models
+from facevid.annotate.by_models import ask_models
 from facevid.annotate.captions import caption_statements
+from facevid.annotate.desk import Desk
 from facevid.annotate.measure import MEASURE, measure_items, measured_statements
 from facevid.annotate.stated import stated_by, stated_statements
 from facevid.annotate.vlm import Estimate, VlmSettings, estimate
 from facevid.backends import FaceAttributes, SpeechRecognizer
 from facevid.dataset import Dataset
-from facevid.dataset.annotating import ANNOTATE_LOCK, ByClip, statements_of, update_annotations
-from facevid.dataset.published import DatasetError, refuse_pending, schema
+from facevid.dataset.annotating import ANNOTATE_LOCK, ByClip, statements_of
+from facevid.dataset.published import refuse_pending, schema
+from facevid.dataset.sharing.remote import RemoteDataset
 from facevid.dataset.statements import Statement, from_table, shown, to_table
 from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.engine import (
@@ -42,6 +44,7 @@ from facevid.recipe import Recipe, load_recipe
 from facevid.storage import is_address
 
 OnProgress = Callable[[Progress], None] | None
+LEDGER = "annotate.sqlite"
 _BATCH = 2000  # clips whose statements are in memory at once
 _NAMED = 8
 
@@ -72,65 +75,80 @@ def annotate(
 ) -> Annotated:
     """Say what can be seen and heard in every clip of a published dataset; run again, it does only what is new.
 
-    dataset: folder of a published dataset. recipe: None takes the one that the dataset was built with. workers:
-    processes, one a core by default. executor, address: where they run, as in `facevid.build`. dry_run: say
-    what would run, write nothing. retry_failed: measure again what failed before. face_attributes, speech_recognizer,
-    captioner: models to ask as well, see `annotate_with_models`.
+    dataset: folder of a published dataset, or its address; at an address workers read their clips by range, and what
+    was found is saved beside the dataset, so that another machine can go on. recipe: None takes the one that the
+    dataset was built with. workers: processes, one a core by default. executor, address: where they run, as in
+    `facevid.build`. dry_run: say what would run, write nothing. retry_failed: measure again what failed before.
+    face_attributes, speech_recognizer, captioner: models to ask as well, see `annotate_with_models`.
     Statements of annotators and of other models are never touched. Raises DatasetError where there is no dataset,
     FolderBusy where another process annotates or builds it, VlmError where the captioner's endpoint can answer nobody;
     a clip that cannot be read ends in `failures`.
     """
     began = time.monotonic()
-    if is_address(os.fspath(dataset)):
-        raise DatasetError(
-            f"{dataset} is annotated in a folder of this machine: fetch it with `facevid pull {dataset} -o FOLDER`, "
-            f"annotate it there, and put it back with `facevid push FOLDER {dataset}`."
-        )
-    folder = Path(dataset)
-    ds = facevid.dataset.open(folder)
-    refuse_pending(folder)
-    chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
     check_executor(executor, address)
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers}.")
-    summary = Annotated(MEASURE.name, str(folder), total=len(ds), dry_run=dry_run)
-    summary.step = "annotate"
-    ledger_path = folder / ".work" / "annotate.sqlite"
     if dry_run:
-        finished = _finished(ledger_path, measure_items(ds, chosen), chosen, retry_failed)
-        summary.to_run = summary.total - finished
-        if captioner is not None:
-            summary.notes.append(_cost(estimate(summary.total, captioner)))
-        return summary
-    with folder_lock(folder / ".work", name=ANNOTATE_LOCK) as lock, Ledger(ledger_path) as ledger:
-        if ledger.notice:
-            summary.notes.append(ledger.notice)
-        if face_attributes or speech_recognizer or captioner:
-            asked = annotate_with_models(
-                folder,
-                face_attributes=face_attributes,
-                speech_recognizer=speech_recognizer,
-                captioner=captioner,
-            )
-            summary.failures += [{"step": "annotate", **failure} for failure in asked.failures]
-            summary.notes.append(
-                f"The models looked at {asked.clips} clips and said {asked.statements} things."
-            )
-            ds = facevid.dataset.open(folder)
-        with open_executor(
-            executor, workers=workers, address=address, lock=lock, log=folder / ".work" / "worker.log",
-            resources=chosen.resources.given(),
-        ) as opened:  # fmt: skip
-            failed = _measure(ds, chosen, opened, ledger, summary, retry_failed, on_progress)
-        words = _Wording(folder, ledger, failed, chosen.annotate.caption_confidence)
-        updated = update_annotations(folder, add=words.stream(), drop=lambda t: _ours(t, failed))
+        return _would_run(dataset, recipe, captioner, retry_failed)
+    # Asked before anything is written: where there is no dataset no work folder is left.
+    facevid.dataset.open(dataset)
+    with Desk.at(dataset) as desk:
+        ds = facevid.dataset.open(desk.location)
+        chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
+        summary = Annotated(MEASURE.name, desk.location, total=len(ds))
+        summary.step = "annotate"
+        with folder_lock(desk.work, name=ANNOTATE_LOCK) as lock, Ledger(desk.work / LEDGER) as ledger:
+            if ledger.notice:
+                summary.notes.append(ledger.notice)
+            if face_attributes or speech_recognizer or captioner:
+                asked = ask_models(
+                    desk,
+                    face_attributes=face_attributes,
+                    speech_recognizer=speech_recognizer,
+                    captioner=captioner,
+                )
+                summary.failures += [{"step": "annotate", **failure} for failure in asked.failures]
+                summary.notes.append(
+                    f"The models looked at {asked.clips} clips and said {asked.statements} things."
+                )
+                ds = facevid.dataset.open(desk.location)
+            with open_executor(
+                executor, workers=workers, address=address, lock=lock, log=desk.work / "worker.log",
+                resources=chosen.resources.given(),
+            ) as opened:  # fmt: skip
+                failed = _measure(ds, chosen, opened, ledger, summary, retry_failed, on_progress, desk.check)
+            words = _Wording(desk.location, ledger, failed, chosen.annotate.caption_confidence)
+            updated = desk.update(add=words.stream(), drop=lambda t: _ours(t, failed))
+        summary.answered = _answered(desk.location)
     summary.notes += words.notes()
     summary.failures.sort(key=lambda f: f["item"])
     summary.failed = len({f["item"] for f in summary.failures})
     summary.statements = updated.statements
-    summary.answered = _answered(folder)
     summary.details = {"statements": updated.statements}
     summary.seconds = time.monotonic() - began
+    return summary
+
+
+def _would_run(
+    dataset: str | os.PathLike[str],
+    recipe: Recipe | str | Path | Mapping[str, Any] | None,
+    captioner: VlmSettings | None,
+    retry_failed: bool,
+) -> Annotated:
+    """What `annotate` would do; what another machine has found at an address is taken from there."""
+    ds = facevid.dataset.open(dataset)
+    chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
+    if is_address(ds.location):
+        remote = RemoteDataset.at(ds.location)
+        remote.ready()
+        work = remote.home / ".work"
+    else:
+        refuse_pending(ds.folder)
+        work = ds.folder / ".work"
+    summary = Annotated("annotate", ds.location, total=len(ds), dry_run=True)
+    summary.to_run = summary.total - _finished(work / LEDGER, measure_items(ds, chosen), chosen, retry_failed)
+    if captioner is not None:
+        summary.notes.append(_cost(estimate(summary.total, captioner)))
     return summary
 
 
@@ -142,6 +160,7 @@ def _measure(
     summary: Annotated,
     retry_failed: bool,
     on_progress: OnProgress,
+    check: Callable[[], None],
 ) -> pa.Array:
     """Measure what is not measured yet, and count it in the summary; the ids of clips that failed."""
     seconds = dict(ds.sql("select clip_id, frames / fps from clips").fetchall())
@@ -150,6 +169,7 @@ def _measure(
     for outcome in track(
         running, step="annotate", total=len(ds), on_progress=on_progress, work_s=lambda o: seconds[o.key]
     ):
+        check()
         summary.reused += outcome.reused
         setattr(summary, outcome.status, getattr(summary, outcome.status) + 1)
         if outcome.status == "failed":
@@ -200,8 +220,8 @@ class _Wording:
     failed: clips that could not be measured; what was measured of those before stays as it is.
     """
 
-    def __init__(self, folder: Path, ledger: Ledger, failed: pa.Array, sure_from: float) -> None:
-        self._folder, self._ledger = folder, ledger
+    def __init__(self, location: str, ledger: Ledger, failed: pa.Array, sure_from: float) -> None:
+        self._location, self._ledger = location, ledger
         self._failed = failed
         self._sure_from = sure_from
         self._strange: set[str] = set()
@@ -224,8 +244,8 @@ class _Wording:
         ]
 
     def _tables(self) -> Iterator[pa.Table]:
-        ds = facevid.dataset.open(self._folder)
-        others = ByClip(t.filter(pc.invert(_ours(t))) for t in statements_of(self._folder, ds.manifest))
+        ds = facevid.dataset.open(self._location)
+        others = ByClip(t.filter(pc.invert(_ours(t))) for t in statements_of(self._location, ds.manifest))
         stated, by_span = stated_by(ds)
         failed = set(self._failed.to_pylist())
         clips = ds.sql("select clip_id, source_id, frames / fps from clips order by clip_id").fetchall()
@@ -273,9 +293,9 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
-def _answered(folder: Path) -> dict[str, int]:
+def _answered(location: str) -> dict[str, int]:
     """Attribute -> clips for which a value is shown, the most answered first."""
-    ds = facevid.dataset.open(folder)
+    ds = facevid.dataset.open(location)
     if "attributes" not in ds.clips.columns:
         return {}
     asked = ", ".join(f"count(attributes.{name}.value)" for name in ATTRIBUTES)

@@ -165,10 +165,8 @@ def status(output: str | os.PathLike[str]) -> Status:
         go_on = (
             f"facevid cut {output}, then identify and pack: the selection is not the one that is published"
         )
-    elif clips and not annotated and work.remote is None:
-        go_on = f"facevid annotate {output}, which says what can be seen and heard in every clip"
     elif clips and not annotated:
-        go_on = f"facevid pull {output} -o FOLDER, then annotate there and push"
+        go_on = f"facevid annotate {output}, which says what can be seen and heard in every clip"
     else:
         go_on = f"facevid explore {output}" if work.remote is None else f"facevid info {output}"
     return Status(str(output), recipe, published, clips, kept_s, annotated, steps, failures, running, go_on)

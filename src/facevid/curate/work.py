@@ -183,8 +183,7 @@ class Work:
     def ready(self) -> None:
         """Take from the address what another machine has done since; nothing for a folder."""
         if self.remote is not None:
-            with folder_lock(self.folder):
-                self.remote.checkpoint().restore()
+            self.remote.ready()
 
     def published(self) -> Manifest | None:
         """The dataset that is there; None where none is yet. Raises DatasetError where something else is."""
@@ -231,8 +230,7 @@ class Work:
             stack.enter_context(folder_lock(self.folder, name=ANNOTATE_LOCK))
             keeper = None
             if self.remote is not None:
-                keeper = stack.enter_context(self.remote.keeper())
-                self.remote.abandon_uploads()
+                keeper = stack.enter_context(self.remote.held())
             version = self.folder / "version"
             found = version.read_text(encoding="ascii").strip() if version.exists() else None
             if found not in (None, str(WORK_VERSION)):

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facevid.dataset.publish import publish
+from facevid.dataset.outlet import FolderOutlet, Outlet
 from facevid.dataset.published import (
+    DatasetError,
     Manifest,
     PublishedFile,
     read_manifest,
@@ -71,17 +72,26 @@ def update_annotations(
     read_manifest(folder)
     refuse_pending(folder)
     with folder_lock(folder / ".work"):
-        manifest = read_manifest(folder)
-        clips = pa.concat_tables([pq.ParquetFile(folder / f.stored_as).read() for f in manifest.of("clips")])
-        merging = Merging(clips, statements_of(folder, manifest), _in_order(add), drop)
-        staged = staging_folder(folder, b"annotations")
-        files = [
-            *(f for f in manifest.files if f.path.split("/")[0] not in ("clips", "annotations")),
-            *merging.write(staged, [n for n in clips.column_names if n not in schema("clips").names]),
-        ]
-        # Also where nothing changed: a killed run may have left its publication half done.
-        publish(folder, staged=staged, files=files, about=manifest.about, card=None)
-        return merging.done
+        return add_statements(FolderOutlet(folder), add=add, drop=drop)
+
+
+def add_statements(
+    outlet: Outlet, *, add: Iterable[Statement] | pa.Table | pa.RecordBatchReader, drop: Drop | None = None
+) -> Updated:
+    """`update_annotations` for a dataset that is published through `outlet`, and that the caller holds."""
+    manifest, storage = outlet.old, storage_of(outlet.location)
+    if manifest is None:
+        raise DatasetError(f"There is no dataset in {outlet.location}; build one there first.")
+    clips = pa.concat_tables([pq.ParquetFile(storage.local(f)).read() for f in manifest.of("clips")])
+    merging = Merging(clips, statements_of(outlet.location, manifest), _in_order(add), drop)
+    staged = staging_folder(outlet.folder, b"annotations")
+    files = [
+        *(f for f in manifest.files if f.path.split("/")[0] not in ("clips", "annotations")),
+        *merging.write(staged, [n for n in clips.column_names if n not in schema("clips").names]),
+    ]
+    # Also where nothing changed: a killed run may have left its publication half done.
+    outlet.publish(staged, files, manifest.about)
+    return merging.done
 
 
 class Merging:

@@ -256,11 +256,10 @@ class Dataset(Choosing):
 
     def places(self) -> Iterator[dict[str, Any]]:
         """Where each clip lies, as plain values for another process, which opens it with `clip_at`; in order."""
-        folder = str(self.folder)
         for row in self._storage_rows():
             yield {
                 "row": row,
-                "folder": folder,
+                "location": self.location,
                 "shard": self.shard(row["shard"]),
                 "keypoints": self.keypoint_part(row["shard"]),
                 "number": self.keypoint_number(row["clip_id"], row["shard"]),
@@ -361,7 +360,7 @@ def _loading() -> ModuleType:
 
 def clip_at(place: Mapping[str, Any]) -> Clip:
     """The clip at one of `Dataset.places`; nothing else of the dataset is read."""
-    storage = Folder(Path(place["folder"]))
+    storage = storage_of(place["location"])
     part, number = place["keypoints"], int(place["number"])
     return Clip(
         place["row"],

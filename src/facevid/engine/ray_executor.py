@@ -14,7 +14,7 @@ from dataclasses import replace
 from importlib import util
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facevid.engine.crew import Crew
 from facevid.engine.ledger import Ledger
@@ -23,6 +23,9 @@ from facevid.engine.step import Item, Outcome, RecipeLike, Resources, SetupError
 from facevid.engine.travel import Travel
 from facevid.engine.work import Work, recorded
 from facevid.engine.worker import Start
+
+if TYPE_CHECKING:
+    from facevid.engine.ray_pool import Ties
 
 # Payloads and answers are small and travel inside messages; Ray would take a third of the memory for its store.
 _STORE_BYTES = 100 << 20
@@ -61,7 +64,7 @@ class RayExecutor:
         self.room_timeout_s = room_timeout_s
         self.travel = travel
         self._joined = contextlib.ExitStack()
-        self._is_joined = False
+        self._ties: Ties | None = None
         _require_ray()
 
     def __enter__(self) -> RayExecutor:
@@ -71,7 +74,7 @@ class RayExecutor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._joined.close()
-        self._is_joined = False
+        self._ties = None
 
     def needs(self, step: Step) -> Resources:
         """What a worker of the step takes up, with what was asked for in place of what the step declares."""
@@ -97,11 +100,12 @@ class RayExecutor:
                 yield from self._in_cluster(work, start, needs)
 
     def _in_cluster(self, work: Work, start: Start, needs: Resources) -> Iterator[Outcome]:
-        if not self._is_joined:
-            self._joined.enter_context(joined(self.address))
-            self._is_joined = True
         from facevid.engine.ray_host import Order, own_versions
-        from facevid.engine.ray_pool import RayPool
+        from facevid.engine.ray_pool import RayPool, Ties
+
+        if self._ties is None:
+            self._joined.enter_context(joined(self.address))
+            self._ties = Ties()
 
         order = Order(
             start=start,
@@ -116,7 +120,7 @@ class RayExecutor:
             versions=own_versions(),
         )
         with RayPool(
-            work.step, order, needs, workers=self.workers, room_timeout_s=self.room_timeout_s
+            work.step, order, needs, ties=self._ties, workers=self.workers, room_timeout_s=self.room_timeout_s
         ) as pool:
             yield from Crew(work, pool, setup_timeout_s=self.setup_timeout_s, log=self.log).run()
 

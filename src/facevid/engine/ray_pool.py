@@ -23,10 +23,52 @@ from facevid.storage import is_address
 
 LOST = Ending("was lost with its machine", lost=True)
 _LOOK_S = 5.0
-# Where its head has not answered for 60 s (gcs_rpc_server_reconnect_timeout_s), Ray itself ends the driver's process,
-# with exit code 1 and no word of ours.
+# A head may come back. Where it has not answered for 60 s (gcs_rpc_server_reconnect_timeout_s), Ray ends the driver's
+# process itself.
 _HEADLESS_S = 15.0
 _CONNECT_S = 2.0
+_GO_ON = "what is finished is kept: start the cluster and run the same command again"
+
+
+class Ties:
+    """What a driver cannot do without: the head of its cluster and the Ray node of its own machine.
+
+    Ray ends the process of a driver that calls on either when it is gone, with exit code 1 and no word of ours. So both
+    are asked without Ray, whether they still listen, before anything is asked of it. To be made while they do.
+    """
+
+    def __init__(self) -> None:
+        here = ray.get_runtime_context()
+        self.head = str(here.gcs_address)
+        [own] = [n for n in ray.nodes() if n["NodeID"] == here.get_node_id()]
+        self._node = f"{own['NodeManagerAddress']}:{own['NodeManagerPort']}"
+        self._headless_since: float | None = None
+
+    def hold(self) -> bool:
+        """Whether the head answers now. Raises SetupError where the node is gone, or the head for too long."""
+        has_head, now = listens(self.head), time.monotonic()
+        if not listens(self._node):
+            head = "" if has_head else f"the head of the Ray cluster at {self.head} is gone, and "
+            raise SetupError(f"{head}the Ray node of this machine at {self._node} is gone; {_GO_ON}")
+        if has_head:
+            self._headless_since = None
+            return True
+        if self._headless_since is None:
+            self._headless_since = now
+        if now - self._headless_since > _HEADLESS_S:
+            raise SetupError(
+                f"the head of the Ray cluster at {self.head} has not answered for {_HEADLESS_S:.0f} s; {_GO_ON}"
+            )
+        return False
+
+    def wait(self) -> None:
+        """Return once the head answers. Raises SetupError as `hold` does."""
+        while not self.hold():
+            time.sleep(1.0)
+
+    def cut(self) -> bool:
+        """Whether one of them is gone now."""
+        return not (listens(self.head) and listens(self._node))
 
 
 class RayWorker:
@@ -88,9 +130,12 @@ class RayPool:
         order: Order,
         needs: Resources,
         *,
+        ties: Ties,
         workers: int | None,
         room_timeout_s: float,
     ) -> None:
+        ties.wait()
+        self._ties = ties
         self._step = step
         self._order = ray.put(order)
         self._travel = order.start.travel
@@ -102,8 +147,6 @@ class RayPool:
         self._size = 0
         self._looked = -math.inf
         self._roomless_since: float | None = None
-        self._head = str(ray.get_runtime_context().gcs_address)
-        self._headless_since: float | None = None
         self._host = ray.remote(Host).options(**actor_options(needs))
 
     def __enter__(self) -> RayPool:
@@ -112,7 +155,7 @@ class RayPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._headless_since is not None and not listens(self._head):
+        if self._ties.cut():
             return  # without its head Ray ends no actor, and the workers end with this process
         for worker in list(self._workers):
             worker.end(kill=True)
@@ -120,10 +163,10 @@ class RayPool:
     def size(self) -> int:
         """How many workers there may be now; one waits for a machine where there is room for none.
 
-        Raises SetupError where no machine was large enough for too long, or the head of the cluster is gone.
+        Raises SetupError where no machine was large enough for too long, and as `Ties.hold` does.
         """
         now = time.monotonic()
-        if now - self._looked >= _LOOK_S and self._has_head(now):
+        if now - self._looked >= _LOOK_S and self._ties.hold():
             self._looked = now
             room = capacity(ray.nodes(), self._needs)
             self._size = room if self._limit is None else min(room, self._limit)
@@ -138,20 +181,6 @@ class RayPool:
                     f"or ask for less under resources.{self._step.name} in the recipe"
                 )
         return max(1, self._size)
-
-    def _has_head(self, now: float) -> bool:
-        """Whether the head answers, asked without Ray, whose own calls would wait for it until Ray ends the process."""
-        if listens(self._head):
-            self._headless_since = None
-            return True
-        if self._headless_since is None:
-            self._headless_since = now
-        if now - self._headless_since > _HEADLESS_S:
-            raise SetupError(
-                f"the head of the Ray cluster at {self._head} has not answered for {_HEADLESS_S:.0f} s; what is "
-                "finished is kept: start the cluster and run the same command again"
-            )
-        return False
 
     def start(self) -> RayWorker:
         """Ask for one more actor; it starts as soon as a machine has room."""

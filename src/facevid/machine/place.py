@@ -6,8 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from facevid.curate.remote_dataset import Remote
 from facevid.dataset.published import DatasetError, check_output
+from facevid.dataset.sharing.remote import RemoteDataset
 from facevid.engine import EngineError, FolderBusy, Ledger, atomic_path, folder_lock
 from facevid.machine.check import Check, gigabytes
 from facevid.storage import PlaceError
@@ -22,8 +22,8 @@ def remote_output_check(address: str) -> Check:
     """Whether a build may write its dataset to an address, and the store does what a build asks of it."""
     other = "Name another address with --output, or a folder."
     try:
-        place = Remote.at(address).place
-        there = Remote.at(address).published()
+        remote = RemoteDataset.at(address)
+        place, there = remote.place, remote.published()
         if not create(place, _PROBE, b"facevid doctor"):
             remove(place, [_PROBE])
             create(place, _PROBE, b"facevid doctor")

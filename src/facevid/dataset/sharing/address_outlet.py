@@ -9,7 +9,7 @@ from typing import Any
 
 from facevid.dataset.dataset import open
 from facevid.dataset.describing.card import documents
-from facevid.dataset.published import MEDIA, TABLES, Manifest, PublishedFile
+from facevid.dataset.published import MEDIA, TABLES, DatasetError, Manifest, PublishedFile
 from facevid.dataset.shards import ShardPlan, write_shard
 from facevid.dataset.sharing.outbox import Outbox
 from facevid.storage import Place
@@ -43,8 +43,13 @@ class AddressOutlet:
         return self.take(staged, PublishedFile(path, plan.bytes, digest, len(plan.clips), path, plan.key))
 
     def take(self, staged: Path, file: PublishedFile) -> PublishedFile:
-        self._placed[file.path] = self._outbox.there(file) or self._outbox.send(staged / file.path, file)
-        (staged / file.path).unlink()
+        made, there = staged / file.path, self._outbox.there(file)
+        if there is None and not made.exists():
+            raise DatasetError(
+                f"{self.location} lacks {file.stored_as}, or not all of its {file.bytes} bytes are there; build again."
+            )
+        self._placed[file.path] = there or self._outbox.send(made, file)
+        made.unlink(missing_ok=True)
         return file
 
     def publish(self, staged: Path, files: Sequence[PublishedFile], about: Mapping[str, Any]) -> Manifest:

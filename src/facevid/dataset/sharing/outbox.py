@@ -24,7 +24,7 @@ from facevid.dataset.published import (
     parse_manifest,
 )
 from facevid.storage import Place
-from facevid.storage.objects import copy, entries, read, remove, send, size_of, sizes, write
+from facevid.storage.objects import copy, entries, read, remove, send, sizes, write
 
 
 class Outbox:
@@ -39,6 +39,7 @@ class Outbox:
         self.old = manifest_at(place, allowed={note, *beside})
         self._taken = {f.stored_as: f for f in self.old.files} if self.old else {}
         self._sent = self._read_note()
+        self._seen: dict[str, dict[str, int]] = {}
         self._noting = threading.Lock()
 
     def there(self, file: PublishedFile) -> PublishedFile | None:
@@ -61,10 +62,12 @@ class Outbox:
 
     def send(self, source: Path, file: PublishedFile) -> PublishedFile:
         """Send a file, under a name that the present dataset does not use for anything else."""
-        named = replace(file, stored_as=self._name(file))
-        send(self._place, source, named.stored_as)
+        name = self._name(file)
+        named = replace(file, stored_as=name)
+        send(self._place, source, name)
         with self._noting:  # shards are sent side by side
-            self._sent[named.stored_as] = named.to_json()
+            self._seen.get(name.rpartition("/")[0], {})[name] = file.bytes
+            self._sent[name] = named.to_json()
             write(self._place, self._note, json.dumps(self._sent, indent=1).encode())
         return named
 
@@ -100,7 +103,12 @@ class Outbox:
         return f"{stem}-{file.sha256}{dot}{suffix}" if file.path in self._taken else file.path
 
     def _has(self, name: str, size: int) -> bool:
-        return size_of(self._place, name) == size
+        """Asked of one listing a folder, where a question a file would take hours for a large dataset."""
+        folder = name.rpartition("/")[0]
+        with self._noting:
+            if folder not in self._seen:
+                self._seen[folder] = sizes(self._place, folder)
+            return self._seen[folder].get(name) == size
 
     def _read_note(self) -> dict[str, dict[str, object]]:
         data = read(self._place, self._note)
