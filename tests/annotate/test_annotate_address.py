@@ -80,6 +80,7 @@ def test_what_is_published_is_what_a_folder_holds_and_another_machine_goes_on(
     assert (done.ok, done.failed, done.reused, done.to_dict()["dataset"]) == (4, 0, 0, ADDRESS)
     assert there(sent) == files_of(annotated)
     assert list(there(sent, work=True)) == [".work/state.tar"], "neither a lock nor a note is left"
+    assert facevid.verify(ADDRESS).faults == ()
 
     monkeypatch.setenv("FACEVID_SCRATCH", str(tmp_path / "of another machine"))
     assert annotate(ADDRESS, dry_run=True).to_run == 0

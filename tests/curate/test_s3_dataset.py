@@ -19,10 +19,10 @@ from faulty_store import Store, front, moto_port, no_waiting, scratch, store
 from hostile import SIZE
 
 import facevid
+from facevid.annotate import annotate
 from facevid.curate.takedown import TakedownError, takedown
 from facevid.curate.work import Work, WorkError
 from facevid.dataset.published import DatasetError
-from facevid.dataset.verifying.verify import verify
 from facevid.engine import FolderBusy, StorageError
 from facevid.storage import Scratch
 from facevid.synth import synthesize
@@ -150,14 +150,20 @@ def test_faults_of_the_store_change_no_byte_of_a_build(patient: Store, ours: Pat
 
 
 @pytest.mark.slow
-def test_machines_that_share_nothing_build_the_same(
+def test_machines_that_share_nothing_build_and_annotate_the_same(
     patient: Store, ours: Path, scratch: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
+    alone = tmp_path / "ours"
+    shutil.copytree(ours / "ours", alone)
+    annotate(alone, workers=1)
     for address in cluster_of([tmp_path / "one", tmp_path / "two"]):
         done = facevid.build(ours / "footage", ADDRESS, recipe=RECIPE, executor="ray", address=address)
-    assert (done.clips, done.failed) == (3, 1)
-    assert there(patient) == local(ours / "ours")
+        assert (done.clips, done.failed) == (3, 1)
+        assert there(patient) == local(ours / "ours")
+        said = annotate(ADDRESS, executor="ray", address=address)
+        assert (said.ok, said.failed) == (3, 0)
+    assert there(patient) == local(alone)
     check_tidy(patient, 3)
     for node in ("one", "two"):
         assert list((tmp_path / node).glob("datasets/*/ours/worker.log.*")), f"no worker ran on node {node}"
@@ -204,8 +210,6 @@ def test_while_one_builds_a_second_is_refused_and_what_is_no_dataset_is_left_alo
         facevid.scan(footage, "s3://no-such-bucket/ours")
 
 
-def test_what_cannot_be_done_at_an_address_is_a_sentence_that_says_what_to_do(store: Store) -> None:
+def test_a_takedown_at_an_address_is_a_sentence_that_says_what_to_do(store: Store) -> None:
     with pytest.raises(TakedownError, match="s3://raw/sets/ours is not on this machine"):
         takedown(ADDRESS, source="a.mp4")
-    with pytest.raises(DatasetError, match=r"s3://raw/sets/ours is an address.*facevid pull"):
-        verify(ADDRESS)

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import planting
 import pyarrow as pa
 import pytest
@@ -264,6 +265,27 @@ PLANTS: list[tuple[str, str, Plant]] = [
 ]
 
 
+def at_address(folder: Path) -> str:
+    """The address of a copy in the memory of this process."""
+    fs = fsspec.filesystem("memory")
+    if fs.exists("/checked"):
+        fs.rm("/checked", recursive=True)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            fs.pipe(f"/checked/{path.relative_to(folder)}", path.read_bytes())
+    return "memory://checked"
+
+
+def test_a_sound_dataset_at_an_address_has_no_fault_and_unlisted_work_is_left_alone(sound: Path) -> None:
+    address = at_address(sound)
+    fsspec.filesystem("memory").pipe("/checked/.work/state.tar", b"x")
+    found, local = facevid.verify(address), facevid.verify(sound)
+    assert found.faults == () and found.dataset == address
+    assert (found.files, found.clips, found.bytes, found.decoded) == (
+        local.files, local.clips, local.bytes, local.decoded,
+    )  # fmt: skip
+
+
 def test_a_sound_dataset_has_no_fault(sound: Path) -> None:
     found = facevid.verify(sound)
     assert [f.to_dict() for f in found.faults] == []
@@ -282,6 +304,8 @@ def test_a_planted_fault_is_found_and_named(
     found = facevid.verify(folder, workers=1, decode="all" if kind in _DECODED else 0)
     assert any(f.kind == kind and f.where.startswith(where) for f in found.faults), found.faults
     assert all(f.what.strip() and f.mend for f in found.faults)
+    there = facevid.verify(at_address(folder), workers=1, decode="all" if kind in _DECODED else 0)
+    assert [(f.kind, f.where) for f in there.faults] == [(f.kind, f.where) for f in found.faults]
 
 
 def test_every_kind_of_fault_is_planted_once() -> None:

@@ -115,6 +115,7 @@ def annotate(
             with open_executor(
                 executor, workers=workers, address=address, lock=lock, log=desk.work / "worker.log",
                 resources=chosen.resources.given(),
+                travel=None if desk.remote is None else desk.remote.travel,
             ) as opened:  # fmt: skip
                 failed = _measure(ds, chosen, opened, ledger, summary, retry_failed, on_progress, desk.check)
             words = _Wording(desk.location, ledger, failed, chosen.annotate.caption_confidence)

@@ -10,13 +10,13 @@ import typer
 
 from facevid.cli.endings import OK, SOME_FAILED
 from facevid.cli.progress import ProgressDisplay
-from facevid.cli.steps import Dataset, Json
+from facevid.cli.steps import DatasetPlace, Json
 
 _SHOWN = 10
 
 
 def verify(
-    dataset: Dataset,
+    dataset: DatasetPlace,
     *,
     quick: Annotated[
         bool, typer.Option("--quick", help="Sizes, tables and headers only; no content is read.")

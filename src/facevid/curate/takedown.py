@@ -51,8 +51,9 @@ def takedown(
     """
     if "://" in os.fspath(dataset):
         raise TakedownError(
-            f"{dataset} is not on this machine, where alone every byte can be searched. Fetch it, take down there, and "
-            "put the smaller dataset in its place; what a server keeps of older versions must be removed there."
+            f"{dataset} is not on this machine, where alone every byte can be searched. Fetch it with `facevid pull`, "
+            f"take down there, put the smaller dataset in its place with `facevid push`, and remove what builds keep "
+            f"there with `facevid clean {dataset}`; what a server keeps of older versions must be removed there too."
         )
     work = Work(Path(dataset))
     wanted = {"sources": _list(source), "persons": _list(person), "clips": _list(clip)}

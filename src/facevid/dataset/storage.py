@@ -139,7 +139,7 @@ class RemoteFolder:
         except PlaceError as error:
             raise DatasetError(str(error)) from error
         self.location, self._fs, self._root = place.location, place.fs, place.root
-        self._place = place
+        self.place = place
 
     def manifest(self) -> Manifest:
         data = self.beside(MANIFEST)
@@ -194,11 +194,11 @@ class RemoteFolder:
         return found
 
     def open(self, file: PublishedFile) -> BinaryIO:
-        if self._place.scheme in _BUCKETS:
+        if self.place.scheme in _BUCKETS:
             with self._told(file.stored_as):
-                return io.BufferedReader(RangeFile(self._place.child(file.stored_as)), _BLOCK)
+                return io.BufferedReader(RangeFile(self.place.child(file.stored_as)), _BLOCK)
         # An opened file is read piece by piece by others, who do not ask again.
-        patient, where = self._place.lister(), f"{self._root}/{file.stored_as}"
+        patient, where = self.place.lister(), f"{self._root}/{file.stored_as}"
         return self._ask(file.stored_as, lambda: cast(BinaryIO, patient.open(where, "rb")))
 
     def beside(self, name: str) -> bytes | None:
@@ -208,9 +208,9 @@ class RemoteFolder:
             except FileNotFoundError:
                 return None
 
-        if self._place.scheme in _BUCKETS:
+        if self.place.scheme in _BUCKETS:
             with self._told(name):
-                return read(self._place, name)
+                return read(self.place, name)
         return self._ask(name, call)
 
     def names(self, folder: str) -> list[str]:

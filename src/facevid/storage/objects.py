@@ -90,6 +90,22 @@ def send(place: Place, path: Path, name: str) -> None:
     _asked_to_write(call, place, name)
 
 
+def size_of(place: Place, name: str) -> int | None:
+    """The bytes of an object; None where there is none. Raises PlaceError where the place does not say."""
+
+    def call() -> int | None:
+        place.fs.invalidate_cache()
+        try:
+            size = place.fs.info(_where(place, name))["size"]
+        except FileNotFoundError:
+            return None
+        if size is None:
+            raise PlaceError("refused", f"{place.location}/{name} has a size that its server does not tell.")
+        return int(size)
+
+    return retried(call, what=f"{place.location}/{name}")
+
+
 def copy(place: Place, name: str, target: str, size: int) -> None:
     """Give an object a second name, without its bytes coming here. size: its bytes, which must be there then."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,28 +12,30 @@ import pyarrow.parquet as pq
 from facevid.dataset.clip import MESH_POINTS
 from facevid.dataset.published import MANIFEST, PublishedFile, schema
 from facevid.dataset.verifying.faults import Fault
+from facevid.dataset.verifying.place import Checked
 
 _VALUES = {"mesh": MESH_POINTS * 3, "pose": 3, "box": 4}
 """Numbers that a frame has in each column."""
 
 
 def keypoint_faults(
-    folder: Path, file: PublishedFile, rows: Sequence[Mapping[str, Any]], *, quick: bool = False
+    files: Checked, file: PublishedFile, rows: Sequence[Mapping[str, Any]], *, quick: bool = False
 ) -> Iterator[Fault]:
     """What is wrong with a part. rows: of the clips of the shard of the same number, in the order of its members.
 
     quick: the points themselves are not read.
     """
     try:
-        opened = pq.ParquetFile(folder / file.stored_as)
-        yield from _columns(file, opened)
-        wanted_columns = ("clip_id", "frames", *(() if quick else _VALUES))
-        names = [n for n in wanted_columns if n in opened.schema_arrow.names]
-        ids: list[str] = []
-        frames = {row["clip_id"]: row["frames"] for row in rows}
-        for batch in opened.iter_batches(16, columns=names):
-            ids += batch["clip_id"].to_pylist() if "clip_id" in names else []
-            yield from _shapes(file, batch, frames)
+        with files.open(file) as source:
+            opened = pq.ParquetFile(source)
+            yield from _columns(file, opened)
+            wanted_columns = ("clip_id", "frames", *(() if quick else _VALUES))
+            names = [n for n in wanted_columns if n in opened.schema_arrow.names]
+            ids: list[str] = []
+            frames = {row["clip_id"]: row["frames"] for row in rows}
+            for batch in opened.iter_batches(16, columns=names):
+                ids += batch["clip_id"].to_pylist() if "clip_id" in names else []
+                yield from _shapes(file, batch, frames)
     except FileNotFoundError:
         return  # told as a missing file
     except (OSError, pa.ArrowException) as error:

@@ -7,7 +7,6 @@ import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from facevid import media
@@ -15,6 +14,7 @@ from facevid.dataset.published import MEMBERS, PublishedFile
 from facevid.dataset.shards import BLOCK
 from facevid.dataset.verifying.faults import Fault
 from facevid.dataset.verifying.files import said_hash
+from facevid.dataset.verifying.place import Checked
 
 _READ = 1 << 20
 _SAME = ("clip_id", "source_id", "frames", "width", "height")
@@ -33,11 +33,10 @@ class _Member:
 
 
 def shard_faults(
-    folder: Path, file: PublishedFile, rows: Sequence[Mapping[str, Any]], *, quick: bool = False
+    files: Checked, file: PublishedFile, rows: Sequence[Mapping[str, Any]], *, quick: bool = False
 ) -> Iterator[Fault]:
     """What is wrong with a shard. rows: of the clips that name it. quick: contents are not read, only headers."""
-    path = folder / file.stored_as
-    if not path.is_file():
+    if files.size(file.stored_as) is None:
         return  # told as a missing file
     if len(rows) != file.rows:
         yield Fault(
@@ -49,7 +48,7 @@ def shard_faults(
         )
     digest, by_id = hashlib.sha256(), {row["clip_id"]: row for row in rows}
     found: dict[str, list[_Member]] = {}
-    with path.open("rb") as opened:
+    with files.open(file) as opened:
         try:
             for member, content in _walk(opened, digest, quick):
                 found.setdefault(member.name, []).append(member)
@@ -68,16 +67,19 @@ def shard_faults(
     yield from _overlaps(file, rows)
 
 
-def decode_faults(folder: Path, file: PublishedFile, row: Mapping[str, Any]) -> Iterator[Fault]:
+def decode_faults(files: Checked, file: PublishedFile, row: Mapping[str, Any]) -> Iterator[Fault]:
     """What is wrong with a clip when its picture and sound are decoded."""
     where = f"{file.path} {row['clip_id']}"
     members: dict[str, bytes] = {}
     try:
         for kind in ("mp4", "flac"):
             if row[f"{kind}_size"] is not None:
-                members[kind] = media.read_slice(
-                    folder / file.stored_as, offset=int(row[f"{kind}_offset"]), size=int(row[f"{kind}_size"])
-                )
+                size = int(row[f"{kind}_size"])
+                members[kind] = files.storage.read(file, int(row[f"{kind}_offset"]), size)
+                if len(members[kind]) < size:
+                    raise media.MediaError(
+                        "unreadable", f"the shard ends before byte {size:,} of its {kind}."
+                    )
         count, shapes = 0, set()
         for picture in media.each_clip_frame(members["mp4"]):
             count += 1

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from facevid.dataset.choosing.subset_file import SUBSETS, SubsetFile, read_subset
+from facevid.dataset.choosing.subset_file import SUBSETS, SubsetFile, parse_subset
 from facevid.dataset.published import DatasetError
 from facevid.dataset.verifying.faults import Fault
+from facevid.dataset.verifying.place import Checked
 
 
-def subset_faults(folder: Path, clips: pa.Table) -> Iterator[Fault]:
+def subset_faults(files: Checked, clips: pa.Table) -> Iterator[Fault]:
     """What is wrong with the files in `subsets`. clips: columns clip_id and identity."""
     people = dict(zip(clips["clip_id"].to_pylist(), clips["identity"].to_pylist(), strict=True))
-    for path in sorted((folder / SUBSETS).glob("*.json")):
-        where = path.relative_to(folder).as_posix()
+    for name in files.storage.names(SUBSETS):
+        where = f"{SUBSETS}/{name}"
+        data = files.storage.beside(where) if name.endswith(".json") else None
+        if data is None:
+            continue
         try:
-            subset = read_subset(path)
+            subset = parse_subset(data, f"{files.storage.location}/{where}")
         except DatasetError as error:
             yield Fault("subset_damaged", where, str(error))
             continue

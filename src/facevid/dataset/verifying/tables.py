@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,8 +11,10 @@ import pyarrow.parquet as pq
 
 from facevid.dataset.published import MANIFEST, MEDIA, Manifest, PublishedFile, schema
 from facevid.dataset.removing import tombstones
+from facevid.dataset.removing.tombstones import TOMBSTONES
 from facevid.dataset.statements import LABEL_COLUMNS, Statement
 from facevid.dataset.verifying.faults import Fault
+from facevid.dataset.verifying.place import Checked
 from facevid.dataset.vocabulary import VocabularyError
 
 TABLES = ("sources", "clips", "rejected", "failed", "annotations")
@@ -23,7 +24,7 @@ _END_S = 0.5
 """Seconds by which a clip may end after its source does: containers round their durations."""
 
 
-def read_tables(folder: Path, manifest: Manifest) -> tuple[dict[str, pa.Table], list[Fault]]:
+def read_tables(files: Checked, manifest: Manifest) -> tuple[dict[str, pa.Table], list[Fault]]:
     """The tables with what the checks need, and what is wrong with their files; a part that is unreadable is empty."""
     tables: dict[str, pa.Table] = {}
     faults: list[Fault] = []
@@ -31,7 +32,7 @@ def read_tables(folder: Path, manifest: Manifest) -> tuple[dict[str, pa.Table], 
         wanted = [f for f in schema(name) if f.name not in LABEL_COLUMNS]
         parts = [schema(name).empty_table().select([f.name for f in wanted])]
         for file in manifest.of(name):
-            part, found = _part(folder, file, name, wanted)
+            part, found = _part(files, file, name, wanted)
             faults += found
             parts.append(part)
         tables[name] = pa.concat_tables(parts, promote_options="default")
@@ -39,13 +40,14 @@ def read_tables(folder: Path, manifest: Manifest) -> tuple[dict[str, pa.Table], 
 
 
 def _part(
-    folder: Path, file: PublishedFile, table: str, wanted: Sequence[pa.Field]
+    files: Checked, file: PublishedFile, table: str, wanted: Sequence[pa.Field]
 ) -> tuple[pa.Table, list[Fault]]:
     empty = pa.schema(wanted).empty_table()
     try:
-        opened = pq.ParquetFile(folder / file.stored_as)
-        there = opened.schema_arrow
-        content = opened.read([f.name for f in wanted if f.name in there.names])
+        with files.open(file) as source:
+            opened = pq.ParquetFile(source)
+            there = opened.schema_arrow
+            content = opened.read([f.name for f in wanted if f.name in there.names])
     except FileNotFoundError:
         return empty, []  # told as a missing file
     except (OSError, pa.ArrowException) as error:
@@ -72,7 +74,7 @@ def _part(
     return pa.Table.from_arrays(columns, schema=pa.schema(wanted)), found
 
 
-def table_faults(folder: Path, manifest: Manifest, tables: dict[str, pa.Table]) -> Iterator[Fault]:
+def table_faults(files: Checked, manifest: Manifest, tables: dict[str, pa.Table]) -> Iterator[Fault]:
     """What does not fit within the tables and between them."""
     connection = duckdb.connect()
     for name, table in tables.items():
@@ -84,7 +86,7 @@ def table_faults(folder: Path, manifest: Manifest, tables: dict[str, pa.Table]) 
             yield Fault(kind, f"{table} {where}", what)
     yield from _order(tables["clips"]["clip_id"])
     yield from _counts(manifest, connection)
-    yield from _taken_down(folder, connection)
+    yield from _taken_down(files, connection)
     yield from _statements(connection)
 
 
@@ -168,11 +170,12 @@ def _counts(manifest: Manifest, connection: duckdb.DuckDBPyConnection) -> Iterat
             )
 
 
-def _taken_down(folder: Path, connection: duckdb.DuckDBPyConnection) -> Iterator[Fault]:
+def _taken_down(files: Checked, connection: duckdb.DuckDBPyConnection) -> Iterator[Fault]:
     """What was taken down and is there again, by its marks."""
-    marks = tombstones.read(folder)
-    if not marks:
+    data = files.storage.beside(TOMBSTONES)
+    if data is None:
         return
+    marks = tombstones.parse(data, f"{files.storage.location}/{TOMBSTONES}")
     for source_id, sha256 in connection.sql("select source_id, sha256 from sources order by 1").fetchall():
         if sha256 and marks.has_source(sha256):
             yield Fault(

@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from facevid.dataset.published import MEDIA, MEMBERS, DatasetError, Manifest, PublishedFile, read_manifest
+from facevid.dataset.published import MEDIA, MEMBERS, DatasetError, Manifest, PublishedFile
+from facevid.dataset.storage import storage_of
 from facevid.dataset.verifying.faults import Fault
-from facevid.dataset.verifying.files import folder_faults, hash_fault
+from facevid.dataset.verifying.files import BESIDES, folder_faults, hash_fault
 from facevid.dataset.verifying.keypoints import keypoint_faults
+from facevid.dataset.verifying.place import Checked, checked
 from facevid.dataset.verifying.shards import decode_faults, shard_faults
 from facevid.dataset.verifying.subsets import subset_faults
 from facevid.dataset.verifying.tables import read_tables, table_faults
@@ -74,30 +75,32 @@ def verify(
     workers: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Verified:
-    """Check a dataset in a folder of this machine; changes nothing.
+    """Check a dataset in a folder or at an address; changes nothing.
 
-    quick: sizes, tables and the headers of members only; no content is read and nothing is decoded unless `decode`
-    says so. decode: how many clips are decoded, always the same ones, or "all"; `DECODED` if not given. workers:
-    threads, one a core if not given. Shards are read once, in blocks; memory holds the clips' rows and one clip a
-    thread. Raises DatasetError where there is no dataset, or no `dataset.json` that can be read.
+    At an address every byte travels once, with `quick` little more than the tables; files that `dataset.json` does not
+    list are not seen behind a web server, which has no list of them. quick: sizes, tables and the headers of members
+    only; no content is read and nothing is decoded unless `decode` says so. decode: how many clips are decoded, always
+    the same ones, or "all"; `DECODED` if not given. workers: threads, one a core if not given. Shards are read once, in
+    blocks; memory holds the clips' rows and one clip a thread. Raises DatasetError where there is no dataset, no
+    `dataset.json` that can be read, or an address that does not answer.
     """
     if decode is not None and decode != "all" and decode < 0:
         raise DatasetError(f"{decode} clips cannot be decoded; give a number from 0 on, or all.")
     began = time.monotonic()
-    folder = Path(dataset)
-    manifest = read_manifest(folder)
-    tables, faults = read_tables(folder, manifest)
-    faults += folder_faults(folder, manifest)
-    faults += table_faults(folder, manifest, tables)
-    faults += subset_faults(folder, tables["clips"])
+    storage = storage_of(dataset)
+    manifest, files = storage.manifest(), checked(storage, BESIDES)
+    tables, faults = read_tables(files, manifest)
+    faults += folder_faults(files, manifest)
+    faults += table_faults(files, manifest, tables)
+    faults += subset_faults(files, tables["clips"])
     chosen = _chosen(tables["clips"]["clip_id"], (0 if quick else DECODED) if decode is None else decode)
-    tasks = list(_tasks(folder, manifest, tables["clips"], chosen, quick))
+    tasks = list(_tasks(files, manifest, tables["clips"], chosen, quick))
     for found in _run(tasks, workers or available_cores(), on_progress):
         faults += found
     order = {f.path: k for k, f in enumerate(manifest.files)}
     faults.sort(key=lambda f: (order.get(f.where.split(" ")[0], -1), f.where, f.kind, f.what))
     return Verified(
-        dataset=str(folder),
+        dataset=storage.location,
         faults=tuple(dict.fromkeys(faults)),
         files=len(manifest.files),
         clips=len(tables["clips"]),
@@ -116,7 +119,7 @@ def _chosen(ids: pa.ChunkedArray, decode: int | Literal["all"]) -> frozenset[str
 
 
 def _tasks(
-    folder: Path, manifest: Manifest, clips: pa.Table, chosen: frozenset[str], quick: bool
+    files: Checked, manifest: Manifest, clips: pa.Table, chosen: frozenset[str], quick: bool
 ) -> Iterator[Task]:
     """One task a file, and one a shard for the clips to decode; the rows of a shard are made when its task comes."""
     storage = clips.select(_STORAGE)
@@ -132,16 +135,16 @@ def _tasks(
     for file in manifest.files:
         name = file.path.removeprefix(f"{MEDIA}/")
         if name != file.path:
-            yield _shard_task(folder, file, lambda name=name: rows_of(name), chosen, quick)  # type: ignore[misc]
+            yield _shard_task(files, file, lambda name=name: rows_of(name), chosen, quick)  # type: ignore[misc]
         elif file.path.startswith("keypoints/"):
             shard = by_number.get(_number(file.path))
-            yield _keypoint_task(folder, file, lambda shard=shard: rows_of(shard), quick)  # type: ignore[misc]
+            yield _keypoint_task(files, file, lambda shard=shard: rows_of(shard), quick)  # type: ignore[misc]
         elif not quick:
-            yield lambda file=file: list(hash_fault(folder, file))  # type: ignore[misc]
+            yield lambda file=file: list(hash_fault(files, file))  # type: ignore[misc]
 
 
 def _shard_task(
-    folder: Path,
+    files: Checked,
     file: PublishedFile,
     rows_of: Callable[[], Sequence[Mapping[str, Any]]],
     chosen: frozenset[str],
@@ -149,21 +152,21 @@ def _shard_task(
 ) -> Task:
     def task() -> list[Fault]:
         rows = rows_of()
-        found = list(shard_faults(folder, file, rows, quick=quick))
+        found = list(shard_faults(files, file, rows, quick=quick))
         for row in rows:
-            if row["clip_id"] in chosen and (folder / file.stored_as).is_file():
-                found += decode_faults(folder, file, row)
+            if row["clip_id"] in chosen and files.size(file.stored_as) is not None:
+                found += decode_faults(files, file, row)
         return found
 
     return task
 
 
 def _keypoint_task(
-    folder: Path, file: PublishedFile, rows_of: Callable[[], Sequence[Mapping[str, Any]]], quick: bool
+    files: Checked, file: PublishedFile, rows_of: Callable[[], Sequence[Mapping[str, Any]]], quick: bool
 ) -> Task:
     def task() -> list[Fault]:
-        found = [] if quick else list(hash_fault(folder, file))
-        return found + list(keypoint_faults(folder, file, rows_of(), quick=quick))
+        found = [] if quick else list(hash_fault(files, file))
+        return found + list(keypoint_faults(files, file, rows_of(), quick=quick))
 
     return task
 
