@@ -162,6 +162,20 @@ def test_a_dataset_behind_the_web_is_read_by_ranges(
         _ = remote.folder
 
 
+def test_a_dataset_behind_the_web_is_verified_and_every_byte_travels_about_once(
+    served: tuple[str, list[tuple[str, int]]], published: Path
+) -> None:
+    pytest.importorskip("aiohttp")
+    (published / "failed" / "part-00000.parquet").write_bytes(b"no table")
+    url, sent = served
+    found, here = facevid.verify(url, decode=0), facevid.verify(published, decode=0)
+    assert {f.kind for f in here.faults} >= {"file_size", "table_unreadable"}
+    assert found.faults == here.faults
+    shards = {p.name: p.stat().st_size for p in (published / "media").iterdir()}
+    travelled = sum(size for name, size in sent if name in shards)
+    assert sum(shards.values()) <= travelled < 1.1 * sum(shards.values())
+
+
 def test_a_remote_fault_is_a_sentence(
     served: tuple[str, list[tuple[str, int]]],
     published: Path,

@@ -57,5 +57,10 @@ def test_a_pull_needs_no_ranges_and_what_it_brings_is_sound(
 def test_a_command_that_works_on_a_folder_says_that_an_address_must_be_pulled(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["verify", "https://example.org/faces"]) == 2
+    assert main(["card", "https://example.org/faces"]) == 2
     assert "is an address" in (told := capsys.readouterr().err) and "facevid pull" in told
+
+
+def test_a_check_of_a_server_without_ranges_says_what_to_do(address: str) -> None:
+    with pytest.raises(DatasetError, match=r"sends whole files only, no byte ranges.*facevid pull"):
+        facevid.verify(address)

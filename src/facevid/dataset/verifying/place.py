@@ -107,6 +107,8 @@ class CheckedAddress:
     def open(self, file: PublishedFile) -> BinaryIO:
         if self.size(file.stored_as) is None:
             raise FileNotFoundError(file.stored_as)
+        if self._place.is_web:
+            self._remote.read(file, 0, 1)  # a server without ranges is told from one with a damaged file
         return self._remote.open(file)
 
 
