@@ -50,7 +50,7 @@ def concatenate(parts: Sequence[Path], out: Path, seconds: float) -> float:
     header.
     """
     with av.open(str(parts[0])) as first, av.open(str(out), "w") as target:
-        usable = [p for p in parts if _headers(p) == _headers(parts[0])]
+        usable = [p for p in parts if headers(p) == headers(parts[0])]
         tracks = {
             s.type: target.add_stream_from_template(s)
             for s in (*first.streams.video[:1], *first.streams.audio[:1])
@@ -74,14 +74,20 @@ def concatenate(parts: Sequence[Path], out: Path, seconds: float) -> float:
                     reached_s[kind] = begin_s
                     packet.stream = tracks[kind]
                     target.mux(packet)
-                # Whole frames, so that every file begins on the frame grid of the first.
-                video = source.streams.video[0]
-                offset += video.frames / float(video.average_rate or 25)
+            offset += length(usable[turn % len(usable)])
             turn += 1
     return offset
 
 
-def _headers(path: Path) -> list[tuple[str, bytes]]:
+def length(path: Path) -> float:
+    """Seconds of a file in whole frames, so that one that follows begins on its frame grid."""
+    with av.open(str(path)) as source:
+        video = source.streams.video[0]
+        return video.frames / float(video.average_rate or 25)
+
+
+def headers(path: Path) -> list[tuple[str, bytes]]:
+    """Codecs and headers of the first video and audio stream."""
     with av.open(str(path)) as source:
         kept = (*source.streams.video[:1], *source.streams.audio[:1])
         return [(s.codec_context.name, bytes(s.codec_context.extradata or b"")) for s in kept]

@@ -2,9 +2,9 @@
 
     python benchmarks/ray_overhead.py FOOTAGE [--minutes 30] [--pairs 1] [--workers 2] [--keep DIR]
 
-Sources of 75 to 135 seconds are made of the files of FOOTAGE (packets copied, no two sources alike) until the
-minutes are reached. Every build runs in a process of its own, in the order local, ray, ray, local, ...; a Ray of this
-machine alone is started by the build itself, as `facevid build --executor ray` does.
+Sources of three files of FOOTAGE and more, one after the other (packets copied, no two sources alike), are made until
+the minutes are reached. Every build runs in a process of its own, in the order local, ray, ray, local, ...; a Ray of
+this machine alone is started by the build itself, as `facevid build --executor ray` does.
 
 The ratio is that of the time after start-up: for each step that runs on workers, from when the first item was begun
 to the last outcome, and all of the time between these steps. What is left out is thereby the time to start Ray and, in
@@ -24,14 +24,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from kill import published
-from memory import concatenate
+from memory import concatenate, headers, length
 
 RATIO_LIMIT = 1.15
-LENGTHS_S = (75, 95, 115, 135)
+AT_LEAST = 3
+"""Files of a source."""
 
 
 def compose(footage: Path, folder: Path, minutes: float) -> float:
@@ -40,14 +42,33 @@ def compose(footage: Path, folder: Path, minutes: float) -> float:
     if not parts:
         raise SystemExit(f"There is no .mp4 file in {footage}; make some with make_footage.py.")
     folder.mkdir(parents=True)
-    made, number = 0.0, 0
-    while made < minutes * 60:
-        # Another first file and another length each time, so that no source is a copy of another.
-        turned = parts[number % len(parts) :] + parts[: number % len(parts)]
-        wanted = LENGTHS_S[(number // len(parts) + number) % len(LENGTHS_S)] + number // (4 * len(parts))
-        made += concatenate(turned, folder / f"source_{number:03d}.mp4", min(wanted, minutes * 60 - made))
-        number += 1
-    return made
+    lengths = {part: length(part) for part in parts}
+    made = 0.0
+    for number, chosen in enumerate(sequences(parts)):
+        left = minutes * 60 - made
+        if left <= 0:
+            return made
+        wanted = (
+            sum(lengths[part] for part in chosen) - 0.5
+        )  # concatenate ends with the file in which that lies
+        made += concatenate(chosen, folder / f"source_{number:03d}.mp4", min(wanted, left))
+    raise AssertionError("there is always another sequence")
+
+
+def sequences(parts: Sequence[Path]) -> Iterator[list[Path]]:
+    """Three files and more, one after the other, whose streams fit together; no sequence comes twice."""
+    groups: dict[str, list[Path]] = {}
+    for part in parts:
+        groups.setdefault(repr(headers(part)), []).append(part)
+    for number in count():
+        group = list(groups.values())[number % len(groups)]
+        left, digits = number // len(groups), []
+        if len(group) == 1:
+            left, digits = 0, [0] * (AT_LEAST + left)
+        while left or len(digits) < AT_LEAST:  # the digits of a number, to as many digits as there are files
+            left, digit = divmod(left, len(group))
+            digits.append(digit)
+        yield [group[(digit + place) % len(group)] for place, digit in enumerate(digits)]
 
 
 def build(footage: Path, output: Path, executor: str, workers: int) -> dict[str, Any]:
