@@ -48,17 +48,15 @@ def _next_lines(summary: Mapping[str, Any]) -> list[str]:
             f'facevid query {dataset} "{asked}"    why nothing was kept',
             "facevid recipe show    every rule with its threshold; --recipe takes one of your own",
         ]
-    shown = f'python -c "import facevid; print(facevid.open({str(summary["dataset"])!r}))"'
-    if is_address(str(summary["dataset"])):
-        return [
-            f"facevid pull {dataset} -o FOLDER    brings it to this machine, where it can be annotated and looked at",
-            shown,
-            f"facevid clean {dataset}    removes the work folder, keeps the dataset",
-        ]
+    look = (
+        f"facevid pull {dataset} -o FOLDER    brings it to this machine, where it can be looked at"
+        if is_address(str(summary["dataset"]))
+        else f"facevid explore {dataset}     look at it in a browser"
+    )
     return [
         f"facevid annotate {dataset}    attributes, actions and captions of every clip",
-        f"facevid explore {dataset}     look at it in a browser",
-        shown,
+        look,
+        f'python -c "import facevid; print(facevid.open({str(summary["dataset"])!r}))"',
         f"facevid clean {dataset}    removes the work folder, keeps the dataset",
     ]
 
