@@ -164,6 +164,8 @@ def test_machines_that_share_nothing_build_and_annotate_the_same(
         said = annotate(ADDRESS, executor="ray", address=address)
         assert (said.ok, said.failed) == (3, 0)
     assert there(patient) == local(alone)
+    assert facevid.build(ours / "footage", ADDRESS, workers=1).clips == 3
+    assert there(patient) == local(alone), "what was said of the clips stays"
     check_tidy(patient, 3)
     for node in ("one", "two"):
         assert list((tmp_path / node).glob("datasets/*/ours/worker.log.*")), f"no worker ran on node {node}"
