@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 import facevid
 from facevid.annotate import annotate, by_models
+from facevid.annotate.desk import Desk
 from facevid.backends import FaceGuess
 from facevid.dataset import DatasetError
 from facevid.dataset.sharing.remote import RemoteDataset
+from facevid.dataset.statements import Statement
 from facevid.engine import FolderBusy, folder_lock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "storage"))
@@ -126,10 +130,56 @@ def test_who_comes_second_is_told_who_holds_the_dataset(sent: Store, monkeypatch
             annotate(ADDRESS, workers=1)
 
 
-def test_where_there_is_no_dataset_nothing_is_left(store: Store) -> None:
+@pytest.mark.parametrize("by", [annotate, by_models.annotate_with_models])
+def test_where_there_is_no_dataset_nothing_is_left(
+    store: Store, scratch: Path, by: Callable[[str], object]
+) -> None:
+    store.put("sets/small/holiday.txt", b"x")
     with pytest.raises(DatasetError, match=r"there is no dataset\.json"):
-        annotate(ADDRESS, workers=1)
-    assert there(store, work=True) == {}
+        by(ADDRESS)
+    assert there(store, work=True) == {} and not list(scratch.glob("datasets/*/*/.work"))
+
+
+def test_a_damaged_cache_of_answers_does_not_stop_who_does_not_open_it(sent: Store, annotated: Path) -> None:
+    work = RemoteDataset.at(ADDRESS).home / ".work"
+    work.mkdir(parents=True)
+    (work / "vlm.sqlite").write_bytes(b"no database" * 1000)
+    assert annotate(ADDRESS, workers=1).ok == 4
+    assert there(sent) == files_of(annotated)
+    assert list(there(sent, work=True)) == [".work/state.tar"]
+
+
+def test_a_run_that_lost_the_dataset_sends_nothing_more(sent: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = there(sent)
+
+    def lost(self: object) -> None:
+        raise FolderBusy("another has it")
+
+    with (
+        pytest.raises(FolderBusy),
+        pytest.MonkeyPatch.context() as patched,
+        Desk.at(ADDRESS) as desk,
+    ):
+        patched.setattr("facevid.engine.keeper.Keeper.check", lost)
+        desk.update(add=[Statement(facevid.open(ADDRESS)[0].clip_id, "attribute", "gender", "male", "self")])
+    assert there(sent) == before
+
+
+def test_tables_that_were_replaced_are_not_kept_here(sent: Store, tmp_path: Path) -> None:
+    def kept() -> int:
+        return len([p for p in (tmp_path / "cache").rglob("*") if p.is_file()])
+
+    with Desk.at(ADDRESS) as desk:
+        clip_id = facevid.open(ADDRESS)[0].clip_id
+        counts = []
+        for value in ("male", "female", "male", "female"):
+            desk.update(
+                add=[Statement(clip_id, "attribute", "gender", value, "self")],
+                drop=lambda t: pc.equal(t["by"], "self"),
+            )
+            facevid.open(ADDRESS)[0]
+            counts.append(kept())
+    assert counts[1] == counts[-1]
 
 
 class Guesser:

@@ -36,7 +36,7 @@ def clips(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def publish(clips: Path, count: int, home: Path, before_switch: Callable[[], None] = lambda: None) -> None:
-    outlet = AddressOutlet(Place(ADDRESS), home, before_switch=before_switch)
+    outlet = AddressOutlet(Place(ADDRESS), home, check=lambda: None, before_switch=before_switch)
     pack_into(outlet, clips=ClipFolders(lambda clip_id: clips / clip_id), tables=work(clips, count), **PLAIN)
 
 

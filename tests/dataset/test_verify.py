@@ -12,6 +12,7 @@ import fsspec
 import planting
 import pyarrow as pa
 import pytest
+from fsspec.implementations.memory import MemoryFile
 from packing import work
 from planting import Plant, appended, clip, first, manifest, patch, renamed, rewritten, rows, table
 
@@ -20,9 +21,10 @@ from facevid.cli import main
 from facevid.curate.pack import pack_dataset
 from facevid.dataset.annotating import update_annotations
 from facevid.dataset.choosing.subset_file import SubsetFile
-from facevid.dataset.published import DatasetError
+from facevid.dataset.published import DatasetError, PublishedFile
 from facevid.dataset.removing import tombstones
 from facevid.dataset.statements import Statement
+from facevid.dataset.storage import RemoteFolder
 from facevid.dataset.verifying.faults import MEND
 
 SHA = "ab" * 32
@@ -268,8 +270,8 @@ PLANTS: list[tuple[str, str, Plant]] = [
 def at_address(folder: Path) -> str:
     """The address of a copy in the memory of this process."""
     fs = fsspec.filesystem("memory")
-    if fs.exists("/checked"):
-        fs.rm("/checked", recursive=True)
+    for name in [n for n in fs.store if n.startswith("/checked/")]:
+        del fs.store[name]
     for path in folder.rglob("*"):
         if path.is_file():
             fs.pipe(f"/checked/{path.relative_to(folder)}", path.read_bytes())
@@ -306,6 +308,62 @@ def test_a_planted_fault_is_found_and_named(
     assert all(f.what.strip() and f.mend for f in found.faults)
     there = facevid.verify(at_address(folder), workers=1, decode="all" if kind in _DECODED else 0)
     assert [(f.kind, f.where) for f in there.faults] == [(f.kind, f.where) for f in found.faults]
+
+
+def test_a_shard_that_was_cut_off_is_told_the_same_way_at_an_address(sound: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dataset"
+    shutil.copytree(sound, folder)
+    shard = folder / _S0
+    shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2 - 77])
+    found = facevid.verify(folder, decode="all")
+    assert found.kinds.keys() >= {"file_size", "shard_damaged", "clip_undecodable"}
+    assert facevid.verify(at_address(folder), decode="all").faults == found.faults
+    quick = facevid.verify(folder, quick=True)
+    assert facevid.verify(at_address(folder), quick=True).faults == quick.faults and not quick.sound
+
+
+def test_markers_of_folders_in_a_store_are_no_files(sound: Path) -> None:
+    address = at_address(sound)
+    for name in ("/checked/media/", "/checked/empty/"):
+        fsspec.filesystem("memory").store[name] = MemoryFile(None, name, b"")
+    assert facevid.verify(address).faults == ()
+
+
+def test_a_quick_check_at_an_address_moves_headers_and_no_content(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = at_address(sound)
+    moved: list[int] = []
+    plain = RemoteFolder.read
+
+    def read(self: RemoteFolder, file: PublishedFile, offset: int, size: int) -> bytes:
+        moved.append(size)
+        return plain(self, file, offset, size)
+
+    monkeypatch.setattr(RemoteFolder, "read", read)
+    assert facevid.verify(address, quick=True).sound
+    # A header for each member, and the two empty blocks at the end of each shard.
+    shards = len(list((sound / "media").iterdir()))
+    assert moved and sum(moved) <= 512 * (3 * 12 + shards) + 10_240 * shards
+
+
+def test_what_stands_in_the_way_of_a_check_of_a_folder_is_told(sound: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dataset"
+    shutil.copytree(sound, folder)
+    (folder / _S0).unlink()
+    (folder / _S0).mkdir()
+    (folder / "README.md").unlink()
+    (folder / "README.md").mkdir()
+    (folder / "subsets" / "lost.json").symlink_to(tmp_path / "nowhere.json")
+    found = {(f.kind, f.where) for f in facevid.verify(folder).faults}
+    assert found == {
+        ("file_missing", _S0), ("document_missing", "README.md"), ("subset_damaged", "subsets/lost.json"),
+    }  # fmt: skip
+    tombstones.add(folder, sources=[SHA])
+    (folder / "tombstones.json").unlink()
+    (folder / "tombstones.json").mkdir()
+    with pytest.raises(DatasetError, match=r"tombstones\.json cannot be read"):
+        facevid.verify(folder)
 
 
 def test_every_kind_of_fault_is_planted_once() -> None:

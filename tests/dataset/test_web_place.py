@@ -61,6 +61,13 @@ def test_a_command_that_works_on_a_folder_says_that_an_address_must_be_pulled(
     assert "is an address" in (told := capsys.readouterr().err) and "facevid pull" in told
 
 
-def test_a_check_of_a_server_without_ranges_says_what_to_do(address: str) -> None:
+def test_a_server_without_ranges_is_checked_by_files_fetched_whole(
+    address: str, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEVID_SCRATCH", str(tmp_path / "scratch"))
+    (published / "failed" / "part-00000.parquet").write_bytes(b"")
+    found = facevid.verify(address, decode="all")
+    assert {f.kind for f in found.faults} >= {"file_size", "table_unreadable", "file_damaged"}
+    assert found.faults == facevid.verify(published, decode="all").faults
     with pytest.raises(DatasetError, match=r"sends whole files only, no byte ranges.*facevid pull"):
-        facevid.verify(address)
+        facevid.verify(address, quick=True)

@@ -150,9 +150,11 @@ def _run(
                 continue
             done.clips += 1
             try:
-                said.take(clip.clip_id, read(clip))
+                statements = read(clip)
             except (DatasetError, media.MediaError) as error:
                 done.failures.append({"item": clip.clip_id, "kind": "unreadable", "message": str(error)})
+                continue
+            said.take(clip.clip_id, statements)
     finally:
         said.publish()
 
@@ -193,6 +195,7 @@ class _Said:
         self._published, self._took = time.monotonic(), 0.0
 
     def take(self, clip_id: str, statements: list[Statement]) -> None:
+        self._desk.check()
         self._said[clip_id] = statements
         waited = time.monotonic() - self._published
         if len(self._said) >= BATCH and waited >= _SHARE * self._took:

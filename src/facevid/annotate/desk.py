@@ -11,9 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from facevid.dataset.annotating import Drop, Updated, add_statements, update_annotations
-from facevid.dataset.published import refuse_pending
+from facevid.dataset.published import read_manifest, refuse_pending
 from facevid.dataset.sharing.remote import RemoteDataset
 from facevid.dataset.statements import Statement
+from facevid.dataset.storage import RemoteFolder, storage_of
 from facevid.engine import folder_lock
 from facevid.engine.keeper import Keeper
 from facevid.storage import is_address, local_path
@@ -37,16 +38,18 @@ class Desk:
         """For the length of the `with` block, in which nobody else works on a dataset behind an address.
 
         What was found is saved beside such a dataset once a minute and in the end, however that comes. Raises
-        DatasetError where a takedown has not finished, FolderBusy where another run has the dataset, PlaceError for
-        what is no address, StorageError where the place refuses.
+        DatasetError where there is no dataset, or a takedown has not finished, FolderBusy where another run has the
+        dataset, PlaceError for what is no address, StorageError where the place refuses.
         """
         text = os.fspath(dataset)
         if not is_address(text):
             folder = Path(local_path(text))
+            read_manifest(folder)
             refuse_pending(folder)
             yield cls(str(folder), folder / ".work")
             return
         remote = RemoteDataset.at(text)
+        storage_of(text).manifest()  # before anything is written there
         work = remote.home / ".work"
         with folder_lock(work), remote.held() as keeper:
             keeper.begin()
@@ -54,7 +57,7 @@ class Desk:
             keeper.save()
 
     def check(self) -> None:
-        """Raise what went wrong with the hold on a dataset behind an address."""
+        """Raise what went wrong with the hold on a dataset behind an address; asks the place for nothing."""
         if self.keeper is not None and (fault := self.keeper.fault()) is not None:
             raise fault
 
@@ -64,4 +67,10 @@ class Desk:
         """`facevid.dataset.annotating.update_annotations` of this dataset."""
         if self.remote is None or self.keeper is None:
             return update_annotations(self.location, add=add, drop=drop)
-        return add_statements(self.remote.outlet(self.keeper.save), add=add, drop=drop)
+        storage, outlet = RemoteFolder(self.location), self.remote.outlet(self.keeper)
+        done = add_statements(outlet, add=add, drop=drop)
+        now = {file.sha256 for file in storage.manifest().files}
+        for file in outlet.old.files if outlet.old is not None else ():
+            if file.sha256 not in now:
+                storage.forget(file)
+        return done

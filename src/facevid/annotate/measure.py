@@ -20,7 +20,7 @@ from facevid.dataset import DatasetError
 from facevid.dataset.dataset import clip_at
 from facevid.dataset.statements import Statement
 from facevid.engine import Item, Step, StepError
-from facevid.storage import UNREACHABLE, PlaceError, is_address
+from facevid.storage import UNREACHABLE, PlaceError
 
 if TYPE_CHECKING:
     from facevid.dataset import Dataset
@@ -55,8 +55,8 @@ def measure_step(payload: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     Returns {"statements": [[kind, name, value, by, confidence, start_s, end_s, detail], ...]}.
     """
     ready = models(recipe.backends.person_segmenter, recipe.backends.speech_detector)
-    clip = clip_at(payload["_place"])
     try:
+        clip = clip_at(payload["_place"])
         seen = observe(
             clip, segmenter=ready.segmenter, speech_detector=ready.speech, looks=recipe.annotate.looks
         )
@@ -115,11 +115,6 @@ def _timeout_s(payload: dict[str, Any]) -> float:
     return float(payload["_timeout_s"])
 
 
-def _folders(location: str) -> list[str]:
-    """What a worker's machine must see: the folder; an address is asked wherever the worker is."""
-    return [] if is_address(location) else [location]
-
-
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 3)
 
@@ -131,5 +126,5 @@ MEASURE = Step(
     reads=("annotate.looks", "backends.person_segmenter", "backends.speech_detector"),
     timeout_s=_timeout_s,
     setup=load_models,
-    inputs=lambda payload: _folders(payload["_place"]["location"]),
+    inputs=lambda payload: [payload["_place"]["location"]],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,7 @@ from facevid.dataset.statements import Statement, from_table, shown, to_table
 from facevid.dataset.vocabulary import ATTRIBUTES
 from facevid.engine import (
     Executor,
+    FolderBusy,
     Item,
     Ledger,
     Outcome,
@@ -90,8 +92,6 @@ def annotate(
         raise ValueError(f"workers must be 1 or more, not {workers}.")
     if dry_run:
         return _would_run(dataset, recipe, captioner, retry_failed)
-    # Asked before anything is written: where there is no dataset no work folder is left.
-    facevid.dataset.open(dataset)
     with Desk.at(dataset) as desk:
         ds = facevid.dataset.open(desk.location)
         chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
@@ -141,7 +141,8 @@ def _would_run(
     chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
     if is_address(ds.location):
         remote = RemoteDataset.at(ds.location)
-        remote.ready()
+        with suppress(FolderBusy):  # this machine is at work there, and its folder is the newest
+            remote.ready()
         work = remote.home / ".work"
     else:
         refuse_pending(ds.folder)

@@ -204,7 +204,7 @@ class Work:
         if self.remote is None:
             return FolderOutlet(self.dataset)
         assert keeper is not None, "who publishes at an address holds it"
-        return self.remote.outlet(keeper.save)
+        return self.remote.outlet(keeper)
 
     def forget(self, source_ids: Iterable[str]) -> None:
         """Remove what steps made of these sources."""

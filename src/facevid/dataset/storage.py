@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial as partial_of
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
@@ -118,7 +118,7 @@ class Folder:
 
     def names(self, folder: str) -> list[str]:
         place = self.path / folder
-        return sorted(p.name for p in place.iterdir() if p.is_file()) if place.is_dir() else []
+        return sorted(p.name for p in place.iterdir() if not p.is_dir()) if place.is_dir() else []
 
 
 class NoByteRanges(DatasetError):
@@ -150,7 +150,7 @@ class RemoteFolder:
         return parse_manifest(data, f"{self.location}/{MANIFEST}")
 
     def local(self, file: PublishedFile) -> Path:
-        kept = _cache() / file.sha256[:2] / f"{file.sha256}{Path(file.path).suffix}"
+        kept = _kept(file)
         if kept.is_file() and kept.stat().st_size == file.bytes:
             return kept
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -195,11 +195,23 @@ class RemoteFolder:
 
     def open(self, file: PublishedFile) -> BinaryIO:
         if self.place.scheme in _BUCKETS:
-            with self._told(file.stored_as):
-                return io.BufferedReader(RangeFile(self.place.child(file.stored_as)), _BLOCK)
+            return self.open_by_range(file)
         # An opened file is read piece by piece by others, who do not ask again.
         patient, where = self.place.lister(), f"{self._root}/{file.stored_as}"
         return self._ask(file.stored_as, lambda: cast(BinaryIO, patient.open(where, "rb")))
+
+    def open_by_range(self, file: PublishedFile) -> BinaryIO:
+        """The file, seekable; each piece of it is asked for again after a fault, and checked.
+
+        Where a server sends whole files only, the file is fetched into the scratch. Reading raises DatasetError too.
+        """
+        with self.told(file.stored_as):
+            found = RangeFile(self.place.child(file.stored_as))
+        return io.BufferedReader(_Told(found, partial_of(self.told, file.stored_as)), _BLOCK)
+
+    def forget(self, file: PublishedFile) -> None:
+        """Drop the copy that `local` keeps of a file which the dataset has no more."""
+        _kept(file).unlink(missing_ok=True)
 
     def beside(self, name: str) -> bytes | None:
         def call() -> bytes | None:
@@ -209,7 +221,7 @@ class RemoteFolder:
                 return None
 
         if self.place.scheme in _BUCKETS:
-            with self._told(name):
+            with self.told(name):
                 return read(self.place, name)
         return self._ask(name, call)
 
@@ -220,16 +232,23 @@ class RemoteFolder:
             except FileNotFoundError:
                 return []
 
-        found = self._ask(folder, call)
+        try:
+            found = self._ask(folder, call)
+        except DatasetError as error:
+            # A web server has a list of files only where its keeper wants one: 403 and 404 are usual answers.
+            if self.place.is_web and _kind(error) in ("missing", "forbidden"):
+                return []
+            raise
         return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
 
     def _ask(self, name: str, call: Callable[[], T]) -> T:
         """What a call gives, asked again where that may help; what goes wrong on the way, as a sentence."""
-        with self._told(name):
+        with self.told(name):
             return retried(call, what=f"{self.location}/{name}")
 
     @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
+    def told(self, name: str) -> Iterator[None]:
+        """Turns what a place says into what a user of a dataset can do."""
         try:
             yield
         except PlaceError as error:
@@ -245,6 +264,43 @@ class RemoteFolder:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteFolder, (self.location, self._options)
+
+
+class _Told(io.RawIOBase):
+    """A file behind an address of which reading, too, raises what a user can read."""
+
+    def __init__(self, file: RangeFile, told: Callable[[], AbstractContextManager[None]]) -> None:
+        super().__init__()
+        self._file, self._told = file, told
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        with self._told():
+            return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _kind(error: DatasetError) -> str | None:
+    cause = error.__cause__ or error.__context__
+    return cause.kind if isinstance(cause, PlaceError) else None
+
+
+def _kept(file: PublishedFile) -> Path:
+    return _cache() / file.sha256[:2] / f"{file.sha256}{Path(file.path).suffix}"
 
 
 def _cache() -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facevid.engine.archive import named, pack, peek, unpack
 from facevid.engine.files import atomic_path
+from facevid.engine.ledger import is_corrupt
 from facevid.engine.step import StorageError
 from facevid.storage import Place, PlaceError
 from facevid.storage.objects import fetch, send
@@ -90,12 +91,20 @@ class Checkpoint:
 
 
 def _copy_ledger(source: Path, target: Path) -> None:
-    """A whole copy of a SQLite file into which others may be writing."""
-    with (
-        contextlib.closing(sqlite3.connect(source, timeout=60.0)) as there,
-        contextlib.closing(sqlite3.connect(target)) as here,
-    ):
-        there.backup(here)
+    """A whole copy of a SQLite file into which others may be writing; none of a damaged one.
+
+    Who opens a damaged one says so, and not every run opens each. Raises StorageError where it cannot be copied.
+    """
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(source, timeout=60.0)) as there,
+            contextlib.closing(sqlite3.connect(target)) as here,
+        ):
+            there.backup(here)
+    except sqlite3.Error as error:
+        if not is_corrupt(error):
+            raise StorageError(f"{source} cannot be copied: {error}; repair this and run again") from error
+        target.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

@@ -56,10 +56,12 @@ class Keeper:
             thread.join()
         if self._fault is not None:
             return
-        if kind is not None and self._saves:
-            with contextlib.suppress(EngineError):  # why the run ends is what people are told
-                self.save()
-        self._lock.release()
+        try:
+            if kind is not None and self._saves:
+                with contextlib.suppress(EngineError):  # why the run ends is what people are told
+                    self.save()
+        finally:
+            self._lock.release()
 
     def begin(self) -> None:
         """From now on there is something to save."""

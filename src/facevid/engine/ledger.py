@@ -78,7 +78,7 @@ class Ledger:
         try:
             self._db = self._open(read_only)
         except sqlite3.Error as error:
-            if not _is_corrupt(error) or read_only:
+            if not is_corrupt(error) or read_only:
                 raise self._wrapped(error) from error
             self._set_aside()
             with self._sentences():
@@ -306,7 +306,7 @@ class Ledger:
 
     def _wrapped(self, error: sqlite3.Error) -> EngineError:
         text = str(error)
-        if _is_corrupt(error):
+        if is_corrupt(error):
             return self._damaged(text)
         if any(part in text for part in ("full", "readonly", "unable to open", "disk I/O")):
             # SQLite calls a full disk an I/O error where it cannot map its shared memory.
@@ -340,7 +340,7 @@ def _outcome(step: str, item: str, row: Sequence[object]) -> Outcome:
     )
 
 
-def _is_corrupt(error: sqlite3.Error) -> bool:
+def is_corrupt(error: sqlite3.Error) -> bool:
     return any(
         part in str(error)
         for part in (

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -228,9 +227,10 @@ def _no_driver(given: str | None, error: BaseException) -> str:
 
 def _require_listener(address: str) -> None:
     """Raise SetupError where nothing answers at HOST:PORT; Ray itself tries for minutes."""
-    host, _, port = address.rpartition(":")
+    from facevid.engine.ray_pool import reach
+
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+        reach(address, _ANSWER_S)
     except (OSError, ValueError) as error:
         raise SetupError(
             f"no Ray cluster answers at {address} ({error}); the address is HOST:PORT of its head, as `ray start "

@@ -40,7 +40,11 @@ class Ties:
     def __init__(self) -> None:
         here = ray.get_runtime_context()
         self.head = str(here.gcs_address)
-        [own] = [n for n in ray.nodes() if n["NodeID"] == here.get_node_id()]
+        own = next((n for n in ray.nodes() if n["NodeID"] == here.get_node_id()), None)
+        if own is None:
+            raise SetupError(
+                f"the Ray cluster at {self.head} does not list the node of this machine; {_GO_ON}"
+            )
         self._node = f"{own['NodeManagerAddress']}:{own['NodeManagerPort']}"
         self._headless_since: float | None = None
 
@@ -63,6 +67,7 @@ class Ties:
 
     def wait(self) -> None:
         """Return once the head answers. Raises SetupError as `hold` does."""
+        self._headless_since = None
         while not self.hold():
             time.sleep(1.0)
 
@@ -242,12 +247,17 @@ def heard_from(ref: Any, *, placed: bool) -> Reply | Ending | None:
 
 def listens(address: str) -> bool:
     """Whether anything answers at HOST:PORT."""
-    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+        reach(address, _CONNECT_S)
     except OSError:
         return False
     return True
+
+
+def reach(address: str, timeout_s: float) -> None:
+    """Connect to HOST:PORT, and no more. Raises OSError where nothing answers, ValueError for no such address."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()
 
 
 def capacity(nodes: Iterable[Mapping[str, Any]], needs: Resources) -> int:

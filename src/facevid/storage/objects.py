@@ -96,8 +96,11 @@ def size_of(place: Place, name: str) -> int | None:
     def call() -> int | None:
         place.fs.invalidate_cache()
         try:
-            size = place.fs.info(_where(place, name))["size"]
+            found = place.fs.info(_where(place, name))
         except FileNotFoundError:
+            return None
+        size = found["size"]
+        if found.get("type") == "directory":
             return None
         if size is None:
             raise PlaceError("refused", f"{place.location}/{name} has a size that its server does not tell.")

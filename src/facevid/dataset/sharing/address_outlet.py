@@ -1,4 +1,4 @@
-"""Publishes a build to an address: each shard is sent as soon as it is written, and is then no longer here."""
+"""Publishes what was made here to an address; a shard is sent as soon as it is written, and is then gone here."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ NOTE = ".work/sent.json"
 class AddressOutlet:
     """The dataset at `place`; `folder` is where its work folder is on this machine.
 
-    before_switch: called before readers are to see the new dataset; it raises where that must not be. Raises
+    check: called before a file is sent; it raises where the dataset is no longer held. before_switch: called before
+    readers are to see the new dataset; it raises where that must not be. Raises
     DatasetError where the place holds anything but a dataset, PlaceError where it refuses.
     """
 
-    def __init__(self, place: Place, folder: Path, *, before_switch: Callable[[], None]) -> None:
+    def __init__(
+        self, place: Place, folder: Path, *, check: Callable[[], None], before_switch: Callable[[], None]
+    ) -> None:
         self.folder, self.location = folder, place.location
-        self._place, self._before_switch = place, before_switch
+        self._place, self._check, self._before_switch = place, check, before_switch
         self._outbox = Outbox(place, note=NOTE, beside=(".work",))
         self.old = self._outbox.old
         self._placed: dict[str, PublishedFile] = {}
@@ -44,6 +47,8 @@ class AddressOutlet:
 
     def take(self, staged: Path, file: PublishedFile) -> PublishedFile:
         made, there = staged / file.path, self._outbox.there(file)
+        if there is None:
+            self._check()
         if there is None and not made.exists():
             raise DatasetError(
                 f"{self.location} lacks {file.stored_as}, or not all of its {file.bytes} bytes are there; build again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +95,9 @@ class RemoteDataset:
         """What the driver knows, and its copy there."""
         return Checkpoint(self.home / ".work", self.place, _KEPT, _LEDGERS)
 
-    def outlet(self, before_switch: Callable[[], None]) -> AddressOutlet:
-        """Where a run publishes."""
-        return AddressOutlet(self.place, self.home, before_switch=before_switch)
+    def outlet(self, keeper: Keeper) -> AddressOutlet:
+        """Where a run publishes, which `keeper` lets hold the dataset."""
+        return AddressOutlet(self.place, self.home, check=keeper.check, before_switch=keeper.save)
 
     def abandon_uploads(self) -> None:
         """End what a run that was killed has begun to send."""

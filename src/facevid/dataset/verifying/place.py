@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import io
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import BinaryIO, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
 
 from facevid.dataset.published import DatasetError, PublishedFile
 from facevid.dataset.storage import Folder, RemoteFolder, Storage
-from facevid.storage import Place, PlaceError
+from facevid.storage import PlaceError
 from facevid.storage.objects import entries, size_of, sizes
 
 
 class Checked(Protocol):
-    """What the checks read. Bytes that an address does not give raise DatasetError, which ends the check."""
+    """What the checks read. An address that does not answer raises DatasetError, also while reading: it ends them."""
 
-    @property
-    def storage(self) -> Storage:
-        """Reads what is asked for by its place in a file, and small files."""
+    location: str
 
-    def sizes(self) -> Mapping[str, int] | None:
-        """{name: bytes} of all files, those of work folders and the like left out; None where nobody can list them."""
+    def names(self) -> Sequence[str] | None:
+        """All files, those in the folders `besides` left out; None where nobody can list them."""
+
+    def inside(self, folder: str) -> Sequence[str]:
+        """The names of what lies right in a folder, less folders."""
 
     def size(self, name: str) -> int | None:
-        """The bytes of a file; None where it is not there."""
+        """The bytes of a file; None where none is there."""
 
-    def open(self, file: PublishedFile) -> BinaryIO:
-        """A published file, seekable. Raises FileNotFoundError."""
+    def open(self, file: PublishedFile, *, sparsely: bool = False) -> BinaryIO:
+        """A published file, seekable; sparsely: only little of it will be read. Raises FileNotFoundError."""
+
+    def beside(self, name: str) -> bytes | None:
+        """A small file that `dataset.json` does not list; None where none is there. Raises DatasetError."""
 
 
 def checked(storage: Storage, besides: frozenset[str]) -> Checked:
     """The files of a dataset; besides: folders of it that are not looked at."""
     if isinstance(storage, Folder):
-        return CheckedFolder(storage, besides)
+        return CheckedFolder(storage.path, besides)
     assert isinstance(storage, RemoteFolder), storage
     return CheckedAddress(storage, besides)
 
@@ -41,75 +48,116 @@ def checked(storage: Storage, besides: frozenset[str]) -> Checked:
 class CheckedFolder:
     """A dataset in a folder of this machine."""
 
-    def __init__(self, storage: Folder, besides: frozenset[str]) -> None:
-        self._folder, self._besides = storage, besides
+    def __init__(self, folder: Path, besides: frozenset[str]) -> None:
+        self.location, self._folder, self._besides = str(folder), folder, besides
 
-    @property
-    def storage(self) -> Storage:
-        return self._folder
+    def names(self) -> Sequence[str]:
+        paths = ((p.relative_to(self._folder).as_posix(), p) for p in sorted(self._folder.rglob("*")))
+        return [name for name, p in paths if name.split("/")[0] not in self._besides and not p.is_dir()]
 
-    def sizes(self) -> Mapping[str, int]:
-        return self._sizes
-
-    @cached_property
-    def _sizes(self) -> dict[str, int]:
-        found = {}
-        for path in sorted(self._folder.path.rglob("*")):
-            name = path.relative_to(self._folder.path).as_posix()
-            if not path.is_dir() and name.split("/")[0] not in self._besides:
-                found[name] = path.lstat().st_size
-        return found
+    def inside(self, folder: str) -> Sequence[str]:
+        place = self._folder / folder
+        return sorted(p.name for p in place.iterdir() if not p.is_dir()) if place.is_dir() else []
 
     def size(self, name: str) -> int | None:
+        path = self._folder / name
         try:
-            return (self._folder.path / name).stat().st_size
+            return path.stat().st_size if path.is_file() else None
         except OSError:
             return None
 
-    def open(self, file: PublishedFile) -> BinaryIO:
-        return self._folder.local(file).open("rb")
+    def open(self, file: PublishedFile, *, sparsely: bool = False) -> BinaryIO:
+        if (self._folder / file.stored_as).is_dir():
+            raise FileNotFoundError(file.stored_as)
+        return (self._folder / file.stored_as).open("rb")
+
+    def beside(self, name: str) -> bytes | None:
+        path = self._folder / name
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            if path.is_symlink():
+                raise DatasetError(f"{path} leads to nothing; fetch the file, or delete the link.") from None
+            return None
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read ({error.strerror}); make it readable.") from error
 
 
 class CheckedAddress:
     """A dataset at an address, of which files are read by range."""
 
     def __init__(self, storage: RemoteFolder, besides: frozenset[str]) -> None:
-        self._remote, self._besides = storage, besides
-        self._place: Place = storage.place
+        self.location, self._remote, self._besides = storage.location, storage, besides
+        self._asked: dict[str, int | None] = {}
 
-    @property
-    def storage(self) -> Storage:
-        return self._remote
-
-    def sizes(self) -> Mapping[str, int] | None:
-        return self._sizes
+    def names(self) -> Sequence[str] | None:
+        return None if self._sizes is None else sorted(self._sizes)
 
     @cached_property
     def _sizes(self) -> dict[str, int] | None:
-        if self._place.is_web:
+        place = self._remote.place
+        if place.is_web:
             return None
+        found: dict[str, int] = {}
         with _told():
-            right_here = entries(self._place) - self._besides
-            found: dict[str, int] = {}
-            for name in sorted(right_here):
-                below = sizes(self._place, name)
-                found |= below if below else {name: self._asked(name) or 0}
-            return found
+            for name in sorted(entries(place) - self._besides):
+                below = sizes(place, name)
+                size = None if below else size_of(place, name)
+                found |= below if size is None else {name: size}
+        # Consoles of stores mark folders by objects without bytes whose names end so.
+        return {name: size for name, size in found.items() if not name.endswith("/")}
+
+    def inside(self, folder: str) -> Sequence[str]:
+        return self._remote.names(folder)
 
     def size(self, name: str) -> int | None:
-        known = self.sizes()
-        return self._asked(name) if known is None else known.get(name)
+        if self._sizes is not None:
+            return self._sizes.get(name)
+        if name not in self._asked:
+            with _told():
+                self._asked[name] = size_of(self._remote.place, name)
+        return self._asked[name]
 
-    def _asked(self, name: str) -> int | None:
-        with _told():
-            return size_of(self._place, name)
-
-    def open(self, file: PublishedFile) -> BinaryIO:
-        if self.size(file.stored_as) is None:
+    def open(self, file: PublishedFile, *, sparsely: bool = False) -> BinaryIO:
+        size = self.size(file.stored_as)
+        if size is None:
             raise FileNotFoundError(file.stored_as)
-        if self._place.is_web:
-            self._remote.read(file, 0, 1)  # a server without ranges is told from one with a damaged file
-        return self._remote.open(file)
+        return (
+            cast(BinaryIO, _Sparse(self._remote, file, size))
+            if sparsely
+            else self._remote.open_by_range(file)
+        )
+
+    def beside(self, name: str) -> bytes | None:
+        return self._remote.beside(name)
+
+
+class _Sparse(io.RawIOBase):
+    """A file of which exactly what is read travels, a request each time. size: the bytes that are there."""
+
+    def __init__(self, storage: RemoteFolder, file: PublishedFile, size: int) -> None:
+        super().__init__()
+        self._storage, self._file, self._size, self._at = storage, file, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._storage.read(self._file, self._at, max(0, min(len(view), self._size - self._at)))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def shard_faults(
         )
     digest, by_id = hashlib.sha256(), {row["clip_id"]: row for row in rows}
     found: dict[str, list[_Member]] = {}
-    with files.open(file) as opened:
+    with files.open(file, sparsely=quick) as opened:
         try:
             for member, content in _walk(opened, digest, quick):
                 found.setdefault(member.name, []).append(member)
@@ -72,14 +72,14 @@ def decode_faults(files: Checked, file: PublishedFile, row: Mapping[str, Any]) -
     where = f"{file.path} {row['clip_id']}"
     members: dict[str, bytes] = {}
     try:
-        for kind in ("mp4", "flac"):
-            if row[f"{kind}_size"] is not None:
-                size = int(row[f"{kind}_size"])
-                members[kind] = files.storage.read(file, int(row[f"{kind}_offset"]), size)
-                if len(members[kind]) < size:
-                    raise media.MediaError(
-                        "unreadable", f"the shard ends before byte {size:,} of its {kind}."
-                    )
+        with files.open(file) as opened:
+            for kind in ("mp4", "flac"):
+                if row[f"{kind}_size"] is not None:
+                    size = int(row[f"{kind}_size"])
+                    opened.seek(int(row[f"{kind}_offset"]))
+                    members[kind] = opened.read(size)
+                    if len(members[kind]) < size:
+                        raise media.MediaError("unreadable", f"the shard ends within its {kind}.")
         count, shapes = 0, set()
         for picture in media.each_clip_frame(members["mp4"]):
             count += 1

@@ -17,13 +17,12 @@ from facevid.dataset.verifying.place import Checked
 def subset_faults(files: Checked, clips: pa.Table) -> Iterator[Fault]:
     """What is wrong with the files in `subsets`. clips: columns clip_id and identity."""
     people = dict(zip(clips["clip_id"].to_pylist(), clips["identity"].to_pylist(), strict=True))
-    for name in files.storage.names(SUBSETS):
+    for name in files.inside(SUBSETS):
         where = f"{SUBSETS}/{name}"
-        data = files.storage.beside(where) if name.endswith(".json") else None
-        if data is None:
+        if not name.endswith(".json"):
             continue
         try:
-            subset = parse_subset(data, f"{files.storage.location}/{where}")
+            subset = parse_subset(files.beside(where) or b"", f"{files.location}/{where}")
         except DatasetError as error:
             yield Fault("subset_damaged", where, str(error))
             continue

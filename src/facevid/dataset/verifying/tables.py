@@ -172,10 +172,10 @@ def _counts(manifest: Manifest, connection: duckdb.DuckDBPyConnection) -> Iterat
 
 def _taken_down(files: Checked, connection: duckdb.DuckDBPyConnection) -> Iterator[Fault]:
     """What was taken down and is there again, by its marks."""
-    data = files.storage.beside(TOMBSTONES)
+    data = files.beside(TOMBSTONES)
     if data is None:
         return
-    marks = tombstones.parse(data, f"{files.storage.location}/{TOMBSTONES}")
+    marks = tombstones.parse(data, f"{files.location}/{TOMBSTONES}")
     for source_id, sha256 in connection.sql("select source_id, sha256 from sources order by 1").fetchall():
         if sha256 and marks.has_source(sha256):
             yield Fault(

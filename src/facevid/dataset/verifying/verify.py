@@ -77,8 +77,8 @@ def verify(
 ) -> Verified:
     """Check a dataset in a folder or at an address; changes nothing.
 
-    At an address every byte travels once, with `quick` little more than the tables; files that `dataset.json` does not
-    list are not seen behind a web server, which has no list of them. quick: sizes, tables and the headers of members
+    At an address shards travel once, and tables, keypoints and decoded clips once more; files that `dataset.json` does
+    not list are not seen behind a web server, which has no list of them. quick: sizes, tables and the headers of members
     only; no content is read and nothing is decoded unless `decode` says so. decode: how many clips are decoded, always
     the same ones, or "all"; `DECODED` if not given. workers: threads, one a core if not given. Shards are read once, in
     blocks; memory holds the clips' rows and one clip a thread. Raises DatasetError where there is no dataset, no
