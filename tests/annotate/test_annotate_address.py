@@ -99,6 +99,9 @@ def test_a_store_that_fails_now_and_then_changes_nothing(sent: Store, annotated:
     assert annotate(ADDRESS, workers=1).failed == 0
     assert sent.front.faults
     assert there(sent) == files_of(annotated)
+    sent.front.reset(seeded(8, share=0.1, kinds=("reset", "half", "short", "shifted", "500", "503")))
+    assert facevid.verify(ADDRESS).faults == ()
+    assert sent.front.faults
 
 
 def test_a_damaged_clip_is_named_and_the_others_are_annotated(sent: Store) -> None:

@@ -78,11 +78,11 @@ def verify(
     """Check a dataset in a folder or at an address; changes nothing.
 
     At an address shards travel once, and tables, keypoints and decoded clips once more; files that `dataset.json` does
-    not list are not seen behind a web server, which has no list of them. quick: sizes, tables and the headers of members
-    only; no content is read and nothing is decoded unless `decode` says so. decode: how many clips are decoded, always
-    the same ones, or "all"; `DECODED` if not given. workers: threads, one a core if not given. Shards are read once, in
-    blocks; memory holds the clips' rows and one clip a thread. Raises DatasetError where there is no dataset, no
-    `dataset.json` that can be read, or an address that does not answer.
+    not list are not seen behind a web server, which has no list of them. quick: sizes, tables and the headers of
+    members only; no content is read and nothing is decoded unless `decode` says so. decode: how many clips are decoded,
+    always the same ones, or "all"; `DECODED` if not given. workers: threads, one a core if not given. Shards are read
+    once, in blocks; memory holds the clips' rows and one clip a thread. Raises DatasetError where there is no dataset,
+    no `dataset.json` that can be read, or an address that does not answer.
     """
     if decode is not None and decode != "all" and decode < 0:
         raise DatasetError(f"{decode} clips cannot be decoded; give a number from 0 on, or all.")
