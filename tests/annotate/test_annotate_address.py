@@ -175,7 +175,7 @@ def test_tables_that_were_replaced_are_not_kept_here(sent: Store, tmp_path: Path
     with Desk.at(ADDRESS) as desk:
         clip_id = facevid.open(ADDRESS)[0].clip_id
         counts = []
-        for value in ("male", "female", "male", "female"):
+        for value in ("male", "female", "male"):
             desk.update(
                 add=[Statement(clip_id, "attribute", "gender", value, "self")],
                 drop=lambda t: pc.equal(t["by"], "self"),
