@@ -134,11 +134,13 @@ class _Watch:
 @contextmanager
 def _watched(paths: set[str]) -> Iterator[_Watch]:
     """Measure the children of this process, and which file of the corpus each has open."""
-    watch, done = _Watch(), threading.Event()
+    watch, done, own = _Watch(), threading.Event(), _command(os.getpid())
 
     def look() -> None:
         while not done.wait(_LOOK_S):
             for pid in child_processes():
+                if _command(pid) == own:
+                    continue  # a copy of this process, with all it holds, until it becomes another program
                 high = memory_of(pid, "VmHWM")
                 watch.peak = max(watch.peak, high)
                 for path in _open_files(pid) & paths:
@@ -153,6 +155,12 @@ def _watched(paths: set[str]) -> Iterator[_Watch]:
     finally:
         done.set()
         thread.join()
+
+
+def _command(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def _open_files(pid: int) -> set[str]:

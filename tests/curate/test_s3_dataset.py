@@ -87,7 +87,7 @@ def check_tidy(store: Store, clips: int) -> None:
 
 @pytest.mark.slow
 def test_with_a_scratch_smaller_than_the_dataset_the_bytes_are_the_same(
-    patient: Store, ours: Path, monkeypatch: pytest.MonkeyPatch
+    patient: Store, ours: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACEVID_SCRATCH_GB", "0.0006")
     done = facevid.build(ours / "footage", ADDRESS, recipe=RECIPE, workers=1)
@@ -106,6 +106,10 @@ def test_with_a_scratch_smaller_than_the_dataset_the_bytes_are_the_same(
     check_tidy(patient, 3)
     assert facevid.status(ADDRESS).clips == 3 and facevid.status(ADDRESS).running is None
     assert facevid.clean(ADDRESS) > 0
+    copies = [p for p in scratch.rglob("*") if p.is_file()]
+    assert copies == [], "no face, no embedding and no film stays on the machine"
+    with pytest.raises(WorkError, match="nothing to clean"):
+        facevid.clean("s3://raw/sets/nothing")
     assert not there(patient, work=True) and len(facevid.open(ADDRESS)) == 3
     with pytest.raises(WorkError, match="There is no build in"):
         facevid.cut(ADDRESS)
@@ -130,7 +134,10 @@ def test_a_driver_that_is_killed_is_followed_by_one_on_another_machine(
         driver.send_signal(signal.SIGKILL)
         driver.wait()
     assert ".work/lock" in there(patient, work=True)
+    assert facevid.status(ADDRESS).running is None, "on this machine it is known that its driver is gone"
     shutil.rmtree(scratch)
+    assert "has the lock" in str(facevid.status(ADDRESS).running)
+    shutil.rmtree(scratch, ignore_errors=True)
     monkeypatch.setattr("facevid.engine.remote_lock.GONE_S", 2.0)
     done = facevid.build(ours / "footage", ADDRESS, workers=1, recipe=RECIPE)
     analyzed = next(s for s in done.steps if s["step"] == "analyze")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from faulty_store import Store, front, moto_port, no_waiting, scratch, store
 
-from facevid.engine import FolderBusy, Ledger, Outcome
+from facevid.engine import FolderBusy, Ledger, Outcome, StorageError
 from facevid.engine.checkpoint import Checkpoint
 from facevid.engine.keeper import Keeper
 from facevid.engine.remote_lock import LOCK, RemoteLock, lock_of
@@ -148,3 +148,19 @@ def test_a_running_step_is_saved_by_and_by_and_an_interrupted_run_at_its_end(
         assert saved >= 2
         raise KeyboardInterrupt
     assert (held.checkpoint.there() or 0) > saved
+
+
+@pytest.mark.parametrize("damage", [b"junk", b"", b"\0" * 20_000], ids=["junk", "empty", "zeros"])
+def test_a_damaged_state_is_a_sentence_and_can_be_thrown_away(
+    store: Store, place: Place, tmp_path: Path, damage: bytes
+) -> None:
+    with keeper(place, tmp_path / "a") as held:
+        held.begin()
+        held.save()
+    name = f"{place.root.partition('/')[2]}/.work/state.tar"
+    store.put(name, damage)
+    with pytest.raises(StorageError, match=r"state\.tar is damaged .*delete that object.*facevid clean"):
+        keeper(place, tmp_path / "b").__enter__()
+    assert lock_of(place) is None, "who could not begin leaves no lock"
+    with Keeper(RemoteLock(place, "c"), keeper(place, tmp_path / "c").checkpoint, restores=False):
+        pass

@@ -163,3 +163,24 @@ def test_a_worker_that_starts_leaves_alone_what_another_is_making(travel: Travel
     with travel.shelf().making() as room:
         Shelf(travel.place, Scratch())
         assert room.exists()
+
+
+def test_all_units_of_a_dataset_leave_a_machine_and_those_of_another_stay(
+    store: Store, travel: Travel, scratch: Path
+) -> None:
+    def bring(shelf: Shelf, name: str) -> None:
+        with shelf.making() as room:
+            (room / "made").mkdir()
+            (room / "made" / "face.npy").write_bytes(b"x" * 1000)
+            shelf.add(name, room / "made")
+
+    mine, other = travel.shelf(), Shelf(Place("s3://raw/sets/other"), Scratch())
+    bring(mine, ".work/embeddings/a-1")
+    bring(other, ".work/embeddings/a-1")
+    bring(mine, ".work/embeddings/b-2")
+    mine.drop([".work/embeddings/b-2"])
+    with Shelf(travel.place, Scratch(scratch)).held(".work/embeddings/b-2"):
+        pass  # brought, not made
+    assert mine.clear() >= 2000
+    left = list(scratch.rglob("face.npy"))
+    assert len(left) == 1 and (left[0].parents[1] / "dataset").read_text() == "s3://raw/sets/other"

@@ -32,6 +32,15 @@ def test_paths_are_none(text: str) -> None:
     assert not is_address(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("s3:/sets/ours", "s3://sets/ours"), ("gs:raw", "gs://raw"), ("https:/a/b", "https://a/b")],
+)
+def test_an_address_that_lacks_a_slash_is_no_folder(text: str, meant: str) -> None:
+    with pytest.raises(PlaceError, match=f"{text} is no address; it must begin with .*, as in {meant}"):
+        is_address(text)
+
+
 def test_file_addresses_are_paths() -> None:
     assert local_path("file:///raw/a b.mp4") == "/raw/a b.mp4"
     assert local_path("raw/a.mp4") == "raw/a.mp4"

@@ -15,7 +15,6 @@ from facevid.dataset.published import read_manifest, refuse_pending
 from facevid.dataset.sharing.remote import RemoteDataset
 from facevid.dataset.statements import Statement
 from facevid.dataset.storage import RemoteFolder, storage_of
-from facevid.engine import folder_lock
 from facevid.engine.keeper import Keeper
 from facevid.storage import is_address, local_path
 
@@ -51,7 +50,7 @@ class Desk:
         remote = RemoteDataset.at(text)
         storage_of(text).manifest()  # before anything is written there
         work = remote.home / ".work"
-        with folder_lock(work), remote.held() as keeper:
+        with remote.alone(), remote.held() as keeper:
             keeper.begin()
             yield cls(remote.place.location, work, remote, keeper)
             keeper.save()

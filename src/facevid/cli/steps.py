@@ -12,6 +12,7 @@ import typer
 from facevid.cli.endings import OK, SOME_FAILED
 from facevid.cli.progress import ProgressDisplay
 from facevid.cli.summary import print_status, print_step, print_summary
+from facevid.storage import is_address
 
 Footage = Annotated[
     list[str],
@@ -279,8 +280,10 @@ def clean(dataset: DatasetPlace, *, as_json: Json = False) -> int:
     if as_json:
         typer.echo(json.dumps({"dataset": str(dataset), "freed_bytes": freed}))
     else:
+        elsewhere = " Run it on other machines that worked on it too: they keep copies."
         typer.echo(
             f"Removed the work folder of {dataset}: {freed / 1e6:.1f} MB. The published dataset is untouched."
+            + (elsewhere if is_address(dataset) else "")
         )
     return OK
 

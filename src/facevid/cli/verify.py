@@ -45,7 +45,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
-        _print(found.to_dict())
+        _print({**found.to_dict(), "quick": quick})
     return OK if found.sound else SOME_FAILED
 
 
@@ -70,5 +70,6 @@ def _print(found: Mapping[str, Any]) -> None:
         f"in {found['seconds']:.1f} s{speed}"
     )
     count = len(found["faults"])
-    verdict = "sound" if not count else f"{count:,} fault{'s' if count > 1 else ''}"
+    sound = "sound by sizes, tables and headers" if found["quick"] else "sound"
+    verdict = sound if not count else f"{count:,} fault{'s' if count > 1 else ''}"
     typer.echo(f"{found['dataset']}: {verdict} ({checked}).")

@@ -22,6 +22,7 @@ from facevid.curate.scan import SCAN, find_footage
 from facevid.curate.session import OnProgress, RecipeGiven, failure
 from facevid.curate.summary import Status, StepSummary, Summary
 from facevid.curate.work import Work, WorkError
+from facevid.dataset.annotating import ANNOTATE_LOCK
 from facevid.dataset.published import JOURNAL, check_output, refuse_pending
 from facevid.engine import FolderBusy, Ledger, StorageError, folder_lock
 from facevid.recipe import with_people
@@ -145,8 +146,9 @@ def status(output: str | os.PathLike[str]) -> Status:
     clips, kept_s = published_size(work.location) if published else (0, 0.0)
     annotated = _annotated(work.location) if published else 0
     steps, failures, running = [], [], None
-    if work.ledger.exists():
+    if work.remote is not None or work.folder.is_dir():
         running = _running(work)
+    if work.ledger.exists():
         with Ledger(work.ledger, read_only=True) as ledger:
             counts = ledger.counts()
             for step in (SCAN, WATCH, ANALYZE, CUT, EMBED):
@@ -177,7 +179,7 @@ def _running(work: Work) -> str | None:
     if work.remote is not None:
         return work.remote.busy()
     try:
-        with folder_lock(work.folder):
+        with folder_lock(work.folder), folder_lock(work.folder, name=ANNOTATE_LOCK):
             return None
     except FolderBusy as busy:
         return str(busy)
@@ -199,6 +201,8 @@ def clean(output: str | os.PathLike[str]) -> int:
     """
     work = Work.at(output)
     if work.remote is not None:
+        if work.remote.is_nothing():
+            raise WorkError(f"There is no dataset of facevid at {output}, so there is nothing to clean.")
         return work.remote.clean()
     if not work.folder.is_dir():
         if not work.dataset.is_dir():

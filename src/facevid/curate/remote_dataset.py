@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from facevid.dataset.sharing.remote import RemoteDataset
-from facevid.engine import folder_lock
 from facevid.engine.archive import named
 from facevid.engine.remote_lock import LOCK
 from facevid.engine.shelf import SUFFIX
@@ -59,16 +58,23 @@ class Remote(RemoteDataset):
         with named():
             abandon_uploads(self.place)
 
+    def is_nothing(self) -> bool:
+        """Whether there is neither a dataset nor work on one. Raises DatasetError where something else is."""
+        with named():
+            return self.published() is None and not self.home.is_dir() and not sizes(self.place, ".work")
+
     def clean(self) -> int:
-        """Remove the work folder there and the home; returns the bytes freed. Raises FolderBusy while a run goes on."""
-        self.published()
-        with named(), folder_lock(self.home / ".work"), self.keeper():
+        """Remove the work folder there, and what this machine keeps of the dataset; returns the bytes freed.
+
+        Other machines keep their copies until it is called there. Raises FolderBusy while a run goes on.
+        """
+        with named(), self.alone(), self.keeper(restores=False):
             found = sizes(self.place, ".work")
             remove(self.place, [name for name in found if name != LOCK])
             abandon_uploads(self.place)
             here = sum(f.stat().st_size for f in self.home.rglob("*") if f.is_file())
         shutil.rmtree(self.home)
-        return sum(found.values()) + here
+        return sum(found.values()) + here + self.travel.shelf().clear()
 
     def _remove(self, step: str, stays: Callable[[str], bool]) -> None:
         with named():

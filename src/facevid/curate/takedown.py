@@ -52,8 +52,9 @@ def takedown(
     if "://" in os.fspath(dataset):
         raise TakedownError(
             f"{dataset} is not on this machine, where alone every byte can be searched. Fetch it with `facevid pull`, "
-            f"take down there, put the smaller dataset in its place with `facevid push`, and remove what builds keep "
-            f"there with `facevid clean {dataset}`; what a server keeps of older versions must be removed there too."
+            "take down there, put the smaller dataset in its place with `facevid push`, and remove what builds keep "
+            f"there, and on each machine that worked on it, with `facevid clean {dataset}`; what a server keeps of "
+            "older versions must be removed there too."
         )
     work = Work(Path(dataset))
     wanted = {"sources": _list(source), "persons": _list(person), "clips": _list(clip)}

@@ -226,7 +226,7 @@ class Work:
         address.
         """
         with ExitStack() as stack:
-            stack.enter_context(folder_lock(self.folder))
+            stack.enter_context(folder_lock(self.folder) if self.remote is None else self.remote.alone())
             stack.enter_context(folder_lock(self.folder, name=ANNOTATE_LOCK))
             keeper = None
             if self.remote is not None:

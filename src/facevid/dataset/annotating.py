@@ -30,7 +30,7 @@ from facevid.dataset.statements import (
     to_table,
     with_labels,
 )
-from facevid.dataset.storage import storage_of
+from facevid.dataset.storage import Storage, storage_of, table_told
 from facevid.dataset.tables import ROWS_A_PART, staging_folder, write_parts, write_table
 from facevid.engine import folder_lock
 
@@ -82,7 +82,7 @@ def add_statements(
     manifest, storage = outlet.old, storage_of(outlet.location)
     if manifest is None:
         raise DatasetError(f"There is no dataset in {outlet.location}; build one there first.")
-    clips = pa.concat_tables([pq.ParquetFile(storage.local(f)).read() for f in manifest.of("clips")])
+    clips = pa.concat_tables([_read(storage, f) for f in manifest.of("clips")])
     merging = Merging(clips, statements_of(outlet.location, manifest), _in_order(add), drop)
     staged = staging_folder(outlet.folder, b"annotations")
     files = [
@@ -182,7 +182,12 @@ def statements_of(location: str | Path, manifest: Manifest | None) -> Iterator[p
     """The statements that a dataset holds, in the order of their clips, a part of the table at a time."""
     files = manifest.of("annotations") if manifest else []
     storage = storage_of(location)
-    return (pq.ParquetFile(storage.local(f)).read() for f in files)
+    return (_read(storage, f) for f in files)
+
+
+def _read(storage: Storage, file: PublishedFile) -> pa.Table:
+    with table_told(storage, file):
+        return pq.ParquetFile(storage.local(file)).read()
 
 
 def rejected_by_review(location: str | Path, manifest: Manifest | None) -> set[str]:

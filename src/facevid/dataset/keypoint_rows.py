@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facevid.dataset.published import MEDIA, DatasetError, Manifest, PublishedFile
-from facevid.dataset.storage import Storage
+from facevid.dataset.storage import Storage, table_told
 
 KEYPOINTS = "keypoints"
 COLUMNS = ("mesh", "pose", "box")
@@ -43,7 +43,7 @@ class KeypointRows:
         """The row of a clip in its part."""
         part = self.part(shard)
         if part.path not in self._ids:
-            with self._storage.open(part) as file:
+            with self._storage.open(part) as file, table_told(self._storage, part):
                 self._ids[part.path] = pq.ParquetFile(file).read(["clip_id"])["clip_id"]
         number = pc.index(self._ids[part.path], clip_id).as_py()
         if number < 0:
@@ -61,7 +61,7 @@ class KeypointRows:
 
 def keypoint_row(storage: Storage, part: PublishedFile, number: int, clip_id: str) -> Mapping[str, Any]:
     """Row `number` of a keypoints part, read with its row group only."""
-    with storage.open(part) as opened:
+    with storage.open(part) as opened, table_told(storage, part):
         file = pq.ParquetFile(opened)
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows

@@ -11,6 +11,8 @@ from functools import partial as partial_of
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
+import pyarrow as pa
+
 from facevid.dataset.published import (
     MANIFEST,
     DatasetError,
@@ -66,6 +68,20 @@ def storage_of(location: str | os.PathLike[str], options: Mapping[str, Any] | No
     """The storage of a folder or an address; `options` go to the fsspec file system (`key`, `secret`, `token`, ...)."""
     text = os.fspath(location)
     return RemoteFolder(text, options) if is_address(text) else Folder(Path(local_path(text)))
+
+
+@contextmanager
+def table_told(storage: Storage, file: PublishedFile) -> Iterator[None]:
+    """Turns what Arrow says of a damaged table into a sentence that names it. Raises DatasetError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's own trouble, which others tell
+        raise DatasetError(
+            f"{storage.location}/{file.stored_as} cannot be read as a table ({reason(error)}); fetch it again, or run "
+            f"`facevid verify {storage.location}`, which tells what is damaged."
+        ) from error
 
 
 class Folder:
@@ -256,6 +272,8 @@ class RemoteFolder:
                 raise DatasetError(
                     f"{self.location}/{name} is missing; if the dataset was published anew, open it again."
                 ) from None
+            if error.kind == "address":  # or a setting that cannot be: a sentence of its own
+                raise DatasetError(str(error)) from error
             why = reason(error.__cause__ or error)
             raise DatasetError(
                 f"{self.location}/{name} cannot be read ({why}); check the address, the network and your login, "

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from facevid.engine.archive import named, pack, peek, unpack
@@ -40,7 +41,8 @@ class Checkpoint:
         with named(), tempfile.TemporaryDirectory(dir=self._work, prefix=".restore-") as room:
             archive = Path(room, "state.tar")
             fetch(self._place, STATE, archive)
-            found = unpack(archive, Path(room))
+            with self._whole():
+                found = unpack(archive, Path(room))
             for name in (*self._names, *self._ledgers):
                 _remove(self._work / name)
                 for tail in ("-wal", "-shm"):
@@ -83,11 +85,23 @@ class Checkpoint:
     def there(self) -> int | None:
         """The number of the checkpoint at the address; None where there is none."""
         try:
-            return int(peek(self._place, STATE, _COUNTER))
+            with self._whole():
+                return int(peek(self._place, STATE, _COUNTER))
         except PlaceError as error:
             if error.kind == "missing":
                 return None
             raise StorageError(str(error)) from error
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+        except (tarfile.TarError, KeyError, ValueError) as error:
+            raise StorageError(
+                f"{self._place.location}/{STATE} is damaged ({error}): delete that object and run again, which does "
+                "anew what no machine remembers; or remove all that builds keep there with `facevid clean "
+                f"{self._place.location}`. What is published is not touched by either"
+            ) from error
 
 
 def _copy_ledger(source: Path, target: Path) -> None:

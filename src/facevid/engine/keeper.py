@@ -21,11 +21,12 @@ _SHARE = 10
 class Keeper:
     """Use as a context manager: it takes the lock, restores what is newer at the address, and gives the lock back.
 
-    Raises FolderBusy and StorageError as `RemoteLock` and `Checkpoint` do.
+    restores: False for who is going to throw away what is there. Raises FolderBusy and StorageError as `RemoteLock` and
+    `Checkpoint` do.
     """
 
-    def __init__(self, lock: RemoteLock, checkpoint: Checkpoint) -> None:
-        self._lock, self.checkpoint = lock, checkpoint
+    def __init__(self, lock: RemoteLock, checkpoint: Checkpoint, *, restores: bool = True) -> None:
+        self._lock, self.checkpoint, self._restores = lock, checkpoint, restores
         self._saving = threading.Lock()
         self._stop = threading.Event()
         self._fault: Exception | None = None
@@ -40,7 +41,8 @@ class Keeper:
     def __enter__(self) -> Keeper:
         self._lock.take()
         try:
-            self.checkpoint.restore()
+            if self._restores:
+                self.checkpoint.restore()
             for thread in self._threads:
                 thread.start()
         except BaseException:

@@ -231,7 +231,11 @@ def _require_listener(address: str) -> None:
 
     try:
         reach(address, _ANSWER_S)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        raise SetupError(
+            f"{address!r} is no address of a Ray cluster; give HOST:PORT of its head, as `ray start --head` prints it"
+        ) from error
+    except OSError as error:
         raise SetupError(
             f"no Ray cluster answers at {address} ({error}); the address is HOST:PORT of its head, as `ray start "
             "--head` prints it"

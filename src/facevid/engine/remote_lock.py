@@ -8,6 +8,7 @@ publishes, whether the object is still his.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import socket
@@ -25,6 +26,7 @@ GONE_S = 60.0
 """Whose counter stands still for so long is gone: six beats, or one that had to be tried again for most of a minute."""
 _LOOK_S = 1.0
 LOCK = ".work/lock"
+_LOG = logging.getLogger("facevid")
 
 
 class RemoteLock:
@@ -81,6 +83,10 @@ class RemoteLock:
 
     def _watched(self, found: dict[str, Any]) -> dict[str, Any] | None:
         """What is there once it has stood still for `GONE_S`, or is gone. Raises FolderBusy where it moves."""
+        _LOG.warning(
+            "%s has the lock of %s; waiting for up to %.0f s to see whether it is still at work.",
+            holder(found).rstrip(","), self._place.location, GONE_S,
+        )  # fmt: skip
         until = time.monotonic() + GONE_S
         while time.monotonic() < until:
             time.sleep(min(_LOOK_S, GONE_S / 4))

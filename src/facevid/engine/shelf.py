@@ -20,6 +20,7 @@ from facevid.storage.objects import fetch, send
 
 SUFFIX = ".tar"
 _MAKING = "making"
+_OF = "dataset"
 
 
 class Shelf:
@@ -36,6 +37,7 @@ class Shelf:
         def bring(entry: Path) -> None:
             with self.making() as room:
                 self._fetch(name, room).rename(entry / UNIT)
+            self._mark(entry)
 
         with contextlib.ExitStack() as stack:
             with named():
@@ -72,7 +74,12 @@ class Shelf:
             self._scratch.check(archive.stat().st_size, name)
             send(self._place, archive, name + SUFFIX)
             archive.unlink()
-            with self._entry(name, lambda entry: _move(made, entry / UNIT)):
+
+            def move(entry: Path) -> None:
+                made.rename(entry / UNIT)
+                self._mark(entry)
+
+            with self._entry(name, move):
                 pass
 
     def peek(self, name: str, member: str) -> bytes:
@@ -88,6 +95,19 @@ class Shelf:
         for name in names:
             self._scratch.drop(self._key(name))
 
+    def clear(self) -> int:
+        """Remove all units of the dataset from this machine but those in use; bytes freed."""
+        freed = 0
+        for path in self._scratch.paths():
+            with contextlib.suppress(OSError):  # gone meanwhile, or another kind of copy
+                if (path / _OF).read_text(encoding="utf-8") == self._place.location:
+                    freed += self._scratch.remove(path)
+        return freed
+
+    def _mark(self, entry: Path) -> None:
+        """Whose unit this is, so that it is found again when its name is known no more."""
+        (entry / _OF).write_text(self._place.location, encoding="utf-8")
+
     def _entry(self, name: str, make: Callable[[Path], None]) -> AbstractContextManager[Path]:
         return self._scratch.held(self._key(name), make, folder=True, what=name)
 
@@ -101,7 +121,3 @@ class Shelf:
         made = unpack(archive, room)
         archive.unlink()
         return made
-
-
-def _move(made: Path, path: Path) -> None:
-    made.rename(path)

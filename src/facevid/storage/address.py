@@ -14,6 +14,8 @@ from facevid.storage.retrying import timeout_s
 # A link may stand in front of an address, as in "simplecache::s3://..." (fsspec's URL chaining).
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL = ("file://", "local://")
+_ONE_SLASH = re.compile(r"(s3a?|gs|gcs|az|abfs|hf|https?):/*")
+"""What can only be meant as an address, and is none."""
 _HUB = {"hf": "huggingface_hub", "s3": "s3fs", "s3a": "s3fs", "http": "aiohttp", "https": "aiohttp"}
 # The signed addresses of AWS (versions 2 and 4), Google Cloud Storage and Azure, and what web services call a token.
 _SECRETS = frozenset(
@@ -27,7 +29,13 @@ _CONNECT_S = 10.0
 
 
 def is_address(text: str) -> bool:
-    """Whether this names a place of a file system of fsspec; `file://` and `local://` name paths of this machine."""
+    """Whether this names a place of a file system of fsspec; `file://` and `local://` name paths of this machine.
+
+    Raises PlaceError for an address that lacks a slash: nobody has a folder called "s3:".
+    """
+    if (slip := _ONE_SLASH.match(text)) and not slip[0].endswith("://"):
+        meant = f"{slip[1]}://{text[slip.end() :]}"
+        raise PlaceError("address", f"{text} is no address; it must begin with {slip[1]}://, as in {meant}.")
     return bool(_ADDRESS.match(text)) and not text.startswith(_LOCAL)
 
 

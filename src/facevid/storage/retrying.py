@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import random
 import sys
@@ -14,6 +15,9 @@ from facevid.storage.errors import PlaceError
 from facevid.storage.settings import positive
 
 T = TypeVar("T")
+_LOG = logging.getLogger("facevid")
+_TOLD_AFTER = 3
+"""Attempts after which whoever waits is told for what."""
 
 ATTEMPTS = 8
 """Attempts in all, unless FACEVID_STORAGE_ATTEMPTS says otherwise: they span 71 s at most and 36 s on average, which
@@ -50,6 +54,7 @@ _PASSING_NAMES = {
     ),
     "botocore.parsers": ("ResponseParserError",),
     "httpx": ("TransportError",),
+    "httpx2": ("TransportError",),  # what huggingface_hub has come to use
     "requests": ("ConnectionError", "Timeout"),
     "urllib3.exceptions": ("ProtocolError", "TimeoutError"),
     "http.client": ("IncompleteRead", "RemoteDisconnected"),
@@ -89,6 +94,8 @@ def retried(call: Callable[[], T], *, what: str, most: int | None = None) -> T:
                     f"{what} could not be reached: it was asked {times} and last failed with {reason(error)}; check "
                     "the network and the store, and run this again.",
                 ) from error
+            if number + 1 == _TOLD_AFTER:
+                _LOG.warning("%s does not answer (%s); it is asked again.", what, reason(error))
             time.sleep(wait_s(number))
     raise AssertionError("attempts() is at least 1")
 
@@ -164,6 +171,7 @@ def on_the_way() -> tuple[type[BaseException], ...]:
     for library, name in (
         ("aiohttp", "ClientError"),
         ("httpx", "HTTPError"),
+        ("httpx2", "HTTPError"),
         ("requests", "RequestException"),
         ("botocore.exceptions", "BotoCoreError"),
         ("botocore.exceptions", "ClientError"),

@@ -125,6 +125,15 @@ class Scratch:
         """Remove the copy of a key, unless somebody uses it."""
         _remove_unused(self.path(key))
 
+    def paths(self) -> list[Path]:
+        """Where all copies lie."""
+        return [entry.path for entry in self._entries()]
+
+    def remove(self, path: Path) -> int:
+        """Remove the copy at one of `paths`, unless somebody uses it; bytes freed."""
+        size = _size(path)
+        return size if _remove_unused(path) else 0
+
     def used_bytes(self) -> int:
         """Bytes of all that lies in the scratch."""
         return sum(entry.bytes for entry in self._entries())

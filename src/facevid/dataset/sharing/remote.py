@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,7 @@ from facevid.dataset.removing import tombstones
 from facevid.dataset.removing.tombstones import TOMBSTONES, Tombstones
 from facevid.dataset.sharing.address_outlet import AddressOutlet
 from facevid.dataset.sharing.outbox import manifest_at
-from facevid.engine import atomic_path, folder_lock
+from facevid.engine import FolderBusy, atomic_path, folder_lock
 from facevid.engine.archive import named
 from facevid.engine.checkpoint import Checkpoint
 from facevid.engine.keeper import Keeper
@@ -76,8 +76,19 @@ class RemoteDataset:
 
     def ready(self) -> None:
         """Take from the address what another machine has done since. Raises FolderBusy where this one is at work."""
-        with folder_lock(self.home / ".work"):
+        with self.alone():
             self.checkpoint().restore()
+
+    @contextmanager
+    def alone(self) -> Iterator[Path]:
+        """Hold the home for this process; its lock file. Raises FolderBusy, which names the address."""
+        work = self.home / ".work"
+        with ExitStack() as stack:
+            try:
+                lock = stack.enter_context(folder_lock(work))
+            except FolderBusy as busy:
+                raise FolderBusy(str(busy).replace(str(work), self.place.location)) from None
+            yield lock
 
     @contextmanager
     def held(self) -> Iterator[Keeper]:
@@ -86,10 +97,10 @@ class RemoteDataset:
             self.abandon_uploads()
             yield keeper
 
-    def keeper(self) -> Keeper:
-        """Holds the dataset for this run; the caller holds the home."""
+    def keeper(self, *, restores: bool = True) -> Keeper:
+        """Holds the dataset for this run; the caller holds the home. restores: as `Keeper` takes it."""
         work = self.home / ".work"
-        return Keeper(RemoteLock(self.place, _mark(work)), self.checkpoint())
+        return Keeper(RemoteLock(self.place, _mark(work)), self.checkpoint(), restores=restores)
 
     def checkpoint(self) -> Checkpoint:
         """What the driver knows, and its copy there."""
@@ -105,9 +116,17 @@ class RemoteDataset:
             abandon_uploads(self.place)
 
     def busy(self) -> str | None:
-        """Who works on the dataset now, or did until it died; None where nobody has its lock."""
+        """Who works on the dataset now, or did until its machine died; None where nobody has its lock."""
         with named():
             found = lock_of(self.place)
+        mark = self.home / ".work" / _MARK
+        if found is not None and mark.exists() and found.get("home") == _mark(mark.parent):
+            # It was taken here: whether its process lives is seen by the lock of the home.
+            try:
+                with self.alone():
+                    return None
+            except FolderBusy as busy:
+                return str(busy)
         return None if found is None else f"{holder(found)} has the lock of {self.place.location}"
 
 

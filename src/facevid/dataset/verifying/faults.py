@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_FETCH = "Fetch the file again where you got the dataset, or build the dataset again."
+_FETCH = "Fetch the file again where you got the dataset; or delete it and build the dataset again."
 _BUILD = "Build the dataset again; if it came from somebody, fetch it again."
 _MEDIA = (
-    "Fetch the shard again, or build the dataset again; a clip that nobody has whole any more is left out for good "
-    "with facevid takedown --clip."
+    "Fetch the shard again; or delete it and build the dataset again. A clip that nobody has whole any more is left "
+    "out for good with facevid takedown --clip."
 )
 _LABELS = "Annotate again: facevid annotate; or fetch annotations/ and clips/ again."
 _SUBSET = "Fetch the file again, or make it anew: facevid subset, facevid split."
