@@ -107,6 +107,7 @@ def test_the_same_again_looks_at_nothing_and_finds_the_same(
     assert {**again.result.to_dict(), "date": ""} == {**made.result.to_dict(), "date": "", "settings": before}
 
 
+@pytest.mark.slow
 def test_a_part_of_a_split_has_a_floor_of_the_other_parts_too(
     made: BenchSummary, dataset: Path, videos: Path, tmp_path: Path
 ) -> None:

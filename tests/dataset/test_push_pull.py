@@ -175,6 +175,15 @@ def test_a_copy_to_a_file_system_resumes_and_replaces_without_a_gap(
     assert files_of(tmp_path / "copy") == files_of(source)
 
 
+def test_a_push_says_which_other_dataset_it_replaced(source: Path, tmp_path: Path) -> None:
+    target = f"file://{tmp_path}/there"
+    assert push(source, target).replaced is None
+    assert push(source, target).replaced is None, "an earlier state of the same is no other"
+    about = json.loads((source / "dataset.json").read_text())
+    (source / "dataset.json").write_text(json.dumps({**about, "name": "another"}))
+    assert push(source, target).replaced == f"{about['name']} of 40 clips"
+
+
 def test_a_bucket_of_s3(source: Path, tmp_path: Path) -> None:
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()

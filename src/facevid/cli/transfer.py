@@ -43,6 +43,7 @@ def push(dataset: Dataset, target: Target, *, public: Public = False, as_json: J
     else:
         typer.echo(
             f"{told.target} holds {told.files:,} files, {told.bytes / 1e9:.2f} GB; {told.sent:,} were sent."
+            + (f" It replaced the dataset {told.replaced}." if told.replaced else "")
         )
     return 0
 

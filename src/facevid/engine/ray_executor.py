@@ -219,9 +219,12 @@ def _no_driver(given: str | None, error: BaseException) -> str:
             f"Ray could not be started on this machine ({_first_line(error)}); on a machine that is busy it gives up "
             "after 15 to 30 s: try again, or start it yourself with `ray start --head`"
         )
+    token = ""
+    if os.environ.get("RAY_AUTH_MODE") != "token" and (Path.home() / ".ray" / "auth_token").exists():
+        token = "; a token lies in ~/.ray/auth_token: where the cluster was started with it, set RAY_AUTH_MODE=token"
     return (
         f"cannot be a driver of the Ray cluster at {given} ({_first_line(error)}); run facevid on a machine that is "
-        "part of it, with the cluster's versions of Ray and Python"
+        f"part of it, with the cluster's versions of Ray and Python{token}"
     )
 
 

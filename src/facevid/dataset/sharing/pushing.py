@@ -32,6 +32,8 @@ class Pushed:
     """Of all files of the dataset."""
     sent: int
     """How many files were not there yet."""
+    replaced: str | None = None
+    """The dataset of another name that was there before, in words; a hub keeps such in its history."""
 
 
 def push(
@@ -124,4 +126,11 @@ def _send_all(
         write(place, name, data)
     outbox.switch(Manifest(manifest.about, tuple(placed)), folders=(*TABLES, MEDIA, SUBSETS), ours=beside)
     outbox.close()
-    return Pushed(place.location, len(manifest.files), total, sent)
+    return Pushed(place.location, len(manifest.files), total, sent, _other(outbox.old, manifest))
+
+
+def _other(old: Manifest | None, new: Manifest) -> str | None:
+    """A dataset that is gone now and was no earlier state of the new one."""
+    if old is None or old.about.get("name") == new.about.get("name"):
+        return None
+    return f"{old.about.get('name')} of {sum(f.rows for f in old.of('clips')):,} clips"

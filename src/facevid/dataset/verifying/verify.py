@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facevid.dataset.published import MEDIA, MEMBERS, DatasetError, Manifest, PublishedFile
 from facevid.dataset.storage import storage_of
@@ -105,7 +106,7 @@ def verify(
         files=len(manifest.files),
         clips=len(tables["clips"]),
         bytes=0 if quick else sum(f.bytes for f in manifest.files),
-        decoded=len(chosen),
+        decoded=_decoded(files, manifest, tables["clips"], chosen),
         seconds=time.monotonic() - began,
     )
 
@@ -116,6 +117,16 @@ def _chosen(ids: pa.ChunkedArray, decode: int | Literal["all"]) -> frozenset[str
     if decode == "all" or decode >= len(names):
         return frozenset(names)
     return frozenset(sorted(names, key=lambda i: hashlib.sha256(f"verify {i}".encode()).digest())[:decode])
+
+
+def _decoded(files: Checked, manifest: Manifest, clips: pa.Table, chosen: frozenset[str]) -> int:
+    """How many of the chosen clips lie in shards that are there."""
+    there = [
+        f.path.removeprefix(f"{MEDIA}/") for f in manifest.of(MEDIA) if files.size(f.stored_as) is not None
+    ]
+    lie = pc.is_in(clips["shard"], value_set=pa.array(there, pa.string()))
+    wanted = pc.is_in(clips["clip_id"], value_set=pa.array(sorted(chosen), pa.string()))
+    return pc.sum(pc.and_(lie, wanted)).as_py() or 0
 
 
 def _tasks(
