@@ -15,8 +15,9 @@ from facevid.dataset.dataset import Dataset, open
 from facevid.dataset.describing.figures import SECONDS
 from facevid.dataset.describing.options import CardOptions
 from facevid.dataset.published import FORMAT_VERSION, JOURNAL, MEDIA, TABLES, DatasetError
-from facevid.dataset.storage import Folder
+from facevid.dataset.storage import Folder, RemoteFolder
 
+_ANNOTATE = "attributes, actions and captions of every clip"
 _PARTS = 3  # of a split as it is suggested, each with a person of its own
 
 
@@ -104,6 +105,8 @@ def _next(ds: Dataset, *, annotated: bool, parted: bool) -> dict[str, str]:
     place = shlex.quote(ds.location)
     steps = {}
     if not isinstance(ds.storage, Folder):
+        if len(ds) and not annotated and isinstance(ds.storage, RemoteFolder) and ds.storage.place.is_store:
+            steps[f"facevid annotate {place}"] = _ANNOTATE
         steps[f"facevid pull {place} -o FOLDER"] = "brings it to this machine"
         return steps
     if (ds.folder / JOURNAL).exists():
@@ -116,7 +119,7 @@ def _next(ds: Dataset, *, annotated: bool, parted: bool) -> dict[str, str]:
             f"facevid explore {place}": "look at what was left out in a browser",
         }
     if not annotated:
-        steps[f"facevid annotate {place}"] = "attributes, actions and captions of every clip"
+        steps[f"facevid annotate {place}"] = _ANNOTATE
     people = pc.count_distinct(ds.rows(["identity"])["identity"], mode="only_valid").as_py()
     if not parted and people >= _PARTS:
         steps[f"facevid split {place} people"] = "training, validation and test, no person on two sides"
