@@ -13,7 +13,7 @@ import pytest
 
 import facevid
 from facevid.annotate import annotate, by_models
-from facevid.annotate.desk import Desk
+from facevid.annotate.target import AnnotationTarget
 from facevid.backends import FaceGuess
 from facevid.dataset import DatasetError
 from facevid.dataset.sharing.remote import RemoteDataset
@@ -67,13 +67,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def there(store: Store, *, work: bool = False) -> dict[str, bytes]:
     """What is published at the address, or what lies in its work folder."""
-    found = store.client.list_objects_v2(Bucket="raw", Prefix="sets/small/").get("Contents", ())
-    names = [str(one["Key"]).removeprefix("sets/small/") for one in found]
-    return {
-        name: store.client.get_object(Bucket="raw", Key=f"sets/small/{name}")["Body"].read()
-        for name in names
-        if name.startswith(".work/") == work
-    }
+    found = store.below("sets/small/")
+    return {name: data for name, data in found.items() if name.startswith(".work/") == work}
 
 
 def test_what_is_published_is_what_a_folder_holds_and_another_machine_goes_on(
@@ -161,10 +156,12 @@ def test_a_run_that_lost_the_dataset_sends_nothing_more(sent: Store, monkeypatch
     with (
         pytest.raises(FolderBusy),
         pytest.MonkeyPatch.context() as patched,
-        Desk.at(ADDRESS) as desk,
+        AnnotationTarget.at(ADDRESS) as target,
     ):
         patched.setattr("facevid.engine.keeper.Keeper.check", lost)
-        desk.update(add=[Statement(facevid.open(ADDRESS)[0].clip_id, "attribute", "gender", "male", "self")])
+        target.update(
+            add=[Statement(facevid.open(ADDRESS)[0].clip_id, "attribute", "gender", "male", "self")]
+        )
     assert there(sent) == before
 
 
@@ -172,11 +169,11 @@ def test_tables_that_were_replaced_are_not_kept_here(sent: Store, tmp_path: Path
     def kept() -> int:
         return len([p for p in (tmp_path / "cache").rglob("*") if p.is_file()])
 
-    with Desk.at(ADDRESS) as desk:
+    with AnnotationTarget.at(ADDRESS) as target:
         clip_id = facevid.open(ADDRESS)[0].clip_id
         counts = []
         for value in ("male", "female", "male"):
-            desk.update(
+            target.update(
                 add=[Statement(clip_id, "attribute", "gender", value, "self")],
                 drop=lambda t: pc.equal(t["by"], "self"),
             )

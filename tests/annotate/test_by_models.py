@@ -14,7 +14,7 @@ from chat_server import Server, good
 from packing import work
 
 import facevid
-from facevid.annotate import by_models, desk, vlm_endpoint
+from facevid.annotate import by_models, target, vlm_endpoint
 from facevid.annotate.by_models import annotate_with_models
 from facevid.annotate.vlm import VlmError, VlmSettings
 from facevid.backends import FaceAttributes, FaceGuess, SpeechRecognizer, Spoken, Transcript
@@ -127,7 +127,7 @@ def test_publishing_takes_a_twentieth_of_the_time_at_most(
         return update_annotations(*given, **named)
 
     monkeypatch.setattr(by_models, "BATCH", 1)
-    monkeypatch.setattr(desk, "update_annotations", publish)
+    monkeypatch.setattr(target, "update_annotations", publish)
     monkeypatch.setattr(by_models, "time", SimpleNamespace(monotonic=lambda: now[0]))
     done = annotate_with_models(published, face_attributes=SlowFaces(), looks=2)
     assert (done.statements, len(published_at)) == (CLIPS, publications)

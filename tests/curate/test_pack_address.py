@@ -46,16 +46,6 @@ def local(clips: Path, count: int, folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
-def there(store: Store) -> dict[str, bytes]:
-    """Everything that lies at the address."""
-    found = store.client.list_objects_v2(Bucket="raw", Prefix="sets/small/").get("Contents", ())
-    keys = [str(one["Key"]) for one in found]
-    return {
-        key.removeprefix("sets/small/"): store.client.get_object(Bucket="raw", Key=key)["Body"].read()
-        for key in keys
-    }
-
-
 def check_whole(found: dict[str, bytes]) -> int:
     """Clips of the dataset that a reader would find; every file it lists must be there and whole."""
     manifest = parse_manifest(found["dataset.json"], "dataset.json")
@@ -68,14 +58,14 @@ def test_the_bytes_are_those_of_a_local_publication_and_nothing_else_stays(
     store: Store, clips: Path, tmp_path: Path
 ) -> None:
     publish(clips, 5, tmp_path / "home")
-    assert there(store) == local(clips, 5, tmp_path / "local")
+    assert store.below("sets/small/") == local(clips, 5, tmp_path / "local")
     assert not [p for p in (tmp_path / "home").rglob("*") if p.is_file()]
     assert len(facevid.open(ADDRESS)) == 5
     store.front.reset()
     publish(clips, 5, tmp_path / "home")
     assert not [path for method, path in store.front.requests if method == "PUT" and "media" in path]
     publish(clips, 3, tmp_path / "home")
-    assert there(store) == local(clips, 3, tmp_path / "local")
+    assert store.below("sets/small/") == local(clips, 3, tmp_path / "local")
 
 
 def test_faults_of_the_store_change_no_byte(store: Store, clips: Path, tmp_path: Path) -> None:
@@ -83,7 +73,7 @@ def test_faults_of_the_store_change_no_byte(store: Store, clips: Path, tmp_path:
     store.front.reset(seeded(11, 0.15, ("reset", "half", "500", "503")))
     publish(clips, 5, tmp_path / "home")
     assert len(store.front.faults) > 5
-    assert there(store) == local(clips, 5, tmp_path / "local")
+    assert store.below("sets/small/") == local(clips, 5, tmp_path / "local")
 
 
 @pytest.mark.slow
@@ -110,10 +100,10 @@ def test_a_kill_at_any_request_leaves_the_old_dataset_or_the_new_one_and_the_nex
                 break
             except Killed:
                 deaths += 1
-                seen.add(check_whole(there(store)))
+                seen.add(check_whole(store.below("sets/small/")))
         left[0] = -1
         publish(clips, count, tmp_path / "home")
-        assert there(store) == wanted[count]
+        assert store.below("sets/small/") == wanted[count]
     assert deaths > 8 and seen == {3, 5}
 
 
@@ -122,20 +112,20 @@ def test_who_may_not_switch_leaves_readers_the_old_dataset_and_sent_shards_are_k
     store: Store, clips: Path, tmp_path: Path
 ) -> None:
     publish(clips, 3, tmp_path / "home")
-    before = check_whole(there(store))
+    before = check_whole(store.below("sets/small/"))
 
     def refuse() -> None:
         raise Killed
 
     with pytest.raises(Killed):
         publish(clips, 5, tmp_path / "home", refuse)
-    found = there(store)
+    found = store.below("sets/small/")
     assert check_whole(found) == before == 3
     assert json.loads(found[NOTE])
     store.front.reset()
     publish(clips, 5, tmp_path / "other home")
     assert not [p for m, p in store.front.requests if m == "PUT" and "media" in p and "x-amz" not in p][2:]
-    assert there(store) == local(clips, 5, tmp_path / "local")
+    assert store.below("sets/small/") == local(clips, 5, tmp_path / "local")
 
 
 def test_uploads_in_parts_that_were_left_are_ended(

@@ -68,13 +68,8 @@ def local(folder: Path) -> dict[str, bytes]:
 
 def there(store: Store, *, work: bool = False) -> dict[str, bytes]:
     """What is published at the address, or what lies in its work folder."""
-    found = store.client.list_objects_v2(Bucket="raw", Prefix="sets/ours/").get("Contents", ())
-    names = [str(one["Key"]).removeprefix("sets/ours/") for one in found]
-    return {
-        name: store.client.get_object(Bucket="raw", Key=f"sets/ours/{name}")["Body"].read()
-        for name in names
-        if name.startswith(".work/") == work
-    }
+    found = store.below("sets/ours/")
+    return {name: data for name, data in found.items() if name.startswith(".work/") == work}
 
 
 def check_tidy(store: Store, clips: int) -> None:

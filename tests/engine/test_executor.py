@@ -256,11 +256,11 @@ def test_a_driver_that_loses_what_ray_needs_says_so_before_ray_ends_it(
     monkeypatch.setattr(ray_pool.ray, "nodes", lambda: nodes)
     monkeypatch.setattr(ray_pool, "listens", lambda address: address not in lost)
     monkeypatch.setattr(ray_pool, "_HEADLESS_S", 0.0)
-    ties = ray_pool.Ties()
-    assert ties.hold() and not ties.cut()
+    lifelines = ray_pool.Lifelines()
+    assert lifelines.hold() and not lifelines.cut()
     lost |= deaf
     with pytest.raises(SetupError, match=says):
-        ties.wait()
-    assert ties.cut()
+        lifelines.wait()
+    assert lifelines.cut()
     lost.clear()
-    assert ties.hold()
+    assert lifelines.hold()

@@ -30,6 +30,15 @@ class Store:
     def remove(self, key: str) -> None:
         self.client.delete_object(Bucket=BUCKET, Key=key)
 
+    def below(self, prefix: str) -> dict[str, bytes]:
+        """Every object below a prefix, which its name lacks."""
+        found = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", ())
+        keys = [str(one["Key"]) for one in found]
+        return {
+            key.removeprefix(prefix): self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            for key in keys
+        }
+
     @property
     def client(self) -> Any:
         """A client that goes past the server in front."""

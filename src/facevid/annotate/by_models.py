@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 import facevid.dataset
 from facevid import media
-from facevid.annotate.desk import Desk
 from facevid.annotate.observe import look_at
+from facevid.annotate.target import AnnotationTarget
 from facevid.annotate.vlm import Usage, VlmItem, VlmSettings, annotate_clips
 from facevid.backends import FaceAttributes, FaceGuess, SpeechRecognizer, Transcript
 from facevid.dataset import Clip, Dataset
@@ -60,15 +60,15 @@ def annotate_with_models(
     valid answer, ends in `failures`. What was said is published however the run ends. Raises VlmError when the endpoint
     can answer nobody; DatasetError where there is no dataset.
     """
-    with Desk.at(dataset) as desk:
+    with AnnotationTarget.at(dataset) as target:
         return ask_models(
-            desk, face_attributes=face_attributes, speech_recognizer=speech_recognizer, captioner=captioner,
+            target, face_attributes=face_attributes, speech_recognizer=speech_recognizer, captioner=captioner,
             cache_path=cache_path, looks=looks, again=again,
         )  # fmt: skip
 
 
 def ask_models(
-    desk: Desk,
+    target: AnnotationTarget,
     *,
     face_attributes: FaceAttributes | None,
     speech_recognizer: SpeechRecognizer | None,
@@ -77,15 +77,15 @@ def ask_models(
     looks: int = 8,
     again: bool = False,
 ) -> ByModels:
-    """`annotate_with_models` of the dataset on a desk."""
+    """`annotate_with_models` of a dataset that is held already."""
     done = ByModels()
     if face_attributes is not None:
         read = partial(_read_face, model=face_attributes, looks=looks)
-        _run(desk, f"{face_attributes.name}/", read, again, done)
+        _run(target, f"{face_attributes.name}/", read, again, done)
     if speech_recognizer is not None:
-        _run(desk, speech_recognizer.name, partial(_read_speech, model=speech_recognizer), again, done)
+        _run(target, speech_recognizer.name, partial(_read_speech, model=speech_recognizer), again, done)
     if captioner is not None:
-        _ask(desk, captioner, Path(cache_path or desk.work / "vlm.sqlite"), done)
+        _ask(target, captioner, Path(cache_path or target.work / "vlm.sqlite"), done)
     return done
 
 
@@ -138,12 +138,16 @@ def _read_speech(clip: Clip, *, model: SpeechRecognizer) -> list[Statement]:
 
 
 def _run(
-    desk: Desk, speaker: str, read: Callable[[Clip], list[Statement]], again: bool, done: ByModels
+    target: AnnotationTarget,
+    speaker: str,
+    read: Callable[[Clip], list[Statement]],
+    again: bool,
+    done: ByModels,
 ) -> None:
     """Every clip through one model on this machine; `speaker` is how its `by` goes on after "model:"."""
-    ds = facevid.dataset.open(desk.location)
+    ds = facevid.dataset.open(target.location)
     known = set() if again else _spoken_of(ds, speaker)
-    said = _Said(desk, speaker, done)
+    said = _Said(target, speaker, done)
     try:
         for clip in ds:
             if clip.clip_id in known:
@@ -159,11 +163,11 @@ def _run(
         said.publish()
 
 
-def _ask(desk: Desk, settings: VlmSettings, cache_path: Path, done: ByModels) -> None:
+def _ask(target: AnnotationTarget, settings: VlmSettings, cache_path: Path, done: ByModels) -> None:
     """Every clip to the endpoint."""
-    said = _Said(desk, settings.model, done)
+    said = _Said(target, settings.model, done)
     try:
-        for result in annotate_clips(_items(desk.location, settings, done), settings, cache_path):
+        for result in annotate_clips(_items(target.location, settings, done), settings, cache_path):
             done.clips += 1
             done.usage = done.usage.and_(result.usage)
             if result.error is not None:
@@ -189,13 +193,13 @@ def _items(location: str, settings: VlmSettings, done: ByModels) -> Iterator[Vlm
 class _Said:
     """What one model said, published now and then, in place of what it said of the same clips before."""
 
-    def __init__(self, desk: Desk, speaker: str, done: ByModels) -> None:
-        self._desk, self._speaker, self._done = desk, speaker, done
+    def __init__(self, target: AnnotationTarget, speaker: str, done: ByModels) -> None:
+        self._target, self._speaker, self._done = target, speaker, done
         self._said: dict[str, list[Statement]] = {}
         self._published, self._took = time.monotonic(), 0.0
 
     def take(self, clip_id: str, statements: list[Statement]) -> None:
-        self._desk.check()
+        self._target.check()
         self._said[clip_id] = statements
         waited = time.monotonic() - self._published
         if len(self._said) >= BATCH and waited >= _SHARE * self._took:
@@ -212,7 +216,7 @@ class _Said:
             return pc.and_(_by(table, self._speaker), pc.is_in(table["clip_id"], value_set=clips))
 
         new = [statement for statements in self._said.values() for statement in statements]
-        self._done.statements += self._desk.update(add=new, drop=replaced).added
+        self._done.statements += self._target.update(add=new, drop=replaced).added
         self._said = {}
         self._published = time.monotonic()
         self._took = self._published - began

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import facevid.dataset
 from facevid.annotate.by_models import ask_models
 from facevid.annotate.captions import caption_statements
-from facevid.annotate.desk import Desk
 from facevid.annotate.measure import MEASURE, measure_items, measured_statements
 from facevid.annotate.stated import stated_by, stated_statements
+from facevid.annotate.target import AnnotationTarget
 from facevid.annotate.vlm import Estimate, VlmSettings, estimate
 from facevid.backends import FaceAttributes, SpeechRecognizer
 from facevid.dataset import Dataset
@@ -92,17 +92,17 @@ def annotate(
         raise ValueError(f"workers must be 1 or more, not {workers}.")
     if dry_run:
         return _would_run(dataset, recipe, captioner, retry_failed)
-    with Desk.at(dataset) as desk:
-        ds = facevid.dataset.open(desk.location)
+    with AnnotationTarget.at(dataset) as target:
+        ds = facevid.dataset.open(target.location)
         chosen = load_recipe(recipe if recipe is not None else _built_with(ds))
-        summary = Annotated(MEASURE.name, desk.location, total=len(ds))
+        summary = Annotated(MEASURE.name, target.location, total=len(ds))
         summary.step = "annotate"
-        with folder_lock(desk.work, name=ANNOTATE_LOCK) as lock, Ledger(desk.work / LEDGER) as ledger:
+        with folder_lock(target.work, name=ANNOTATE_LOCK) as lock, Ledger(target.work / LEDGER) as ledger:
             if ledger.notice:
                 summary.notes.append(ledger.notice)
             if face_attributes or speech_recognizer or captioner:
                 asked = ask_models(
-                    desk,
+                    target,
                     face_attributes=face_attributes,
                     speech_recognizer=speech_recognizer,
                     captioner=captioner,
@@ -111,16 +111,18 @@ def annotate(
                 summary.notes.append(
                     f"The models looked at {asked.clips} clips and said {asked.statements} things."
                 )
-                ds = facevid.dataset.open(desk.location)
+                ds = facevid.dataset.open(target.location)
             with open_executor(
-                executor, workers=workers, address=address, lock=lock, log=desk.work / "worker.log",
+                executor, workers=workers, address=address, lock=lock, log=target.work / "worker.log",
                 resources=chosen.resources.given(),
-                travel=None if desk.remote is None else desk.remote.travel,
+                travel=None if target.remote is None else target.remote.travel,
             ) as opened:  # fmt: skip
-                failed = _measure(ds, chosen, opened, ledger, summary, retry_failed, on_progress, desk.check)
-            words = _Wording(desk.location, ledger, failed, chosen.annotate.caption_confidence)
-            updated = desk.update(add=words.stream(), drop=lambda t: _ours(t, failed))
-        summary.answered = _answered(desk.location)
+                failed = _measure(
+                    ds, chosen, opened, ledger, summary, retry_failed, on_progress, target.check
+                )
+            words = _Wording(target.location, ledger, failed, chosen.annotate.caption_confidence)
+            updated = target.update(add=words.stream(), drop=lambda t: _ours(t, failed))
+        summary.answered = _answered(target.location)
     summary.notes += words.notes()
     summary.failures.sort(key=lambda f: f["item"])
     summary.failed = len({f["item"] for f in summary.failures})

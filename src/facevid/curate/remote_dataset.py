@@ -12,7 +12,7 @@ from facevid.dataset.sharing.remote import RemoteDataset
 from facevid.engine.archive import named
 from facevid.engine.remote_lock import LOCK
 from facevid.engine.shelf import SUFFIX
-from facevid.storage.objects import abandon_uploads, remove, sizes
+from facevid.storage.objects import remove, sizes
 
 UNITS = {
     "watch": ".work/parts", "analyze": ".work/analyses", "cut": ".work/clips", "identify": ".work/embeddings",
@@ -55,8 +55,7 @@ class Remote(RemoteDataset):
         for step in UNITS:
             held = {f"{item}-{digest[:HASH_DIGITS]}" for item, digest in known.get(step, {}).items()}
             self._remove(step, held.__contains__)
-        with named():
-            abandon_uploads(self.place)
+        self.abandon_uploads()
 
     def is_nothing(self) -> bool:
         """Whether there is neither a dataset nor work on one. Raises DatasetError where something else is."""
@@ -71,7 +70,7 @@ class Remote(RemoteDataset):
         with named(), self.alone(), self.keeper(restores=False):
             found = sizes(self.place, ".work")
             remove(self.place, [name for name in found if name != LOCK])
-            abandon_uploads(self.place)
+            self.abandon_uploads()
             here = sum(f.stat().st_size for f in self.home.rglob("*") if f.is_file())
         shutil.rmtree(self.home)
         return sum(found.values()) + here + self.travel.shelf().clear()

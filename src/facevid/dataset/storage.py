@@ -221,9 +221,8 @@ class RemoteFolder:
 
         Where a server sends whole files only, the file is fetched into the scratch. Reading raises DatasetError too.
         """
-        with self.told(file.stored_as):
-            found = RangeFile(self.place.child(file.stored_as))
-        return io.BufferedReader(_Told(found, partial_of(self.told, file.stored_as)), _BLOCK)
+        found = _Told(self.place.child(file.stored_as), partial_of(self.told, file.stored_as))
+        return io.BufferedReader(found, _BLOCK)
 
     def forget(self, file: PublishedFile) -> None:
         """Drop the copy that `local` keeps of a file which the dataset has no more."""
@@ -248,13 +247,14 @@ class RemoteFolder:
             except FileNotFoundError:
                 return []
 
-        try:
-            found = self._ask(folder, call)
-        except DatasetError as error:
-            # A web server has a list of files only where its keeper wants one: 403 and 404 are usual answers.
-            if self.place.is_web and _kind(error) in ("missing", "forbidden"):
-                return []
-            raise
+        with self.told(folder):
+            try:
+                found = retried(call, what=f"{self.location}/{folder}")
+            except PlaceError as error:
+                # A web server has a list of files only where its keeper wants one: 403 and 404 are usual answers.
+                if self.place.is_web and error.kind in ("missing", "forbidden"):
+                    return []
+                raise
         return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
 
     def _ask(self, name: str, call: Callable[[], T]) -> T:
@@ -284,37 +284,17 @@ class RemoteFolder:
         return RemoteFolder, (self.location, self._options)
 
 
-class _Told(io.RawIOBase):
-    """A file behind an address of which reading, too, raises what a user can read."""
+class _Told(RangeFile):
+    """A file behind an address that raises what a user can read, at opening and at reading."""
 
-    def __init__(self, file: RangeFile, told: Callable[[], AbstractContextManager[None]]) -> None:
-        super().__init__()
-        self._file, self._told = file, told
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+    def __init__(self, place: Place, told: Callable[[], AbstractContextManager[None]]) -> None:
+        self._told = told
+        with told():
+            super().__init__(place)
 
     def readinto(self, buffer: Any) -> int:
         with self._told():
-            return self._file.readinto(buffer)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-def _kind(error: DatasetError) -> str | None:
-    cause = error.__cause__ or error.__context__
-    return cause.kind if isinstance(cause, PlaceError) else None
+            return super().readinto(buffer)
 
 
 def _kept(file: PublishedFile) -> Path:

@@ -121,16 +121,19 @@ def clear_stale(folder: str | os.PathLike[str], *, recursive: bool = True) -> in
 
 
 @contextlib.contextmanager
-def folder_lock(folder: str | os.PathLike[str], *, name: str = "lock") -> Iterator[Path]:
+def folder_lock(
+    folder: str | os.PathLike[str], *, name: str = "lock", called: str | None = None
+) -> Iterator[Path]:
     """Own `folder` (made when missing) for the length of the `with` block; yields the lock file's path.
 
     The operating system holds the lock, so it is free again the moment its process is gone, however it went. Folders
-    that were missing, and into which nothing was put meanwhile, are removed again with it. Raises FolderBusy with who
-    holds it, StorageError when the folder cannot be written.
+    that were missing, and into which nothing was put meanwhile, are removed again with it. called: what people call the
+    folder, where that is not its path. Raises FolderBusy with who holds it, StorageError when the folder cannot be
+    written.
     """
     path = Path(folder, name)
     missing = _missing(path)
-    with _own_file(path) as handle:
+    with _own_file(path, called or str(path.parent)) as handle:
         handle.truncate(0)
         # Who holds the lock is told for convenience: a full disk need not stop a run that writes little.
         with contextlib.suppress(OSError):
@@ -156,7 +159,7 @@ def lock_mark(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _own_file(path: Path) -> TextIO:
+def _own_file(path: Path, called: str) -> TextIO:
     """The lock file, opened and locked, which is the one at `path`."""
     for left in reversed(range(_TRIES)):
         try:
@@ -170,7 +173,7 @@ def _own_file(path: Path) -> TextIO:
         try:
             if not _try_lock(handle.fileno(), path):
                 handle.seek(0)
-                raise FolderBusy(_holder_sentence(path.parent, handle.read()))
+                raise FolderBusy(_holder_sentence(called, handle.read()))
             # Between opening and locking the file may have been removed: a lock on it keeps nobody out.
             if _same(handle, path):
                 return handle
@@ -178,9 +181,7 @@ def _own_file(path: Path) -> TextIO:
             handle.close()
             raise
         handle.close()
-    raise FolderBusy(
-        f"{path.parent} is removed and made again by other processes; end them, then run this again"
-    )
+    raise FolderBusy(f"{called} is removed and made again by other processes; end them, then run this again")
 
 
 def _same(handle: TextIO, path: Path) -> bool:
@@ -389,11 +390,11 @@ def _try_lock(handle: int, path: Path) -> bool:
     return True
 
 
-def _holder_sentence(folder: Path, text: str) -> str:
+def _holder_sentence(called: str, text: str) -> str:
     try:
         holder = json.loads(text)
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["started"]))
         who = f"process {holder['pid']} on {holder['host']}, running since {since},"
     except (ValueError, KeyError, TypeError):
         who = "another process"
-    return f"{who} is working in {folder}: wait until it has finished, stop it, or choose another folder"
+    return f"{who} is working in {called}: wait until it has finished, stop it, or choose another folder"

@@ -24,7 +24,7 @@ from facevid.engine.work import Work, recorded
 from facevid.engine.worker import Start
 
 if TYPE_CHECKING:
-    from facevid.engine.ray_pool import Ties
+    from facevid.engine.ray_pool import Lifelines
 
 # Payloads and answers are small and travel inside messages; Ray would take a third of the memory for its store.
 _STORE_BYTES = 100 << 20
@@ -63,7 +63,7 @@ class RayExecutor:
         self.room_timeout_s = room_timeout_s
         self.travel = travel
         self._joined = contextlib.ExitStack()
-        self._ties: Ties | None = None
+        self._lifelines: Lifelines | None = None
         _require_ray()
 
     def __enter__(self) -> RayExecutor:
@@ -73,7 +73,7 @@ class RayExecutor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._joined.close()
-        self._ties = None
+        self._lifelines = None
 
     def needs(self, step: Step) -> Resources:
         """What a worker of the step takes up, with what was asked for in place of what the step declares."""
@@ -100,11 +100,11 @@ class RayExecutor:
 
     def _in_cluster(self, work: Work, start: Start, needs: Resources) -> Iterator[Outcome]:
         from facevid.engine.ray_host import Order, own_versions
-        from facevid.engine.ray_pool import RayPool, Ties
+        from facevid.engine.ray_pool import Lifelines, RayPool
 
-        if self._ties is None:
+        if self._lifelines is None:
             self._joined.enter_context(joined(self.address))
-            self._ties = Ties()
+            self._lifelines = Lifelines()
 
         order = Order(
             start=start,
@@ -119,7 +119,12 @@ class RayExecutor:
             versions=own_versions(),
         )
         with RayPool(
-            work.step, order, needs, ties=self._ties, workers=self.workers, room_timeout_s=self.room_timeout_s
+            work.step,
+            order,
+            needs,
+            lifelines=self._lifelines,
+            workers=self.workers,
+            room_timeout_s=self.room_timeout_s,
         ) as pool:
             yield from Crew(work, pool, setup_timeout_s=self.setup_timeout_s, log=self.log).run()
 

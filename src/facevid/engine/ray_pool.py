@@ -30,7 +30,7 @@ _CONNECT_S = 2.0
 _GO_ON = "what is finished is kept: start the cluster and run the same command again"
 
 
-class Ties:
+class Lifelines:
     """What a driver cannot do without: the head of its cluster and the Ray node of its own machine.
 
     Ray ends the process of a driver that calls on either when it is gone, with exit code 1 and no word of ours. So both
@@ -135,12 +135,12 @@ class RayPool:
         order: Order,
         needs: Resources,
         *,
-        ties: Ties,
+        lifelines: Lifelines,
         workers: int | None,
         room_timeout_s: float,
     ) -> None:
-        ties.wait()
-        self._ties = ties
+        lifelines.wait()
+        self._lifelines = lifelines
         self._step = step
         self._order = ray.put(order)
         self._travel = order.start.travel
@@ -160,7 +160,7 @@ class RayPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._ties.cut():
+        if self._lifelines.cut():
             return  # without its head Ray ends no actor, and the workers end with this process
         for worker in list(self._workers):
             worker.end(kill=True)
@@ -168,10 +168,10 @@ class RayPool:
     def size(self) -> int:
         """How many workers there may be now; one waits for a machine where there is room for none.
 
-        Raises SetupError where no machine was large enough for too long, and as `Ties.hold` does.
+        Raises SetupError where no machine was large enough for too long, and as `Lifelines.hold` does.
         """
         now = time.monotonic()
-        if now - self._looked >= _LOOK_S and self._ties.hold():
+        if now - self._looked >= _LOOK_S and self._lifelines.hold():
             self._looked = now
             room = capacity(ray.nodes(), self._needs)
             self._size = room if self._limit is None else min(room, self._limit)

@@ -11,7 +11,7 @@ from facevid.storage.address import (
 )
 from facevid.storage.errors import UNREACHABLE, PlaceError
 from facevid.storage.listing import Entry, files_below, heads, kind_of, matches
-from facevid.storage.range_file import RangeFile
+from facevid.storage.range_file import RangeFile, Seekable
 from facevid.storage.ranges import Head
 from facevid.storage.retrying import BadBody, attempts, on_the_way, passes, reason, retried, timeout_s
 from facevid.storage.scratch import Scratch, scratch_bytes, scratch_folder
@@ -25,6 +25,7 @@ __all__ = [
     "PlaceError",
     "RangeFile",
     "Scratch",
+    "Seekable",
     "attempts",
     "canonical",
     "check_address",

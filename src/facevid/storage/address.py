@@ -138,6 +138,11 @@ class Place:
         """Whether this is a place of a web server, which has no folders of its own."""
         return self.scheme in ("http", "https") and not self.chained
 
+    @property
+    def takes_objects(self) -> bool:
+        """Whether a run can write there: web servers only give, and a hub takes commits, not object after object."""
+        return self.scheme not in ("http", "https", "hf")
+
     def _opened(self, *, attempts: int) -> tuple[Any, str]:
         import fsspec  # here and below: every worker imports this room, and few open an address
 

@@ -64,7 +64,36 @@ class _Blocks:
 _blocks = _Blocks()
 
 
-class RangeFile(io.RawIOBase):
+class Seekable(io.RawIOBase):
+    """A file of known `size` that is read from any place; a subclass says what is there by `readinto` from `_at` on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"{start + offset} is no place in a file.")
+        self._at = start + offset
+        return self._at
+
+
+class RangeFile(Seekable):
     """A file behind an address, opened for reading; what is not read of it does not travel.
 
     address: or a Place. options: for its file system. Every piece is checked for the length and the range asked for,
@@ -78,7 +107,6 @@ class RangeFile(io.RawIOBase):
         self._place = address if isinstance(address, Place) else Place(address, options)
         self.location = self._place.location
         self.name = file_name(self.location)
-        self._at = 0
         self._failed: Exception | None = None
         self._local: int | None = None
         self._ranges = ranges_of(self._place)
@@ -110,22 +138,6 @@ class RangeFile(io.RawIOBase):
     def stamp(self) -> str:
         """Its ETag, else its time of change, else empty."""
         return self._head.stamp
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
-        if start + offset < 0:
-            raise ValueError(f"{start + offset} is no place in a file.")
-        self._at = start + offset
-        return self._at
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")

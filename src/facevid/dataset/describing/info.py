@@ -105,7 +105,12 @@ def _next(ds: Dataset, *, annotated: bool, parted: bool) -> dict[str, str]:
     place = shlex.quote(ds.location)
     steps = {}
     if not isinstance(ds.storage, Folder):
-        if len(ds) and not annotated and isinstance(ds.storage, RemoteFolder) and ds.storage.place.is_store:
+        if (
+            len(ds)
+            and not annotated
+            and isinstance(ds.storage, RemoteFolder)
+            and ds.storage.place.takes_objects
+        ):
             steps[f"facevid annotate {place}"] = _ANNOTATE
         steps[f"facevid pull {place} -o FOLDER"] = "brings it to this machine"
         return steps

@@ -22,8 +22,8 @@ class AddressOutlet:
     """The dataset at `place`; `folder` is where its work folder is on this machine.
 
     check: called before a file is sent; it raises where the dataset is no longer held. before_switch: called before
-    readers are to see the new dataset; it raises where that must not be. Raises
-    DatasetError where the place holds anything but a dataset, PlaceError where it refuses.
+    readers are to see the new dataset; it raises where that must not be. Raises DatasetError where the place holds
+    anything but a dataset, PlaceError where it refuses.
     """
 
     def __init__(
@@ -48,12 +48,14 @@ class AddressOutlet:
     def take(self, staged: Path, file: PublishedFile) -> PublishedFile:
         made, there = staged / file.path, self._outbox.there(file)
         if there is None:
+            if not made.exists():
+                raise DatasetError(
+                    f"{self.location} lacks {file.stored_as}, or not all of its {file.bytes} bytes are there; build "
+                    "again."
+                )
             self._check()
-        if there is None and not made.exists():
-            raise DatasetError(
-                f"{self.location} lacks {file.stored_as}, or not all of its {file.bytes} bytes are there; build again."
-            )
-        self._placed[file.path] = there or self._outbox.send(made, file)
+            there = self._outbox.send(made, file)
+        self._placed[file.path] = there
         made.unlink(missing_ok=True)
         return file
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -32,7 +32,6 @@ _KEPT = (
 _LEDGERS = ("ledger.sqlite", "annotate.sqlite", "vlm.sqlite")
 """What builds and annotating know, and what a vision-language model was paid for."""
 _MARK = "home"
-_READ_ONLY = frozenset({"http", "https", "hf"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class RemoteDataset:
     def at(cls, address: str) -> Self:
         """Asks nothing of the place. Raises PlaceError for what is no address, or one that no run can write to."""
         place = Place(address)
-        if place.scheme in _READ_ONLY:
+        if not place.takes_objects:
             raise PlaceError(
                 "refused",
                 f"No run can work at {place.location}: a web server and the Hub take whole datasets, not one in the "
@@ -83,11 +82,7 @@ class RemoteDataset:
     def alone(self) -> Iterator[Path]:
         """Hold the home for this process; its lock file. Raises FolderBusy, which names the address."""
         work = self.home / ".work"
-        with ExitStack() as stack:
-            try:
-                lock = stack.enter_context(folder_lock(work))
-            except FolderBusy as busy:
-                raise FolderBusy(str(busy).replace(str(work), self.place.location)) from None
+        with folder_lock(work, called=self.place.location) as lock:
             yield lock
 
     @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,7 +10,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from facevid.dataset.published import DatasetError, PublishedFile
 from facevid.dataset.storage import Folder, RemoteFolder, Storage
-from facevid.storage import PlaceError
+from facevid.storage import PlaceError, Seekable
 from facevid.storage.objects import entries, size_of, sizes
 
 
@@ -132,25 +130,16 @@ class CheckedAddress:
         return self._remote.beside(name)
 
 
-class _Sparse(io.RawIOBase):
+class _Sparse(Seekable):
     """A file of which exactly what is read travels, a request each time. size: the bytes that are there."""
 
     def __init__(self, storage: RemoteFolder, file: PublishedFile, size: int) -> None:
         super().__init__()
-        self._storage, self._file, self._size, self._at = storage, file, size, 0
+        self._storage, self._file, self._size = storage, file, size
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset
-        return self._at
+    @property
+    def size(self) -> int:
+        return self._size
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")

@@ -20,7 +20,7 @@ from facevid.storage import is_address, local_path
 
 
 @dataclass(frozen=True)
-class Desk:
+class AnnotationTarget:
     """Where a dataset lies, the work folder on this machine, and how what is said of its clips is published.
 
     remote, keeper: for a dataset behind an address, which this run holds.
@@ -33,7 +33,7 @@ class Desk:
 
     @classmethod
     @contextmanager
-    def at(cls, dataset: str | os.PathLike[str]) -> Iterator[Desk]:
+    def at(cls, dataset: str | os.PathLike[str]) -> Iterator[AnnotationTarget]:
         """For the length of the `with` block, in which nobody else works on a dataset behind an address.
 
         What was found is saved beside such a dataset once a minute and in the end, however that comes. Raises
